@@ -1,0 +1,54 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import type { Millis } from '../../harness/duration.ts';
+import type { BalancerProgram } from './balancer-program.ts';
+import type { NodeRules } from './rules.ts';
+
+/**
+ * What the embedded control plane acts upon: modelled in `sim`, the Linux kernel in `netns`. It decides nothing;
+ * it starts what it is told to start, programs what it is told to program, and reports back.
+ * Callbacks are never called before the method that took them has returned.
+ */
+export interface Machine extends AsyncDisposable {
+  /** Adds a node's network stack, with no Service rules yet. */
+  addNode(node: MachineNode): Promise<void>;
+  /** Takes the node away as a deleted virtual machine goes: no goodbye. Pods on it are killed. */
+  removeNode(name: string): Promise<void>;
+  /** Starts a pod's process on its node; the image decides what it runs. */
+  startPod(pod: PodStart): PodProcess;
+  /** kube-proxy's sync: replaces all Service rules and health answers of this node, atomically. Resolves once in force. */
+  programNode(rules: NodeRules): Promise<void>;
+  /** The balancer's whole table: replaces all forwarding rules, atomically. Resolves once in force. */
+  programBalancer(programs: readonly BalancerProgram[]): Promise<void>;
+  /** A balancer's health check: GET `/healthz` on a port of a node. `done(false)` for anything but 200 within `timeout`. */
+  checkHealth(node: string, port: number, timeout: Millis, done: (ok: boolean) => void): void;
+}
+
+export interface MachineNode {
+  readonly name: string;
+  /** 1, 2, 3, ...; addresses follow from it. */
+  readonly number: number;
+  readonly address: string;
+  readonly podCidr: string;
+}
+
+export interface PodStart {
+  /** As stored: spec (containers, env, ports), metadata.name, spec.nodeName. */
+  readonly pod: V1Pod;
+  readonly node: string;
+  /** The pod's own address, chosen by the control plane from the node's podCIDR. */
+  readonly address: string;
+  /** The container's environment with fieldRefs resolved; durations in it are in model milliseconds. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The process runs: probes may begin. */
+  started(): void;
+  /** The process is gone, by signal or by itself; exactly once. */
+  exited(why: string): void;
+}
+
+export interface PodProcess {
+  /** kubelet's HTTP probe: `done(true)` for 200-399 within `timeout`. */
+  probe(path: string, port: number, timeout: Millis, done: (ok: boolean) => void): void;
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** POST to a port of the pod, as kubectl proxy would. @throws HarnessError when it does not answer 2xx. */
+  post(path: string, port: number): Promise<void>;
+}

@@ -1,0 +1,148 @@
+/** conntrack's word for a packet: what `-m conntrack --ctstate` matches on. */
+export type ConnectionState = 'NEW' | 'ESTABLISHED' | 'RELATED' | 'INVALID' | 'DNAT' | 'SNAT';
+
+/** An address range a rule matches on; `not` for `!`. */
+export interface Range {
+  readonly cidr: string;
+  readonly not?: boolean;
+}
+
+export interface Mark {
+  readonly value: number;
+  readonly mask: number;
+  readonly not?: boolean;
+}
+
+/** One rule as data: all matches must hold, then the target applies. iptables and nftables render from it, sim interprets it. */
+export interface Rule {
+  readonly source?: Range;
+  readonly destination?: Range;
+  readonly protocol?: 'tcp' | 'udp' | 'sctp';
+  readonly destinationPort?: number;
+  readonly states?: readonly ConnectionState[];
+  readonly statesNot?: boolean;
+  readonly mark?: Mark;
+  /** `-m addrtype --dst-type LOCAL` (nft: fib daddr type local). */
+  readonly destinationLocal?: boolean;
+  /** `-m addrtype --src-type LOCAL`. */
+  readonly sourceLocal?: boolean;
+  /** `-m statistic --mode random`: a decimal text, so that it is rendered to the digit as kube-proxy does. */
+  readonly probability?: string;
+  /** sessionAffinity ClientIP: `-m recent`. */
+  readonly recent?: {
+    readonly name: string;
+    readonly check: 'rcheck' | 'set';
+    readonly seconds?: number;
+    readonly reap?: boolean;
+  };
+  readonly comment?: string;
+  readonly target: Target;
+}
+
+export type Target =
+  | { readonly kind: 'jump'; readonly chain: string }
+  | { readonly kind: 'goto'; readonly chain: string }
+  | { readonly kind: 'accept' | 'drop' | 'return' }
+  /** iptables' plain REJECT: ICMP port unreachable. */
+  | { readonly kind: 'reject' }
+  | { readonly kind: 'dnat'; readonly address: string; readonly port: number }
+  | { readonly kind: 'masquerade'; readonly fullyRandom: boolean }
+  /** `-j MARK --set-xmark value/mask`; with `or`, `--or-mark`. */
+  | {
+      readonly kind: 'mark';
+      readonly value: number;
+      readonly mask: number;
+      readonly operation: 'xmark' | 'or';
+    }
+  /** nftables: look (address . protocol . port) or the port up in a verdict map; no element, no effect. */
+  | { readonly kind: 'map'; readonly map: string; readonly key: 'service' | 'port' }
+  /** nftables: `numgen random mod N vmap`. */
+  | { readonly kind: 'choose'; readonly chains: readonly string[] }
+  /** A rule that only counts or remembers (`-m recent --set` without `-j`). */
+  | { readonly kind: 'none' };
+
+export interface Chain {
+  readonly name: string;
+  readonly rules: readonly Rule[];
+}
+
+/** iptables mode: what `iptables-save` would show, in the order kube-proxy writes it. Built-in chains hold the jumps. */
+export interface IptablesRules {
+  readonly mode: 'iptables' | 'iptables-1.22';
+  readonly nat: readonly Chain[];
+  readonly filter: readonly Chain[];
+}
+
+export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+
+/** nftables mode: the table `ip kube-proxy`. */
+export interface NftablesRules {
+  readonly mode: 'nftables';
+  readonly chains: readonly (Chain & {
+    readonly hook?: { readonly type: 'nat' | 'filter'; readonly hook: Hook; readonly priority: string };
+  })[];
+  /** Verdict maps: the element key is `address . protocol . port` or `protocol . port`. */
+  readonly maps: readonly {
+    readonly name: string;
+    readonly key: 'service' | 'port';
+    readonly elements: readonly {
+      readonly address?: string;
+      readonly protocol: 'tcp' | 'udp' | 'sctp';
+      readonly port: number;
+      readonly target: Target;
+      readonly comment?: string;
+    }[];
+  }[];
+}
+
+/** IPVS mode: virtual servers on the node's kube-ipvs0 and how they were before, for graceful termination. */
+export interface IpvsRules {
+  readonly mode: 'ipvs';
+  readonly virtualServers: readonly {
+    readonly address: string;
+    readonly port: number;
+    /** No endpoint on this node, and externalTrafficPolicy Local. */
+    readonly comment: string;
+    readonly masquerade: boolean;
+    readonly realServers: readonly {
+      readonly address: string;
+      readonly port: number;
+      readonly weight: number;
+    }[];
+  }[];
+}
+
+/** Cilium / Dataplane V2: the service map and the backend map that bpf/lib/lb.h looks up. */
+export interface CiliumRules {
+  readonly mode: 'cilium' | 'cilium-1.16';
+  readonly services: readonly {
+    readonly address: string;
+    readonly port: number;
+    readonly comment: string;
+    readonly backends: readonly {
+      readonly address: string;
+      readonly port: number;
+      readonly state: 'active' | 'terminating';
+    }[];
+    /** externalTrafficPolicy Local: only backends of this node are listed. */
+    readonly local: boolean;
+  }[];
+  /** Every backend that any service still refers to, as `address:port`. */
+  readonly backends: readonly string[];
+}
+
+export type ServiceRules = IptablesRules | NftablesRules | IpvsRules | CiliumRules;
+
+/** All that kube-proxy (or its like) puts in place on one node in one sync. */
+export interface NodeRules {
+  readonly node: string;
+  readonly rules: ServiceRules;
+  /** Addresses that the node holds as its own although they are balancers' (GKE's agent adds the VIPs to the local table). */
+  readonly localAddresses: readonly string[];
+  /** Health-check node ports, and 10256: what each answers on /healthz. */
+  readonly health: readonly {
+    readonly port: number;
+    readonly ok: boolean;
+    readonly localEndpoints?: number;
+  }[];
+}

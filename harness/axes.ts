@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { BACKOFF_MODELS } from './backoff.ts';
+import { parseDuration } from './duration.ts';
+
+const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+const duration = (least: string, most: string) =>
+  z
+    .union([z.string(), z.number()])
+    .transform((text, context) => {
+      try {
+        return typeof text === 'number' ? text : parseDuration(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+      }
+    })
+    .refine((value) => value >= parseDuration(least) && value <= parseDuration(most), {
+      message: `must lie between ${least} and ${most}`,
+    });
+
+interface Axis<Schema extends z.ZodType = z.ZodType> {
+  /** Checks and converts one value as typed by the user. */
+  readonly schema: Schema;
+  /** The value when nothing is said, as the user would type it. */
+  readonly fallback: string;
+  /** One line for --help. */
+  readonly help: string;
+  /** What stands for the value in --help. */
+  readonly value: string;
+}
+
+const axis = <Schema extends z.ZodType>(schema: Schema, fallback: string, value: string, help: string) =>
+  ({ schema, fallback, value, help }) satisfies Axis<Schema>;
+
+const choice = <const Values extends readonly [string, ...string[]]>(
+  values: Values,
+  fallback: Values[number],
+  help: string,
+) => axis(z.enum(values), fallback, values.join('|'), help);
+
+/**
+ * All that a cell can be varied in: one line an axis. Each is an option of the CLI (`--drain-over 5m`), takes
+ * several values separated by commas, is validated here and nowhere else, and stands in the report.
+ * Durations are Millis once read.
+ */
+export const AXES = {
+  policy: choice(['Cluster', 'Local'], 'Cluster', 'externalTrafficPolicy of the Service'),
+  nodes: axis(count(1, 100), '3', 'N', 'nodes, one zone after the other over three zones'),
+  pods: axis(count(1, 500), '1', 'N', 'replicas of the gateway, per version'),
+  clients: axis(count(1, 2_000_000), '2000', 'N', 'simulated clients'),
+  backoff: axis(duration('1s', '1h'), '5m', 'TIME', 'longest wait before a client reconnects'),
+  backoffModel: choice(BACKOFF_MODELS, 'uniform', 'how a client chooses its wait'),
+  heartbeat: axis(duration('1s', '30m'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
+  balancer: choice(['target-pool', 'backend-service'], 'target-pool', 'kind of passthrough load balancer'),
+  balancerStickiness: choice(
+    ['rehash', 'persist'],
+    'rehash',
+    'target pool: does a tracked flow leave an unhealthy node',
+  ),
+  proxy: choice(
+    ['iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'],
+    'iptables',
+    'Service dataplane of the nodes',
+  ),
+  drain: choice(
+    ['close-all', 'abrupt', 'paced'],
+    'close-all',
+    'what the gateway does with its clients on SIGTERM',
+  ),
+  drainOver: axis(
+    duration('0s', '2h'),
+    '5m',
+    'TIME',
+    'how long a paced drain takes to ask all clients of a pod',
+  ),
+  grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
+  preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),
+  maxSurge: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxSurge'),
+  maxUnavailable: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxUnavailable'),
+  retire: choice(['paced', 'abrupt'], 'paced', 'how old pods are retired once v2 takes new connections'),
+  tcpLoose: choice(['1', '0'], '1', 'nf_conntrack_tcp_loose on the nodes'),
+  rollbackAfter: axis(
+    z.union([z.literal('never').transform(() => undefined), duration('1s', '2h')]),
+    'never',
+    'TIME|never',
+    'interrupt the release after this long and roll back',
+  ),
+} satisfies Record<string, Axis>;
+
+export type AxisName = keyof typeof AXES;
+
+/** One value for each axis: what tells one cell from another. */
+export type Axes = { readonly [Name in AxisName]: z.output<(typeof AXES)[Name]['schema']> };
+
+/** Every axis at its default, overridden by `changes`; for tests, benches and predictions. */
+export function defaultAxes(changes: Partial<Axes> = {}): Axes {
+  const defaults = Object.entries(AXES).map(([name, { schema, fallback }]) => [name, schema.parse(fallback)]);
+  return { ...(Object.fromEntries(defaults) as Axes), ...changes };
+}

@@ -1,0 +1,132 @@
+import type { Axes } from './axes.ts';
+import type { Clock } from './clock.ts';
+import type { Millis } from './duration.ts';
+import type { Event } from './event.ts';
+import type { Kube } from './kube.ts';
+import type { Random } from './random.ts';
+
+/** What a cluster can do beyond the contract; a scenario that needs more is skipped, with the reason, before anything is paid for. */
+export type Capability =
+  | 'passthrough-balancer'
+  | 'node-churn'
+  | 'ingress'
+  | 'gateway-api'
+  | 'mesh'
+  | 'handoff'
+  | 'autoscaler'
+  | 'balancer-recreation'
+  | 'second-balancer';
+
+/** Whether a provider is usable here; if not, what is missing and the command that mends it. */
+export type Preflight =
+  | { readonly usable: true; readonly notes: readonly string[] }
+  | { readonly usable: false; readonly missing: readonly { what: string; mend: string }[] };
+
+/** Something that a killed run had left behind and that `sweep` removed. */
+export interface Removed {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** What is asked of a cluster for one cell. */
+export interface ClusterSpec {
+  readonly axes: Axes;
+  /** Names everything the cell creates; unique among runs, a DNS label. */
+  readonly name: string;
+}
+
+/** What a cluster is given to work with, for one cell. */
+export interface RunContext {
+  /** Appends to the event log; the cluster stamps with its own clock. */
+  record(event: Event): void;
+  readonly random: Random;
+  /** Where files for people (logs, rule dumps) may go; exists. */
+  readonly directory: string;
+  /** Aborted when the run is asked to end; waits end with InterruptedError, clean-up goes on. */
+  readonly signal: AbortSignal;
+  /** Model milliseconds a real one, where the cluster lets one choose; undefined: the cluster's default. */
+  readonly speed?: number;
+}
+
+/** Obtains and removes clusters of one kind. */
+export interface Provider {
+  readonly name: string;
+  /** One sentence for --list: what this cluster is and what its numbers are worth (modelled or measured). */
+  readonly description: string;
+  /** Whether its numbers are the simulator's or come from a real network stack. */
+  readonly evidence: 'modelled' | 'measured';
+  readonly offers: ReadonlySet<Capability>;
+  /** Why this cell cannot run here (say, a proxy mode this kernel lacks), or undefined when it can. */
+  refuses(axes: Axes): string | undefined;
+  preflight(): Promise<Preflight>;
+  /** The cluster, with all its nodes ready and nothing on it; whatever fails, nothing half-made is left. */
+  open(spec: ClusterSpec, context: RunContext): Promise<Cluster>;
+  /** Removes what killed runs left behind, found by label; harmless to living runs. */
+  sweep(): Promise<Removed[]>;
+}
+
+/** One client's address in the fleet: its number within its group. */
+export interface ClientAddress {
+  readonly group: ClientGroup;
+  /** 0, 1, 2, ... within the group. */
+  readonly number: number;
+}
+
+/** `fleet` clients dial the Service under test; `control` clients a pod that no step touches. */
+export type ClientGroup = 'fleet' | 'control';
+
+/** What the gateway says first on every connection. */
+export interface Greeting {
+  readonly pod: string;
+  readonly version: string;
+  /** The node the pod runs on, where the gateway knows it. */
+  readonly node?: string;
+}
+
+/** How a connection, or an attempt at one, ended as the client's operating system showed it. */
+export type Ending =
+  /** A WebSocket close frame with its code. */
+  | { readonly how: 'close'; readonly code: number; readonly reason: string }
+  /** The TCP connection was closed without a close frame. */
+  | { readonly how: 'fin' }
+  | { readonly how: 'reset' }
+  /** Only attempts: an ICMP error or RST answered the SYN. */
+  | { readonly how: 'refused'; readonly why: string };
+
+/** What a socket tells its client. Never called before `dial` returns, and nothing after `closed`. */
+export interface SocketHandlers {
+  /** The WebSocket is open and the gateway has said who it is. */
+  opened(greeting: Greeting): void;
+  /** A pong came in. */
+  answered(): void;
+  /** The gateway asks this client to reconnect by itself (an application message, not a close). */
+  asked(): void;
+  /** The connection, or the attempt, has ended; exactly once, unless the client destroyed the socket. */
+  closed(ending: Ending): void;
+}
+
+/** One WebSocket connection, or an attempt at one. */
+export interface Socket {
+  /** Sends a ping; the answer arrives as `answered`, or never. */
+  ping(): void;
+  /** Closes in the WebSocket's own way (close frame 1000); the handlers fall silent. */
+  close(): void;
+  /** Drops all knowledge of the connection, as a client does that has given up on it; the handlers fall silent. */
+  destroy(): void;
+}
+
+/** One cluster, from open to dispose; it records what it sees all that time. */
+export interface Cluster extends AsyncDisposable {
+  readonly clock: Clock;
+  readonly kube: Kube;
+  /** Resolves when clients can reach the Service under test through its balancer. @throws NotReachedError. */
+  reachable(service: string, limit: Millis): Promise<void>;
+  /** POST to the gateway's admin port in this pod, for instance `/fail-readiness` or `/drain?over=300000`. */
+  call(pod: string, path: string): Promise<void>;
+  /** Opens a WebSocket; never throws, failure arrives as closed. */
+  dial(client: ClientAddress, handlers: SocketHandlers): Socket;
+  /** Writes what a person needs to debug a broken run into `directory`. */
+  collect(directory: string): Promise<void>;
+  /** Facts about this cluster for the report's "how it was run", such as versions and modes. */
+  readonly facts: Readonly<Record<string, string>>;
+}

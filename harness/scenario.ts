@@ -1,0 +1,49 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import type { Axes } from './axes.ts';
+import type { Capability } from './cluster.ts';
+import type { Millis } from './duration.ts';
+import type { Kube } from './kube.ts';
+import type { Workload } from './workload.ts';
+
+/** The version a pod carries in its `version` label and its gateway greets with. */
+export type Version = 'v1' | 'v2';
+
+/** What a strategy works with: the cluster's Kubernetes objects, the axes of its cell, and time. */
+export interface Stage {
+  readonly axes: Axes;
+  readonly kube: Kube;
+  /** Manifests of the gateway under test. */
+  readonly workload: Workload;
+  /** One step of the runbook: logged with begin and end, shaded in the report. From a `cutOver` step's begin on, new connections should land on v2. */
+  step<T>(name: string, act: () => Promise<T>, options?: { cutOver?: boolean; fault?: boolean }): Promise<T>;
+  /** Lets model time pass. @throws InterruptedError when the release is interrupted. */
+  sleep(time: Millis): Promise<void>;
+  /** Waits until `check` holds, asking once a model second. @throws NotReachedError after `limit` (10 minutes unless said). */
+  until(what: string, check: () => Promise<boolean>, limit?: Millis): Promise<void>;
+  /** Waits until a Deployment has rolled out: observed, updated, ready and nothing old left. */
+  rolledOut(deployment: string, limit?: Millis): Promise<void>;
+  /** Pods of a version that are not being deleted. */
+  pods(version: Version): Promise<V1Pod[]>;
+  /** POST to the admin port of one pod. */
+  call(pod: string, path: string): Promise<void>;
+}
+
+/** A way to release: reads like the runbook that it tests. Names no cluster. */
+export interface Strategy {
+  readonly name: string;
+  /** The question that a run of it answers, in one sentence. */
+  readonly question: string;
+  readonly needs: readonly Capability[];
+  /** Axis values that this strategy is run with unless the user says otherwise, as typed on the command line; several separated by commas. */
+  readonly defaults?: Partial<Record<keyof Axes, string>>;
+  /** Puts v1 in service; the default is one Deployment a version and a Service that selects v1. */
+  prepare?(stage: Stage): Promise<void>;
+  /** v1 is serving all clients; bring v2 in, retire v1. */
+  release(stage: Stage): Promise<void>;
+  /** From wherever release was interrupted, back to v1. */
+  rollback(stage: Stage): Promise<void>;
+  /** Its clients open the new connection before they close the old one when the gateway asks them to go. */
+  readonly makeBeforeBreak?: boolean;
+  /** `experiment`: not a way to release but a question; its verdict says whether connections were lost. */
+  readonly kind?: 'release' | 'experiment';
+}

@@ -1,0 +1,187 @@
+import type { Clock } from './clock.ts';
+import type { Millis } from './duration.ts';
+import { InterruptedError, StuckError } from './errors.ts';
+
+/** Buckets of one millisecond each; events further away wait in a heap until the window reaches them. */
+const WINDOW = 1 << 16;
+const MASK = WINDOW - 1;
+
+/**
+ * Virtual time: nothing happens between two events, and events of one millisecond fire in the order in which
+ * they were scheduled. A timing wheel makes scheduling and firing O(1) for all that lies within 65 seconds,
+ * which is where heartbeats live.
+ */
+export class VirtualClock implements Clock {
+  readonly speed = Number.POSITIVE_INFINITY;
+  private time = 0;
+  private readonly wheel: (Entry | undefined)[] = new Array(WINDOW).fill(undefined);
+  private readonly tails: (Entry | undefined)[] = new Array(WINDOW).fill(undefined);
+  private readonly far: Entry[] = [];
+  private scheduled = 0;
+  private sequence = 0;
+  /** Somebody's promise was resolved: let the waiting code run before time moves. */
+  private woken = false;
+
+  now(): Millis {
+    return this.time;
+  }
+
+  after(delay: Millis, fire: () => void): Disposable {
+    const at = this.time + Math.max(0, Math.round(delay));
+    const entry = new Entry(this, at, this.sequence++, fire);
+    this.scheduled++;
+    if (at - this.time < WINDOW) this.append(entry);
+    else push(this.far, entry);
+    return entry;
+  }
+
+  sleep(delay: Millis, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(new InterruptedError('interrupted'));
+      const abort = () => {
+        timer[Symbol.dispose]();
+        this.woken = true;
+        reject(new InterruptedError('interrupted'));
+      };
+      const timer = this.after(delay, () => {
+        signal?.removeEventListener('abort', abort);
+        this.woken = true;
+        resolve();
+      });
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  async run<T>(main: () => Promise<T>): Promise<T> {
+    let settled = false;
+    const result = main().finally(() => {
+      settled = true;
+    });
+    result.catch(() => {});
+    // A macrotask turn runs every promise reaction that is ready, so nobody has to guess how many ticks they need.
+    await macrotask();
+    let turn = 0;
+    while (!settled) {
+      if (this.scheduled === 0)
+        throw new StuckError(`main waits at ${this.time} ms for something that nothing will ever wake`);
+      this.woken = false;
+      this.fireNext();
+      // The occasional turn lets signals (Ctrl-C) in even when nobody waits.
+      if (this.woken || (++turn & 0x3fff) === 0) await macrotask();
+    }
+    return result;
+  }
+
+  /** Called by whoever resolves a promise from inside an event, so that the code awaiting it runs at this moment. */
+  wake(): void {
+    this.woken = true;
+  }
+
+  /** For Entry only: an event was disposed of before it fired. */
+  cancelled(): void {
+    this.scheduled--;
+  }
+
+  private fireNext(): void {
+    for (;;) {
+      const slot = this.time & MASK;
+      const entry = this.wheel[slot];
+      if (entry === undefined) {
+        this.advance();
+        continue;
+      }
+      this.wheel[slot] = entry.next;
+      if (entry.next === undefined) this.tails[slot] = undefined;
+      const fire = entry.take();
+      if (fire === undefined) continue;
+      this.scheduled--;
+      fire();
+      return;
+    }
+  }
+
+  /** Moves to the next millisecond that may hold an event, and lets in what the window has come to reach. */
+  private advance(): void {
+    const limit = this.time + WINDOW;
+    do this.time++;
+    while (this.time < limit && this.wheel[this.time & MASK] === undefined && !this.reached());
+    if (this.time === limit && this.far[0] !== undefined && this.far[0].at > this.time)
+      this.time = this.far[0].at;
+    while (this.reached()) this.append(pop(this.far));
+  }
+
+  private reached(): boolean {
+    const first = this.far[0];
+    return first !== undefined && first.at - this.time < WINDOW;
+  }
+
+  private append(entry: Entry): void {
+    const slot = entry.at & MASK;
+    const tail = this.tails[slot];
+    if (tail === undefined) this.wheel[slot] = entry;
+    else tail.next = entry;
+    this.tails[slot] = entry;
+  }
+}
+
+class Entry implements Disposable {
+  readonly clock: VirtualClock;
+  readonly at: Millis;
+  readonly sequence: number;
+  next: Entry | undefined;
+  private fire: (() => void) | undefined;
+
+  constructor(clock: VirtualClock, at: Millis, sequence: number, fire: () => void) {
+    this.clock = clock;
+    this.at = at;
+    this.sequence = sequence;
+    this.next = undefined;
+    this.fire = fire;
+  }
+
+  take(): (() => void) | undefined {
+    const fire = this.fire;
+    this.fire = undefined;
+    return fire;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.take() !== undefined) this.clock.cancelled();
+  }
+}
+
+const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+const before = (left: Entry, right: Entry) =>
+  left.at < right.at || (left.at === right.at && left.sequence < right.sequence);
+
+function push(heap: Entry[], entry: Entry): void {
+  let index = heap.length;
+  heap.push(entry);
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    const above = heap[parent] as Entry;
+    if (!before(entry, above)) break;
+    heap[index] = above;
+    index = parent;
+  }
+  heap[index] = entry;
+}
+
+function pop(heap: Entry[]): Entry {
+  const first = heap[0] as Entry;
+  const last = heap.pop() as Entry;
+  if (heap.length > 0) {
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry)) child++;
+      if (!before(heap[child] as Entry, last)) break;
+      heap[index] = heap[child] as Entry;
+      index = child;
+    }
+    heap[index] = last;
+  }
+  return first;
+}
