@@ -46,8 +46,9 @@ const DRAINING: Readonly<Record<Axes['balancer'], Millis>> = { 'target-pool': 0,
 const TRACKING_IDLE: Millis = 60_000;
 
 /**
- * A new forwarding rule with its backends. A backend counts as unhealthy until its first good answer, as Google's
- * health checks have it; with no answer yet from anybody the pool spreads over all (`failOpen`).
+ * A new forwarding rule with its backends. A backend counts as unhealthy until its first good answer ("backends that
+ * respond successfully for the configured number of times are considered healthy", Google Cloud, health checks
+ * overview); with no answer yet from anybody the pool spreads over all (`failOpen`).
  */
 export function createPool(config: PoolConfig): Pool {
   const { nodes, ...rest } = config;
