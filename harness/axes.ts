@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BACKOFF_MODELS } from './backoff.ts';
-import { parseDuration } from './duration.ts';
+import { formatDuration, parseDuration } from './duration.ts';
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const duration = (least: string, most: string) =>
@@ -27,10 +27,20 @@ interface Axis<Schema extends z.ZodType = z.ZodType> {
   readonly help: string;
   /** What stands for the value in --help. */
   readonly value: string;
+  /** A value as the user would type it. */
+  readonly show: (value: z.output<Schema>) => string;
 }
 
 const axis = <Schema extends z.ZodType>(schema: Schema, fallback: string, value: string, help: string) =>
-  ({ schema, fallback, value, help }) satisfies Axis<Schema>;
+  ({
+    schema,
+    fallback,
+    value,
+    help,
+    show: value === 'TIME' || value === 'TIME|never' ? showTime : String,
+  }) satisfies Axis<Schema>;
+
+const showTime = (time: unknown) => (typeof time === 'number' ? formatDuration(time) : 'never');
 
 const choice = <const Values extends readonly [string, ...string[]]>(
   values: Values,

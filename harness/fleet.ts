@@ -1,0 +1,136 @@
+import type { Axes } from './axes.ts';
+import type { ClientHost, ClientSettings, ClientState } from './client.ts';
+import { Client } from './client.ts';
+import type { Clock } from './clock.ts';
+import type { ClientAddress, ClientGroup, Socket, SocketHandlers } from './cluster.ts';
+import type { Millis } from './duration.ts';
+import { NotReachedError } from './errors.ts';
+import type { TimedEvent } from './event.ts';
+import type { Random } from './random.ts';
+
+/** An attempt that has not opened after this long is given up. */
+const CONNECT_TIMEOUT: Millis = 10_000;
+
+/** Late answers count as a healed silence from this model time on, and never from less than the real time that scheduling costs. */
+const STALL = { model: 1000, real: 250 } as const;
+
+/** How many attempts may be under way at once while the fleet opens; more only fills the SYN queue. */
+const OPENING_AT_ONCE = 200;
+
+/** The clients that must not lose their connection, whatever the release does: a hundredth of the fleet, 10 to 100. */
+export const controlClients = (clients: number) => Math.min(100, Math.max(10, Math.ceil(clients / 100)));
+
+/** Where the fleet stands, for progress and for those who wait. */
+export interface FleetCounts {
+  readonly clients: number;
+  readonly open: number;
+  readonly away: number;
+  readonly connecting: number;
+  readonly givenUp: number;
+  readonly byVersion: ReadonlyMap<string, number>;
+}
+
+/** Thousands of simulated clients: the fleet under test and its control group. */
+export class Fleet implements ClientHost {
+  readonly clock: Clock;
+  readonly settings: ClientSettings;
+  readonly random: Random;
+  readonly record: (event: TimedEvent) => void;
+  readonly dial: (client: ClientAddress, handlers: SocketHandlers) => Socket;
+  private readonly clients: Client[] = [];
+  private readonly states: Record<ClientGroup, Record<ClientState, number>>;
+  private readonly versions = new Map<string, number>();
+
+  constructor(options: {
+    clock: Clock;
+    random: Random;
+    axes: Axes;
+    makeBeforeBreak: boolean;
+    record: (event: TimedEvent) => void;
+    dial: (client: ClientAddress, handlers: SocketHandlers) => Socket;
+  }) {
+    const { clock, axes } = options;
+    this.clock = clock;
+    this.random = options.random;
+    this.record = options.record;
+    this.dial = options.dial;
+    this.settings = {
+      heartbeat: axes.heartbeat,
+      connectTimeout: CONNECT_TIMEOUT,
+      stall: Number.isFinite(clock.speed) ? Math.max(STALL.model, STALL.real * clock.speed) : STALL.model,
+      backoff: axes.backoff,
+      backoffModel: axes.backoffModel,
+      makeBeforeBreak: options.makeBeforeBreak,
+    };
+    const none = () => ({ idle: 0, connecting: 0, open: 0, away: 0, 'given-up': 0 });
+    this.states = { fleet: none(), control: none() };
+    for (let number = 0; number < controlClients(axes.clients); number++)
+      this.add({ group: 'control', number });
+    for (let number = 0; number < axes.clients; number++) this.add({ group: 'fleet', number });
+  }
+
+  /**
+   * Opens every client, at most 200 attempts at once, so that a ramp never looks like a storm.
+   * @throws NotReachedError when not all are open within `limit`.
+   */
+  async connect(limit: Millis, signal: AbortSignal): Promise<void> {
+    const deadline = this.clock.now() + limit;
+    for (const client of this.clients) {
+      while (this.connecting() >= OPENING_AT_ONCE) await this.clock.sleep(10, signal);
+      client.connect();
+    }
+    while (!this.allOpen()) {
+      if (this.clock.now() > deadline) {
+        const { open, clients } = this.counts();
+        throw new NotReachedError(`only ${open} of ${clients} clients could connect before the release`);
+      }
+      await this.clock.sleep(100, signal);
+    }
+  }
+
+  /** Every client of the fleet is open or has given up for good. */
+  settled(): boolean {
+    const { open, 'given-up': givenUp } = this.states.fleet;
+    return open + givenUp === this.counts().clients;
+  }
+
+  counts(): FleetCounts {
+    const { idle, connecting, open, away, 'given-up': givenUp } = this.states.fleet;
+    const clients = idle + connecting + open + away + givenUp;
+    return { clients, open, away, connecting, givenUp, byVersion: this.versions };
+  }
+
+  /** Ends all clients without a trace in the log. */
+  stop(): void {
+    for (const client of this.clients) client.stop();
+  }
+
+  /** For Client. */
+  changed(client: Client, from: ClientState, to: ClientState): void {
+    const states = this.states[client.group];
+    states[from]--;
+    states[to]++;
+    if (client.group === 'fleet') {
+      if (from === 'open') this.count(client, -1);
+      if (to === 'open') this.count(client, 1);
+    }
+  }
+
+  private count(client: Client, change: number): void {
+    const version = client.greeting?.version ?? 'unknown';
+    this.versions.set(version, (this.versions.get(version) ?? 0) + change);
+  }
+
+  private connecting(): number {
+    return this.states.fleet.connecting + this.states.control.connecting;
+  }
+
+  private allOpen(): boolean {
+    return this.states.fleet.open + this.states.control.open === this.clients.length;
+  }
+
+  private add(address: ClientAddress): void {
+    this.clients.push(new Client(this, address));
+    this.states[address.group].idle++;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Axes, AxisName } from './axes.ts';
+import { AXES } from './axes.ts';
+import type { Provider } from './cluster.ts';
+import { UsageError } from './errors.ts';
+import type { Strategy } from './scenario.ts';
+
+/** One cell to play, before any cluster is opened. */
+export interface PlannedCell {
+  readonly id: string;
+  readonly strategy: Strategy;
+  readonly provider: Provider;
+  readonly axes: Axes;
+  readonly seed: number;
+  /** Why it will be skipped, known before anything is paid for. */
+  readonly skip?: string;
+}
+
+/** The values of each axis, as typed: one or several separated by commas. */
+export type AxisTexts = Partial<Record<AxisName, string>>;
+
+const isAxis = (name: string): name is AxisName => name in AXES;
+const optionOf = (axis: string) => `--${axis.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Reads the values of each axis, adding every mistake to `mistakes` with its option, value and what is allowed. */
+function readAxes(texts: AxisTexts, mistakes: string[]): Map<AxisName, unknown[]> {
+  const values = new Map<AxisName, unknown[]>();
+  for (const [name, text] of Object.entries(texts)) {
+    if (!isAxis(name)) continue;
+    const { schema, value } = AXES[name];
+    const read = text.split(',').map((part) => {
+      const result = schema.safeParse(part.trim());
+      if (!result.success)
+        mistakes.push(
+          `${optionOf(name)} ${part.trim() || "''"}: ${result.error.issues.map(({ message }) => message).join('; ')} (allowed: ${value})`,
+        );
+      return result.data;
+    });
+    values.set(name, [...new Set(read)]);
+  }
+  return values;
+}
+
+/**
+ * The cells of a run: strategies x clusters x the values of every axis x repeats, in that order. A strategy's own
+ * defaults give way to what the user typed.
+ * @throws UsageError naming every value that is not allowed.
+ */
+export function planCells(options: {
+  strategies: readonly Strategy[];
+  providers: readonly Provider[];
+  texts: AxisTexts;
+  seed: number;
+  repeat: number;
+}): PlannedCell[] {
+  const mistakes: string[] = [];
+  readAxes(options.texts, mistakes);
+  if (mistakes.length > 0) throw new UsageError(mistakes);
+  const cells: PlannedCell[] = [];
+  for (const strategy of options.strategies)
+    for (const provider of options.providers) {
+      const values = readAxes({ ...strategy.defaults, ...options.texts }, mistakes);
+      const varying = [...values].filter(([, list]) => list.length > 1).map(([name]) => name);
+      for (const axes of combinations(values))
+        for (let repeat = 0; repeat < options.repeat; repeat++) {
+          const parts = [
+            strategy.name,
+            ...(options.providers.length > 1 ? [provider.name] : []),
+            ...varying.map((name) => `${name}=${AXES[name].show(axes[name] as never)}`),
+            ...(options.repeat > 1 ? [`seed=${options.seed + repeat}`] : []),
+          ];
+          const missing = strategy.needs.filter((need) => !provider.offers.has(need));
+          const skip =
+            missing.length > 0
+              ? `${provider.name} does not offer ${missing.join(', ')}`
+              : provider.refuses(axes);
+          cells.push({
+            id: parts.join('/'),
+            strategy,
+            provider,
+            axes,
+            seed: options.seed + repeat,
+            ...(skip === undefined ? {} : { skip }),
+          });
+        }
+    }
+  return cells;
+}
+
+function combinations(values: Map<AxisName, unknown[]>): Axes[] {
+  let partial: Partial<Axes>[] = [{}];
+  for (const name of Object.keys(AXES) as AxisName[]) {
+    const choices = values.get(name) ?? [AXES[name].schema.parse(AXES[name].fallback)];
+    partial = partial.flatMap((axes) => choices.map((choice) => ({ ...axes, [name]: choice })));
+  }
+  return partial as Axes[];
+}

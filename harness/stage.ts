@@ -1,0 +1,67 @@
+import type { Axes } from './axes.ts';
+import type { Cluster } from './cluster.ts';
+import type { Millis } from './duration.ts';
+import { formatDuration } from './duration.ts';
+import { NotReachedError } from './errors.ts';
+import type { TimedEvent } from './event.ts';
+import type { Stage } from './scenario.ts';
+import { workload } from './workload.ts';
+
+export type Phase = Extract<TimedEvent, { type: 'step' }>['phase'];
+
+const POLL: Millis = 1000;
+const PATIENCE: Millis = 600_000;
+
+/** The stage on which one phase of a strategy plays; once `signal` is aborted, its next wait ends with InterruptedError. */
+export function createStage(
+  cluster: Cluster,
+  axes: Axes,
+  phase: Phase,
+  signal: AbortSignal,
+  record: (event: TimedEvent) => void,
+): Stage {
+  const { clock, kube } = cluster;
+  const stage: Stage = {
+    axes,
+    kube,
+    workload: workload(axes),
+    async step(name, act, options = {}) {
+      signal.throwIfAborted();
+      record({ type: 'step', name, edge: 'begin', phase, ...options });
+      const result = await act();
+      record({ type: 'step', name, edge: 'end', phase, ...options });
+      return result;
+    },
+    sleep: (time) => clock.sleep(time, signal),
+    async until(what, check, limit = PATIENCE) {
+      const deadline = clock.now() + limit;
+      while (!(await check())) {
+        if (clock.now() >= deadline)
+          throw new NotReachedError(`${what}: not so within ${formatDuration(limit)}`);
+        await clock.sleep(POLL, signal);
+      }
+    },
+    rolledOut: (name, limit) =>
+      stage.until(
+        `Deployment ${name} is rolled out`,
+        async () => {
+          const deployment = await kube.get('Deployment', name);
+          const { replicas = 1 } = deployment?.spec ?? {};
+          const { status, metadata } = deployment ?? {};
+          return (
+            (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
+            (status?.updatedReplicas ?? 0) === replicas &&
+            (status?.replicas ?? 0) === replicas &&
+            (status?.readyReplicas ?? 0) === replicas
+          );
+        },
+        limit,
+      ),
+    pods: async (version) =>
+      (await kube.list('Pod', { app: 'gateway', version })).filter(
+        ({ metadata }) => metadata?.deletionTimestamp === undefined,
+      ),
+    call: (pod, path) => cluster.call(pod, path),
+  };
+  return stage;
+}

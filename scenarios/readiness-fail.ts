@@ -1,0 +1,41 @@
+import type { Stage, Strategy, Version } from '../harness/scenario.ts';
+import { bringIn, retire, serveV1 } from './two-deployments.ts';
+
+/**
+ * One Service selects both versions. v2 comes in beside v1; then the v1 pods are told over their admin port to
+ * fail their readinessProbe. The kubelet notices after failureThreshold periods (20 to 30 s with the defaults),
+ * the pods leave the EndpointSlice and keep their connections; once only v2 takes new ones, v1 is retired.
+ * Needs an admin port and room for twice the pods. Not-ready pods are the first victims of any scale-down and
+ * count as not ready to the autoscaler, so do not let either run meanwhile.
+ */
+export const readinessFail: Strategy = {
+  name: 'readiness-fail',
+  question: 'Do pods that fail their readinessProbe on purpose keep the connections they have?',
+  needs: [],
+  prepare: (stage) => serveV1(stage, { app: 'gateway' }),
+  async release(stage) {
+    await stage.step('v2 beside v1', () => bringIn(stage, 'v2'));
+    await stage.step('v1 fails readiness', () => unready(stage, 'v1'), { cutOver: true });
+    await stage.step('watch', () => stage.sleep(60_000 + 2 * stage.axes.heartbeat));
+    await stage.step('retire v1', () => retire(stage, 'v1'));
+  },
+  async rollback(stage) {
+    await stage.step('v1 ready again', async () => {
+      for (const pod of await stage.pods('v1'))
+        await stage.call(pod.metadata?.name ?? '', '/restore-readiness');
+      await bringIn(stage, 'v1');
+    });
+    if ((await stage.pods('v2')).length === 0) return;
+    await stage.step('v2 fails readiness', () => unready(stage, 'v2'), { cutOver: true });
+    await stage.step('retire v2', () => retire(stage, 'v2'));
+  },
+};
+
+async function unready(stage: Stage, version: Version): Promise<void> {
+  for (const pod of await stage.pods(version)) await stage.call(pod.metadata?.name ?? '', '/fail-readiness');
+  await stage.until(`no ${version} pod is ready`, async () =>
+    (await stage.pods(version)).every((pod) =>
+      pod.status?.conditions?.every(({ type, status }) => type !== 'Ready' || status !== 'True'),
+    ),
+  );
+}
