@@ -26,6 +26,10 @@ export interface Rule {
   readonly destinationLocal?: boolean;
   /** `-m addrtype --src-type LOCAL`. */
   readonly sourceLocal?: boolean;
+  /** `-m addrtype ! --src-type LOCAL`. */
+  readonly sourceNotLocal?: boolean;
+  /** `-m physdev ! --physdev-is-in`: did not come in through a bridge's port. */
+  readonly notFromBridge?: boolean;
   /** `-m statistic --mode random`: a decimal text, so that it is rendered to the digit as kube-proxy does. */
   readonly probability?: string;
   /** sessionAffinity ClientIP: `-m recent`. */
@@ -71,6 +75,8 @@ export interface IptablesRules {
   readonly mode: 'iptables' | 'iptables-1.22';
   readonly nat: readonly Chain[];
   readonly filter: readonly Chain[];
+  /** Only chains that no packet meets: kube-proxy's and kubelet's canaries. */
+  readonly mangle: readonly Chain[];
 }
 
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
