@@ -83,6 +83,8 @@ export class Client implements ClientAddress {
     if (old !== undefined) {
       this.lost(old, { how: 'close', code: 1000, reason: '' }, { asked: true, replaced: true });
       old.leave();
+      // Leaves the old version's count, before the greeting changes.
+      this.become('connecting');
     }
     this.opening = undefined;
     this.connection = connection;

@@ -2,6 +2,8 @@ import type { Axes, AxisName } from './axes.ts';
 import { AXES } from './axes.ts';
 import type { Provider } from './cluster.ts';
 import { UsageError } from './errors.ts';
+import type { AxisTexts } from './options.ts';
+import { optionName } from './options.ts';
 import type { Strategy } from './scenario.ts';
 
 /** One cell to play, before any cluster is opened. */
@@ -15,11 +17,8 @@ export interface PlannedCell {
   readonly skip?: string;
 }
 
-/** The values of each axis, as typed: one or several separated by commas. */
-export type AxisTexts = Partial<Record<AxisName, string>>;
-
 const isAxis = (name: string): name is AxisName => name in AXES;
-const optionOf = (axis: string) => `--${axis.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+const optionOf = (axis: string) => `--${optionName(axis)}`;
 
 /** Reads the values of each axis, adding every mistake to `mistakes` with its option, value and what is allowed. */
 function readAxes(texts: AxisTexts, mistakes: string[]): Map<AxisName, unknown[]> {

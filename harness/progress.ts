@@ -13,7 +13,10 @@ const SIGN_OF_LIFE = 30_000;
  * Shows a run while it goes on: on a terminal a bar that moves, elsewhere (CI) a line a cell and a sign of life
  * every half minute.
  */
-export function createProgress(stream: NodeJS.WriteStream, outcomeOf: (cell: PlannedCell) => string): RunAudience {
+export function createProgress(
+  stream: NodeJS.WriteStream,
+  outcomeOf: (cell: PlannedCell) => string,
+): RunAudience {
   const wall = new ScaledClock(1);
   const live = stream.isTTY ? createLogUpdate(stream) : undefined;
   let shown = 0;
@@ -38,7 +41,9 @@ export function createProgress(stream: NodeJS.WriteStream, outcomeOf: (cell: Pla
       }
       shown = real;
       const counts = fleet?.counts();
-      const versions = [...(counts?.byVersion ?? [])].map(([version, open]) => `${version} ${open}`).join(', ');
+      const versions = [...(counts?.byVersion ?? [])]
+        .map(([version, open]) => `${version} ${open}`)
+        .join(', ');
       const clients =
         counts === undefined
           ? ''

@@ -1,0 +1,69 @@
+import { Command, Option } from 'commander';
+import type { AxisName } from './axes.ts';
+import { AXES } from './axes.ts';
+
+/** The values of each axis, as typed: one or several separated by commas. */
+export type AxisTexts = Partial<Record<AxisName, string>>;
+
+/** `drainOver` -> `drain-over`: how an axis is spelled as an option. */
+export const optionName = (axis: string) => axis.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** What the user typed after `npm run scenario --`, not yet checked. */
+export type ScenarioOptions = AxisTexts & {
+  readonly cluster: string;
+  readonly seed: string;
+  readonly repeat: string;
+  readonly out?: string;
+  readonly format: string;
+  readonly speed?: string;
+  readonly predict: boolean;
+  readonly list?: true;
+  readonly dryRun?: true;
+};
+
+const EXAMPLES = `
+Every axis takes several values separated by commas; the run then has a cell for each combination.
+
+Examples:
+  npm run scenario                                             the default strategies x externalTrafficPolicy
+  npm run scenario -- seventy-thirty --policy Local --nodes 2,3,6
+  npm run scenario -- selector-flip --cluster sim --clients 100000 --balancer target-pool,backend-service
+  npm run scenario -- seventy-thirty --policy Local --rollback-after 30s
+  npm run scenario -- rolling-update --pods 4 --repeat 5 --format json > result.json
+
+Exit codes: 0 pass, 1 a cell failed, 2 a cell is unknown, 64 usage, 70 the harness broke.`;
+
+/** The `scenario` command with an option for each axis; `act` gets what was typed. */
+export function scenarioCommand(
+  clusters: readonly string[],
+  act: (strategies: string[], options: ScenarioOptions) => Promise<void>,
+): Command {
+  const command = new Command('scenario')
+    .description('Plays release strategies before thousands of WebSocket clients and reports what they lost.')
+    .argument('[strategy...]', 'strategies to play (see --list); `all` for every one')
+    .option('--cluster <name>', `where to play: auto, ${clusters.join(', ')}`, 'auto');
+  for (const [name, { value, help, fallback }] of Object.entries(AXES)) {
+    const option = new Option(`--${optionName(name)} <${value}>`, `${help} (default: ${fallback})`);
+    command.addOption(option);
+  }
+  return command
+    .option('--seed <N>', 'seed of all randomness', '1')
+    .option('--repeat <N>', 'play each cell this often, with seeds N, N+1, ...', '1')
+    .option('--speed <N>', 'model seconds a real second, on clusters that let one choose')
+    .option('--no-predict', 'do not play the prediction of measured cells')
+    .option('--out <DIR>', 'where the run is written (default: reports/runs/<id>)')
+    .option('--format <text|json>', 'what is printed at the end', 'text')
+    .option('--list', 'list strategies and clusters, and end')
+    .option('--dry-run', 'print the cells that would be played, and end')
+    .addHelpText('after', EXAMPLES)
+    .action(act);
+}
+
+/** The axes among the options. */
+export function axisTexts(options: ScenarioOptions): AxisTexts {
+  const texts = Object.keys(AXES).flatMap((name) => {
+    const text = options[name as AxisName];
+    return text === undefined ? [] : [[name, text] as const];
+  });
+  return Object.fromEntries(texts);
+}
