@@ -1,0 +1,164 @@
+import type { Axes } from '../axes.ts';
+import type { Millis } from '../duration.ts';
+import type { CellHeader } from '../event.ts';
+import type { Interval, Quantiles } from '../statistics.ts';
+import { quantiles, sharesAgree, wilsonInterval } from '../statistics.ts';
+import type { Connections } from './connections.ts';
+import type { FleetResult } from './fleet.ts';
+import type { Landings } from './landings.ts';
+import type { Ledger, LedgerRow } from './ledger.ts';
+import type { Rates } from './rates.ts';
+import type { Judgement, VerdictName } from './verdict.ts';
+
+/**
+ * The stable, documented result of one cell, as `--format json` and report.json show it. Counts are clients of
+ * the fleet unless named otherwise; times are milliseconds of model time.
+ */
+export interface CellDocument {
+  readonly id: string;
+  readonly strategy: string;
+  readonly cluster: string;
+  readonly evidence: 'modelled' | 'measured';
+  readonly seed: number;
+  readonly axes: Axes;
+  /** Clients that were ever connected. */
+  readonly clients: number;
+  /** Clients with at least one disconnect. */
+  readonly dropped: number;
+  readonly droppedShare: number;
+  /** Wilson interval (95 %) of droppedShare. */
+  readonly interval: Interval;
+  readonly droppedTwice: number;
+  readonly landedOnOld: number;
+  /** Clients with a disconnect whose cause the evidence does not show. */
+  readonly unattributed: number;
+  /** Clients with a disconnect whose cause was inferred from what happened at that time. */
+  readonly inferred: number;
+  /** When the first drop was noticed, counted from the begin of the step that caused it; null without any drop. */
+  readonly firstDropMillis: Millis | null;
+  /** Clients that lost a connection without any sign; only a heartbeat noticed. */
+  readonly silent: number;
+  readonly reset: number;
+  readonly fin: number;
+  /** Clients whose gateway sent a close frame. */
+  readonly closed: number;
+  /** Clients that left because they were asked to. */
+  readonly asked: number;
+  /** Clients whose connection fell silent and answered again before they gave it up. */
+  readonly healed: number;
+  /** Clients that lost a connection although its pod was still serving and had not asked them to go. */
+  readonly collateral: number;
+  readonly stillAway: number;
+  readonly gaveUp: number;
+  readonly controlClients: number;
+  readonly controlDropped: number;
+  /** Disconnects, not clients. */
+  readonly disconnects: number;
+  /** Attempts, not clients. */
+  readonly refusedAttempts: number;
+  /** Connections, not clients: opened anew before the old one was closed. */
+  readonly replacedConnections: number;
+  readonly peakReconnectsPerSecond: number;
+  /** The most in ten successive seconds, per second. */
+  readonly peakReconnectsPer10Seconds: number;
+  /** N / max(D, T): all clients lost evenly over D and back evenly over T. */
+  readonly theoreticalPeakPerSecond: number;
+  /** Largest share of the clients that noticed their loss within ten successive seconds. */
+  readonly lossIn10SecondsShare: number;
+  /** Largest share of the clients that were away at the same time. */
+  readonly mostAwayShare: number;
+  /** From the begin of the release until every client was on v2 for good; null when that never came. */
+  readonly allOnV2Millis: Millis | null;
+  /** From the last answer to the reopening, over disconnects; a lower bound where `stillAway` is not 0; null without any disconnect. */
+  readonly timeAway: Quantiles | null;
+  readonly verdict: VerdictName;
+  readonly why: readonly string[];
+  readonly predicted?: Prediction;
+}
+
+/** What the simulator foretold for a measured cell. */
+export interface Prediction {
+  readonly droppedShare: number;
+  /** The difference of both shares is 0 within its 95 % interval; both are samples. */
+  readonly agrees: boolean;
+}
+
+/** Clients with a row that matches. */
+export function clientsWith(rows: readonly LedgerRow[], matches: (row: LedgerRow) => boolean): number {
+  return new Set(rows.filter(matches).map(({ client }) => client)).size;
+}
+
+/** Puts the results of all analyses into the cell's document. */
+export function cellDocument(
+  cell: CellHeader,
+  results: {
+    fleet: FleetResult;
+    ledger: Ledger;
+    rates: Rates;
+    connections: Connections;
+    landings: Landings;
+    releaseAt: Millis | null;
+    judgement: Judgement;
+  },
+): CellDocument {
+  const { fleet, ledger, rates, connections, landings, releaseAt, judgement } = results;
+  const { rows, chains } = ledger;
+  const share = (count: number) => (fleet.clients === 0 ? 0 : count / fleet.clients);
+  const first = rows[0];
+  const cause = first === undefined ? undefined : chains[first.chain]?.step;
+  return {
+    id: cell.id,
+    strategy: cell.strategy,
+    cluster: cell.cluster,
+    evidence: cell.evidence,
+    seed: cell.seed,
+    axes: cell.axes,
+    clients: fleet.clients,
+    dropped: fleet.dropped,
+    droppedShare: share(fleet.dropped),
+    interval: wilsonInterval(fleet.dropped, fleet.clients),
+    droppedTwice: fleet.droppedTwice,
+    landedOnOld: landings.landedOnOld,
+    unattributed: clientsWith(rows, (row) => row.cause === 'unattributed'),
+    inferred: clientsWith(rows, (row) => row.inferred),
+    firstDropMillis: first === undefined ? null : first.detected - (cause?.begin ?? 0),
+    silent: clientsWith(rows, (row) => row.showed === 'silence'),
+    reset: clientsWith(rows, (row) => row.showed === 'reset'),
+    fin: clientsWith(rows, (row) => row.showed === 'fin'),
+    closed: clientsWith(rows, (row) => row.showed.startsWith('close') && !row.asked),
+    asked: clientsWith(rows, (row) => row.asked),
+    healed: fleet.healed,
+    collateral: clientsWith(rows, (row) => row.collateral),
+    stillAway: fleet.stillAway,
+    gaveUp: fleet.gaveUp,
+    controlClients: fleet.controlClients,
+    controlDropped: fleet.controlDropped,
+    disconnects: rows.length,
+    refusedAttempts: fleet.refusedAttempts,
+    replacedConnections: fleet.replacedConnections,
+    peakReconnectsPerSecond: rates.peakReconnectsPerSecond,
+    peakReconnectsPer10Seconds: rates.peakReconnectsPer10Seconds,
+    theoreticalPeakPerSecond: rates.theoreticalPeakPerSecond,
+    lossIn10SecondsShare: share(rates.peakDisconnectsIn10Seconds),
+    mostAwayShare: share(connections.mostAway),
+    allOnV2Millis:
+      connections.allOnV2At === null || releaseAt === null ? null : connections.allOnV2At - releaseAt,
+    timeAway: quantiles(rows.map(({ away }) => away)),
+    verdict: judgement.verdict,
+    why: judgement.why,
+  };
+}
+
+/** The measured cell's document with what its prediction said. */
+export function withPrediction(measured: CellDocument, prediction: CellDocument): CellDocument {
+  return {
+    ...measured,
+    predicted: {
+      droppedShare: prediction.droppedShare,
+      agrees: sharesAgree(
+        { successes: measured.dropped, trials: measured.clients },
+        { successes: prediction.dropped, trials: prediction.clients },
+      ),
+    },
+  };
+}

@@ -1,0 +1,193 @@
+import { formatDuration, type Millis } from '../duration.ts';
+import type { Timed } from '../event.ts';
+import type { History, StepSpan } from './history.ts';
+
+type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;
+
+/** One thing that a cluster did, as part of what led to a disconnect. */
+export interface Moment {
+  readonly at: Millis;
+  readonly kind: 'endpoints' | 'proxy' | 'balancer' | 'gateway' | 'pod' | 'node' | 'hop';
+  readonly text: string;
+}
+
+/** What one pod's process was told and did. */
+interface PodEnd {
+  /** SIGTERM, drain or a close of its own: from here on its connections are asked, or made, to go. */
+  closing?: Moment;
+  /** The process ended. */
+  ended?: Moment;
+  /** Deleted through the API. */
+  terminating?: Moment;
+}
+
+/** The cluster's history arranged for looking up what led to a disconnect. */
+export interface EvidenceIndex {
+  readonly history: History;
+  readonly pods: ReadonlyMap<string, PodEnd>;
+  /** Endpoint changes that took a ready endpoint away. */
+  readonly shrinks: readonly Moment[];
+  /** Per node: each change of its rules. */
+  readonly proxies: ReadonlyMap<string, readonly { moment: Moment; forwards: boolean }[]>;
+  /** Balancer changes with what changed. */
+  readonly balancers: readonly { moment: Moment; failOpen: boolean; recreated: boolean; at: Millis }[];
+  readonly removedNodes: ReadonlyMap<string, Moment>;
+  readonly hops: readonly Moment[];
+}
+
+const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+function indexPods(history: History): Map<string, PodEnd> {
+  const pods = new Map<string, PodEnd>();
+  const endOf = (pod: string) => {
+    const end = pods.get(pod) ?? {};
+    pods.set(pod, end);
+    return end;
+  };
+  for (const { at, pod, did, why, connections } of history.gateways) {
+    const end = endOf(pod);
+    const count = connections === undefined ? '' : ` with ${plural(connections, 'connection')}`;
+    const words = {
+      sigterm: 'gateway receives SIGTERM',
+      drain: 'gateway begins to drain',
+      close: 'gateway closes connections',
+      exit: 'gateway process exits',
+      killed: 'gateway process is killed',
+    }[did];
+    const moment: Moment = { at, kind: 'gateway', text: `${pod}: ${words}${count}${why ? ` (${why})` : ''}` };
+    if (did === 'exit' || did === 'killed') end.ended ??= moment;
+    else end.closing ??= moment;
+  }
+  for (const { pod, phases } of history.pods.values())
+    for (const { at, phase, why } of phases) {
+      const end = endOf(pod);
+      const moment: Moment = { at, kind: 'pod', text: `pod ${pod} is ${phase}${why ? ` (${why})` : ''}` };
+      if (phase === 'terminating') end.terminating ??= moment;
+      // The gateway's own word is earlier and says more, where there is one.
+      if (phase === 'gone') end.ended ??= moment;
+    }
+  return pods;
+}
+
+function indexShrinks(history: History): Moment[] {
+  const before = new Map<string, Set<string>>();
+  const shrinks: Moment[] = [];
+  for (const { at, service, endpoints } of history.endpoints) {
+    const ready = new Set(endpoints.filter((endpoint) => endpoint.ready).map(({ pod }) => pod));
+    const lost = [...(before.get(service) ?? [])].filter((pod) => !ready.has(pod));
+    before.set(service, ready);
+    if (lost.length === 0) continue;
+    const left =
+      ready.size === 0 ? 'no ready endpoint is left' : `${plural(ready.size, 'ready endpoint')} left`;
+    const names = lost.length > 3 ? `${lost.length} pods` : lost.join(', ');
+    shrinks.push({
+      at,
+      kind: 'endpoints',
+      text: `Service ${service} loses ${names} from its endpoints; ${left}`,
+    });
+  }
+  return shrinks;
+}
+
+/** Nodes take up the same change one after the other; within this time it is told as one. */
+const SAME_CHANGE: Millis = 60_000;
+
+function indexProxies(history: History): EvidenceIndex['proxies'] {
+  const words = {
+    forward: 'forwards the Service to its endpoints',
+    reject: 'rejects the Service (it has no endpoints)',
+    drop: 'drops packets for the Service (no endpoint on this node)',
+    none: 'has no rule for the Service',
+  };
+  const proxies = new Map<string, { moment: Moment; forwards: boolean }[]>();
+  const groups = new Map<
+    string,
+    { first: Of<'proxy'>; nodes: Set<string>; moment: { -readonly [K in keyof Moment]: Moment[K] } }
+  >();
+  for (const event of history.proxies) {
+    const { at, node, service, rules } = event;
+    const key = `${service} ${rules}`;
+    let group = groups.get(key);
+    if (group === undefined || at - group.first.at > SAME_CHANGE || group.nodes.has(node)) {
+      group = { first: event, nodes: new Set(), moment: { at, kind: 'proxy', text: '' } };
+      groups.set(key, group);
+    }
+    group.nodes.add(node);
+    const { first, nodes, moment } = group;
+    const who = nodes.size > 3 ? `${nodes.size} nodes` : [...nodes].join(', ');
+    const spread = at > first.at ? `, within ${formatDuration(at - first.at)}` : '';
+    moment.text = `${who}: the node's dataplane now ${words[rules]} (${service}${spread})`;
+    const list = proxies.get(node) ?? [];
+    proxies.set(node, list);
+    list.push({ moment, forwards: rules === 'forward' });
+  }
+  return proxies;
+}
+
+function indexBalancers(history: History): EvidenceIndex['balancers'] {
+  const before = new Map<string, Of<'balancer'>>();
+  const changes: { moment: Moment; failOpen: boolean; recreated: boolean; at: Millis }[] = [];
+  for (const event of history.balancers) {
+    const { at, service, backends, failOpen } = event;
+    const previous = before.get(service);
+    before.set(service, event);
+    const healthy = backends.filter((backend) => backend.healthy).map(({ node }) => node);
+    const state = failOpen
+      ? `no backend is healthy, it fails open over ${plural(backends.length, 'node')}`
+      : backends.length === 0
+        ? 'it has no backends'
+        : `${healthy.length} of ${plural(backends.length, 'backend')} healthy (${healthy.length > 4 ? `${healthy.slice(0, 4).join(', ')}, ...` : healthy.join(', ') || 'none'})`;
+    const recreated = event.recreated === true;
+    if (previous === undefined && !recreated) continue;
+    changes.push({
+      moment: {
+        at,
+        kind: 'balancer',
+        text: `balancer of ${service}${recreated ? ' is recreated' : ''}: ${state}`,
+      },
+      failOpen,
+      recreated,
+      at,
+    });
+  }
+  return changes;
+}
+
+/** Arranges a cell's history for attribution. */
+export function indexEvidence(history: History): EvidenceIndex {
+  return {
+    history,
+    pods: indexPods(history),
+    shrinks: indexShrinks(history),
+    proxies: indexProxies(history),
+    balancers: indexBalancers(history),
+    removedNodes: new Map(
+      history.nodes
+        .filter(({ change }) => change === 'removed')
+        .map(({ at, node }) => [node, { at, kind: 'node', text: `node ${node} is removed` }]),
+    ),
+    hops: history.hops.map(({ at, hop, did, connections }) => ({
+      at,
+      kind: 'hop',
+      text: `${hop}: ${did}${connections === undefined ? '' : ` (${plural(connections, 'connection')})`}`,
+    })),
+  };
+}
+
+/** Controllers need a moment to react to a step, by which time the next may have begun. */
+const REACTION: Millis = 5000;
+
+/**
+ * The step that brought something about at `at`: the last one of release or rollback begun by then. Endpoints and
+ * rules follow a step within seconds, so for them a step that is marked as cut-over or fault and began within 5 s
+ * is preferred to a later, unmarked one (a mere `watch` that began as soon as the patch was accepted).
+ */
+export function causingStep(history: History, at: Millis, kind?: Moment['kind']): StepSpan | undefined {
+  const begun = history.steps.filter(
+    ({ phase, begin }) => begin <= at && (phase === 'release' || phase === 'rollback'),
+  );
+  const last = begun.at(-1);
+  if (kind !== 'endpoints' && kind !== 'proxy' && kind !== 'balancer') return last;
+  if (last === undefined || last.cutOver || last.fault) return last;
+  return begun.findLast(({ begin, cutOver, fault }) => (cutOver || fault) && at - begin <= REACTION) ?? last;
+}

@@ -1,0 +1,173 @@
+import type { Millis } from '../duration.ts';
+import type { Timed } from '../event.ts';
+import type { Analysis } from './analysis.ts';
+
+type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;
+
+/** One step of the script with its end; a step that never ended lasts to the end of the cell. */
+export interface StepSpan {
+  readonly name: string;
+  readonly phase: Of<'step'>['phase'];
+  readonly begin: Millis;
+  end: Millis | null;
+  readonly cutOver: boolean;
+  readonly fault: boolean;
+}
+
+/** What happened to one pod, in order. */
+export interface PodHistory {
+  readonly pod: string;
+  version: string;
+  node: string;
+  readonly phases: { at: Millis; phase: Of<'pod'>['phase']; ready: boolean; why?: string }[];
+}
+
+/** What the cluster did in a cell, apart from its clients; each list is in the order of arrival. */
+export interface History {
+  readonly steps: readonly StepSpan[];
+  readonly pods: ReadonlyMap<string, PodHistory>;
+  readonly endpoints: readonly Of<'endpoints'>[];
+  readonly proxies: readonly Of<'proxy'>[];
+  readonly balancers: readonly Of<'balancer'>[];
+  readonly gateways: readonly Of<'gateway'>[];
+  readonly hops: readonly Of<'hop'>[];
+  readonly nodes: readonly Of<'node'>[];
+  readonly replicas: readonly Of<'replicas'>[];
+  readonly autoscaler: readonly Of<'autoscaler'>[];
+  readonly evidence: readonly Of<'evidence'>[];
+  readonly notes: readonly Of<'note'>[];
+  /** Time of the cell's last event. */
+  readonly end: Millis;
+}
+
+interface State {
+  readonly steps: StepSpan[];
+  readonly pods: Map<string, PodHistory>;
+  readonly endpoints: Of<'endpoints'>[];
+  readonly proxies: Of<'proxy'>[];
+  readonly balancers: Of<'balancer'>[];
+  readonly gateways: Of<'gateway'>[];
+  readonly hops: Of<'hop'>[];
+  readonly nodes: Of<'node'>[];
+  readonly replicas: Of<'replicas'>[];
+  readonly autoscaler: Of<'autoscaler'>[];
+  readonly evidence: Of<'evidence'>[];
+  readonly notes: Of<'note'>[];
+  end: Millis;
+}
+
+function foldStep(steps: StepSpan[], { at, name, edge, phase, cutOver, fault }: Of<'step'>): void {
+  if (edge === 'begin') {
+    steps.push({ name, phase, begin: at, end: null, cutOver: cutOver === true, fault: fault === true });
+    return;
+  }
+  const open = steps.findLast((step) => step.name === name && step.end === null);
+  if (open !== undefined) open.end = at;
+}
+
+function foldPod(pods: Map<string, PodHistory>, event: Of<'pod'>): void {
+  let history = pods.get(event.pod);
+  if (history === undefined) {
+    history = { pod: event.pod, version: event.version, node: event.node, phases: [] };
+    pods.set(event.pod, history);
+  }
+  // A pod is pending before it has a node.
+  if (event.node !== '') history.node = event.node;
+  const { at, phase, ready, why } = event;
+  history.phases.push({ at, phase, ready, ...(why === undefined ? {} : { why }) });
+}
+
+/** Gathers what the cluster did: steps, pods, endpoints, rules, balancer, gateways, autoscaler. */
+export const historyAnalysis: Analysis<State, History> = {
+  name: 'history',
+  start: () => ({
+    steps: [],
+    pods: new Map(),
+    endpoints: [],
+    proxies: [],
+    balancers: [],
+    gateways: [],
+    hops: [],
+    nodes: [],
+    replicas: [],
+    autoscaler: [],
+    evidence: [],
+    notes: [],
+    end: 0,
+  }),
+  fold(state, event) {
+    state.end = event.at;
+    switch (event.type) {
+      case 'step':
+        return foldStep(state.steps, event);
+      case 'pod':
+        return foldPod(state.pods, event);
+      case 'endpoints':
+        state.endpoints.push(event);
+        return;
+      case 'proxy':
+        state.proxies.push(event);
+        return;
+      case 'balancer':
+        state.balancers.push(event);
+        return;
+      case 'gateway':
+        state.gateways.push(event);
+        return;
+      case 'hop':
+        state.hops.push(event);
+        return;
+      case 'node':
+        state.nodes.push(event);
+        return;
+      case 'replicas':
+        state.replicas.push(event);
+        return;
+      case 'autoscaler':
+        state.autoscaler.push(event);
+        return;
+      case 'evidence':
+        state.evidence.push(event);
+        return;
+      case 'note':
+        state.notes.push(event);
+        return;
+    }
+  },
+  result: (state) => state,
+};
+
+/** The last of a list in time order whose `at` is not after `time`, or undefined (binary search). */
+export function lastUntil<T extends { readonly at: Millis }>(
+  list: readonly T[],
+  time: Millis,
+): T | undefined {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle] as T).at <= time) low = middle + 1;
+    else high = middle;
+  }
+  return list[low - 1];
+}
+
+/** When the pod's process ended, as far as the log tells, or undefined while it runs. */
+export function podEnded(history: History, pod: string): Millis | undefined {
+  const act = history.gateways.find(
+    (event) => event.pod === pod && (event.did === 'exit' || event.did === 'killed'),
+  );
+  const gone = history.pods.get(pod)?.phases.find(({ phase }) => phase === 'gone');
+  if (act === undefined) return gone?.at;
+  return Math.min(act.at, gone?.at ?? act.at);
+}
+
+/** When the pod was first asked to go (SIGTERM, drain, deletion), or undefined when it never was. */
+export function podAskedToGo(history: History, pod: string): Millis | undefined {
+  const act = history.gateways.find((event) => event.pod === pod);
+  const going = history.pods
+    .get(pod)
+    ?.phases.find(({ phase }) => phase === 'terminating' || phase === 'gone');
+  if (act === undefined) return going?.at;
+  return Math.min(act.at, going?.at ?? act.at);
+}

@@ -1,0 +1,54 @@
+import type { Millis } from '../duration.ts';
+import type { ClientName } from '../event.ts';
+import type { Analysis } from './analysis.ts';
+import { isFleet } from './analysis.ts';
+
+/** Who (re)connected to the version that was on its way out. */
+export interface Landings {
+  /** Begin of the release's cut-over step, or null when no step was marked so. */
+  readonly cutOverAt: Millis | null;
+  /** Clients that landed on the old version at least once after the cut-over. */
+  readonly landedOnOld: number;
+  /** Connections opened to the old version after the cut-over. */
+  readonly landings: number;
+  readonly lastLandingAt: Millis | null;
+}
+
+interface State {
+  /** The version that new connections should not land on, once a cut-over has begun. */
+  old: 'v1' | 'v2' | undefined;
+  cutOverAt: Millis | null;
+  readonly clients: Set<ClientName>;
+  landings: number;
+  lastLandingAt: Millis | null;
+}
+
+/**
+ * From the begin of the step marked as cut-over on, new connections should land on v2; from the begin of a
+ * rollback's cut-over on, on v1. Between the begin of a rollback and its cut-over nothing is expected.
+ */
+export const landingsAnalysis: Analysis<State, Landings> = {
+  name: 'landings',
+  start: () => ({ old: undefined, cutOverAt: null, clients: new Set(), landings: 0, lastLandingAt: null }),
+  fold(state, event) {
+    if (event.type === 'step' && event.edge === 'begin') {
+      if (event.phase === 'release' && event.cutOver === true) {
+        state.old = 'v1';
+        state.cutOverAt ??= event.at;
+      } else if (event.phase === 'rollback') {
+        if (event.cutOver === true) state.old = 'v2';
+        else if (state.old === 'v1') state.old = undefined;
+      }
+    }
+    if (event.type !== 'open' || event.version !== state.old || !isFleet(event.client)) return;
+    state.clients.add(event.client);
+    state.landings++;
+    state.lastLandingAt = event.at;
+  },
+  result: ({ cutOverAt, clients, landings, lastLandingAt }) => ({
+    cutOverAt,
+    landedOnOld: clients.size,
+    landings,
+    lastLandingAt,
+  }),
+};

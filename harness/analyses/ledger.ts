@@ -1,0 +1,155 @@
+import type { Millis } from '../duration.ts';
+import { formatDuration } from '../duration.ts';
+import type { CellHeader, ClientName } from '../event.ts';
+import { attribute } from './attribute.ts';
+import type { Cause } from './causes.ts';
+import { causingStep, indexEvidence, type Moment } from './evidence.ts';
+import type { Drop } from './fleet.ts';
+import type { History, StepSpan } from './history.ts';
+
+/** How a disconnect showed to the client, in few words: `close 1001`, `fin`, `reset`, `silence`. */
+export type Showed = string;
+
+/** One disconnect of one client and all that is known of it. */
+export interface LedgerRow {
+  readonly client: ClientName;
+  readonly nth: number;
+  readonly podBefore: string;
+  readonly versionBefore: string;
+  readonly nodeBefore: string;
+  /** Empty while the client is still away. */
+  readonly podAfter: string;
+  readonly versionAfter: string;
+  readonly nodeAfter: string;
+  /** The last sign of life on the connection: the loss is dated back to it. */
+  readonly lost: Millis;
+  readonly detected: Millis;
+  readonly showed: Showed;
+  readonly asked: boolean;
+  readonly cause: Cause;
+  readonly inferred: boolean;
+  /** The pod was still serving and had not asked the client to go. */
+  readonly collateral: boolean;
+  /** From `lost` to the reopening, or to the end of the cell where the client is still away. */
+  readonly away: Millis;
+  readonly returned: boolean;
+  /** Attempts it took to come back, refused ones included; so far, where the client is still away. */
+  readonly attempts: number;
+  /** Index into the ledger's chains: what on the cluster led to the loss. */
+  readonly chain: number;
+  /** What became of the first packet that was not delivered, where the cluster can know. */
+  readonly fate: Drop['fate'];
+}
+
+/** What on the cluster led to a number of disconnects, earliest first. */
+export interface Chain {
+  readonly cause: Cause;
+  readonly inferred: boolean;
+  readonly step: StepSpan | undefined;
+  readonly moments: readonly Moment[];
+  /** Disconnects that it led to. */
+  readonly rows: number;
+}
+
+/** Every disconnect of the fleet with its cause; `rows` in the order in which the clients noticed. */
+export interface Ledger {
+  readonly rows: readonly LedgerRow[];
+  readonly chains: readonly Chain[];
+}
+
+export function showed({ ending }: Pick<Drop, 'ending'>): Showed {
+  return ending.how === 'close' ? `close ${ending.code}` : ending.how;
+}
+
+/** The moment from which the connection was lost: known from its packet, else bounded by what the client saw. */
+function lossOf(drop: Drop, heartbeat: Millis): Millis {
+  if (drop.fate !== undefined) return drop.fate.at;
+  // A ping left within one heartbeat of the last answer, and it was not answered.
+  return drop.ending.how === 'silence' ? Math.min(drop.detected, drop.lastAnswer + heartbeat) : drop.detected;
+}
+
+/** Builds the ledger of a cell from its drops and the cluster's history. */
+export function buildLedger(cell: CellHeader, history: History, drops: readonly Drop[], end: Millis): Ledger {
+  const index = indexEvidence(history);
+  const chains: (Chain & { rows: number })[] = [];
+  const known = new Map<string, number>();
+  const rows = drops.map((drop): LedgerRow => {
+    const { cause, inferred, moments } = attribute(index, cell, drop);
+    const key = [cause, inferred, ...moments.map(({ at, text }) => `${at} ${text}`)].join('|');
+    // Without any moment the step is told by the drop itself, and chains of different steps differ.
+    const first = moments[0];
+    const step = causingStep(history, first?.at ?? drop.fate?.at ?? drop.detected, first?.kind);
+    const chainKey = `${key}|${step?.begin}`;
+    let chain = known.get(chainKey);
+    if (chain === undefined) {
+      chain = chains.push({ cause, inferred, step, moments, rows: 0 }) - 1;
+      known.set(chainKey, chain);
+    }
+    (chains[chain] as { rows: number }).rows++;
+    const { closing, ended, terminating } = index.pods.get(drop.pod) ?? {};
+    const loss = lossOf(drop, cell.axes.heartbeat);
+    const goneBy = (moment: Moment | undefined) => moment !== undefined && moment.at <= loss;
+    const { returned } = drop;
+    return {
+      client: drop.client,
+      nth: drop.nth,
+      podBefore: drop.pod,
+      versionBefore: drop.version,
+      nodeBefore: drop.node ?? history.pods.get(drop.pod)?.node ?? '',
+      podAfter: returned?.pod ?? '',
+      versionAfter: returned?.version ?? '',
+      nodeAfter: returned === undefined ? '' : (returned.node ?? history.pods.get(returned.pod)?.node ?? ''),
+      lost: drop.lastAnswer,
+      detected: drop.detected,
+      showed: showed(drop),
+      asked: drop.asked,
+      cause,
+      inferred,
+      collateral: !drop.asked && !goneBy(closing) && !goneBy(ended) && !goneBy(terminating),
+      away: (returned?.at ?? end) - drop.lastAnswer,
+      returned: returned !== undefined,
+      attempts: returned?.attempts ?? drop.refused,
+      chain,
+      fate: drop.fate,
+    };
+  });
+  return { rows, chains };
+}
+
+/** A moment's distance from the step, as `+17.3s`. */
+const since = (at: Millis, origin: Millis) => `${at < origin ? '' : '+'}${formatDuration(at - origin)}`;
+
+/** The chain of events behind a number of disconnects, in plain words, one line an event; times count from the step. */
+export function describeChain(chain: Chain): string[] {
+  const origin = chain.step?.begin ?? chain.moments[0]?.at ?? 0;
+  return [
+    chain.step === undefined
+      ? 'no step of release or rollback had begun'
+      : `step "${chain.step.name}" begins${chain.step.phase === 'rollback' ? ' (rollback)' : ''}`,
+    ...chain.moments.map(({ at, text }) => `${since(at, origin)} ${text}`),
+  ];
+}
+
+/** What happened to this one connection at the end of its chain, in plain words; times count from the step. */
+export function describeLoss(row: LedgerRow, chain: Chain): string[] {
+  const origin = chain.step?.begin ?? chain.moments[0]?.at ?? 0;
+  const lines: string[] = [];
+  if (row.fate !== undefined) {
+    const { at, verdict, node, before, rule } = row.fate;
+    const path =
+      before === undefined || before === node ? `on ${node}` : `sent to ${node} instead of ${before}`;
+    lines.push(`${since(at, origin)} the client's next packet, ${path}, is ${verdict} by ${rule}`);
+  }
+  if (row.showed === 'silence')
+    lines.push(
+      `${since(row.detected, origin)} the heartbeat is unanswered since ${since(row.lost, origin)}: the client gives the connection up`,
+    );
+  else if (row.asked) lines.push(`${since(row.detected, origin)} the client leaves as it was asked to`);
+  else lines.push(`${since(row.detected, origin)} the client sees ${row.showed}`);
+  lines.push(
+    row.returned
+      ? `${since(row.lost + row.away, origin)} it is connected again, to ${row.podAfter} (${row.versionAfter}), after ${row.attempts} attempt${row.attempts === 1 ? '' : 's'}`
+      : 'it has not come back by the end of the cell',
+  );
+  return lines;
+}

@@ -1,0 +1,185 @@
+import type { Millis } from '../duration.ts';
+import { formatDuration } from '../duration.ts';
+import type { CellHeader } from '../event.ts';
+import type { FleetResult } from './fleet.ts';
+import type { Innocence } from './innocence.ts';
+import type { Landings } from './landings.ts';
+import type { LedgerRow } from './ledger.ts';
+import type { Rates } from './rates.ts';
+
+export type VerdictName = 'pass' | 'fail' | 'unknown';
+
+/** What a good release is measured by; one place for all bounds. */
+export interface Bounds {
+  /** Largest share of the clients that may notice their loss within ten successive seconds. */
+  readonly lossIn10Seconds: number;
+  /** Event-loop lag and clock drift of the harness, as a share of the heartbeat period, that could pass for a drop. */
+  readonly lagOfHeartbeat: number;
+}
+
+export const BOUNDS: Bounds = { lossIn10Seconds: 0.5, lagOfHeartbeat: 0.1 };
+
+/** What the criteria look at. */
+export interface Findings {
+  readonly cell: CellHeader;
+  readonly fleet: FleetResult;
+  readonly rates: Rates;
+  readonly landings: Landings;
+  readonly innocence: Innocence;
+  readonly rows: readonly LedgerRow[];
+  /** Analyses that threw, with their message. */
+  readonly broken: readonly string[];
+}
+
+/** How one criterion came out, and the sentence that says so. */
+export interface CriterionResult {
+  readonly name: string;
+  readonly outcome: VerdictName;
+  readonly says: string;
+}
+
+interface Criterion {
+  readonly name: string;
+  judge(findings: Findings, bounds: Bounds): Omit<CriterionResult, 'name'>;
+}
+
+const count = (number: number) => number.toLocaleString('en-US');
+const clients = (number: number) => `${count(number)} client${number === 1 ? '' : 's'}`;
+const were = (number: number) => (number === 1 ? 'was' : 'were');
+const percent = (share: number) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
+const lagLimit = (cell: CellHeader, bounds: Bounds): Millis => cell.axes.heartbeat * bounds.lagOfHeartbeat;
+
+const good = (says: string) => ({ outcome: 'pass' as const, says });
+const bad = (says: string) => ({ outcome: 'fail' as const, says });
+const unknown = (says: string) => ({ outcome: 'unknown' as const, says });
+
+/** The criteria of a release, in the order in which they are told; the first group decides whether to believe the rest. */
+export const CRITERIA: readonly Criterion[] = [
+  {
+    name: 'finished',
+    judge: ({ innocence: { outcome, why } }) =>
+      outcome === 'finished'
+        ? good('the cell ran to its end')
+        : unknown(
+            outcome === 'missing'
+              ? "the log breaks off before the cell's end"
+              : `the cell was ${outcome}${why === undefined ? '' : `: ${why}`}`,
+          ),
+  },
+  {
+    name: 'analysed',
+    judge: ({ broken }) =>
+      broken.length === 0
+        ? good('every analysis came to a result')
+        : unknown(`analysis failed: ${broken.join('; ')}`),
+  },
+  {
+    name: 'everybody connected first',
+    judge: ({ cell, fleet }) =>
+      fleet.clients >= cell.axes.clients
+        ? good(`all ${clients(fleet.clients)} were connected`)
+        : unknown(`only ${count(fleet.clients)} of ${clients(cell.axes.clients)} were ever connected`),
+  },
+  {
+    name: 'control group untouched',
+    judge: ({ fleet: { controlClients, controlDropped } }) =>
+      controlDropped === 0
+        ? good(
+            controlClients === 0
+              ? 'there was no control group'
+              : `none of ${count(controlClients)} control clients was dropped`,
+          )
+        : unknown(
+            `${count(controlDropped)} of ${count(controlClients)} control clients ${were(controlDropped)} dropped, on a pod that no step touches`,
+          ),
+  },
+  {
+    name: 'harness kept up',
+    judge: ({ cell, innocence: { worstLag, worstDrift, samples } }, bounds) => {
+      const limit = lagLimit(cell, bounds);
+      if (cell.evidence === 'modelled') return good('virtual time cannot lag');
+      if (worstLag > limit)
+        return unknown(
+          `the harness itself lagged by ${formatDuration(worstLag)}, more than ${formatDuration(limit)} (a tenth of the heartbeat)`,
+        );
+      if (worstDrift > limit)
+        return unknown(
+          `the harness's clock drifted by ${formatDuration(worstDrift)}, more than ${formatDuration(limit)} (a tenth of the heartbeat)`,
+        );
+      return good(
+        samples === 0
+          ? 'the harness logged no lag samples'
+          : `the harness lagged by ${formatDuration(worstLag)} at most`,
+      );
+    },
+  },
+  {
+    name: 'dropped at most once',
+    judge: ({ fleet: { dropped, droppedTwice } }) =>
+      droppedTwice > 0
+        ? bad(`${clients(droppedTwice)} ${were(droppedTwice)} dropped twice or more`)
+        : good(dropped === 0 ? 'no client was dropped' : 'no client was dropped more than once'),
+  },
+  {
+    name: 'no landing on the old version',
+    judge: ({ landings: { cutOverAt, landedOnOld } }) =>
+      landedOnOld > 0
+        ? bad(`${clients(landedOnOld)} landed on the old version after the cut-over`)
+        : good(
+            cutOverAt === null
+              ? 'no step was a cut-over'
+              : 'nobody landed on the old version after the cut-over',
+          ),
+  },
+  {
+    name: 'no collateral drop',
+    judge: ({ rows }) => {
+      const lost = rows.filter(({ collateral }) => collateral).length;
+      return lost > 0
+        ? bad(
+            `${count(lost)} connection${lost === 1 ? '' : 's'} ${were(lost)} lost although the pod was still serving and had not asked the client to go`,
+          )
+        : good('no connection was lost on a pod that was still serving it');
+    },
+  },
+  {
+    name: 'never all at once',
+    judge: ({ fleet, rates: { peakDisconnectsIn10Seconds } }, { lossIn10Seconds }) => {
+      const share = fleet.clients === 0 ? 0 : peakDisconnectsIn10Seconds / fleet.clients;
+      return share > lossIn10Seconds
+        ? bad(
+            `${percent(share)} of the clients were dropped within 10 seconds, more than ${percent(lossIn10Seconds)}`,
+          )
+        : good(`at most ${percent(share)} of the clients were dropped within 10 seconds`);
+    },
+  },
+  {
+    name: 'everybody came back',
+    judge: ({ fleet: { stillAway, gaveUp } }) =>
+      stillAway > 0
+        ? bad(
+            `${clients(stillAway)} ${were(stillAway)} not connected at the end${gaveUp > 0 ? ` (${count(gaveUp)} gave up for good)` : ''}`,
+          )
+        : good('every client was connected at the end'),
+  },
+];
+
+/** The verdict on a cell with the reasons for it. */
+export interface Judgement {
+  readonly verdict: VerdictName;
+  /** What decided it: the criteria that are unknown or failed, or all of them where it passes. */
+  readonly why: readonly string[];
+  readonly criteria: readonly CriterionResult[];
+}
+
+/** Judges a cell. Doubt about the measurement outweighs any finding: then the verdict is `unknown`, never `pass` or `fail`. */
+export function judge(findings: Findings, bounds: Bounds = BOUNDS): Judgement {
+  const criteria = CRITERIA.map((criterion) => ({
+    name: criterion.name,
+    ...criterion.judge(findings, bounds),
+  }));
+  const of = (outcome: VerdictName) => criteria.filter((criterion) => criterion.outcome === outcome);
+  const verdict = of('unknown').length > 0 ? 'unknown' : of('fail').length > 0 ? 'fail' : 'pass';
+  const deciding = verdict === 'pass' ? criteria : [...of('unknown'), ...of('fail')];
+  return { verdict, why: deciding.map(({ says }) => says), criteria };
+}
