@@ -88,6 +88,24 @@ export const AXES = {
   maxSurge: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxSurge'),
   maxUnavailable: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxUnavailable'),
   retire: choice(['paced', 'abrupt'], 'paced', 'how old pods are retired once v2 takes new connections'),
+  ask: choice(
+    ['close', 'message'],
+    'close',
+    'how a paced retirement asks a client to go: close frame 1012, or an application message',
+  ),
+  stopNew: choice(['flip', 'readiness'], 'flip', 'paced-drain: how new connections are kept from v1'),
+  switchBy: choice(
+    ['selector', 'balancer'],
+    'selector',
+    'blue-green: one balancer re-pointed, or a second one and DNS',
+  ),
+  dnsTtl: axis(duration('0s', '24h'), '1m', 'TIME', 'how long clients keep a DNS answer'),
+  keepBlue: choice(['no', 'yes'], 'no', 'blue-green: is the old side kept once green serves'),
+  nodeSet: choice(
+    ['stable', 'legacy'],
+    'stable',
+    'node-churn: balancer keeps nodes until they are gone (KEP-3458), or drops them once cordoned',
+  ),
   tcpLoose: choice(['1', '0'], '1', 'nf_conntrack_tcp_loose on the nodes'),
   rollbackAfter: axis(
     z.union([z.literal('never').transform(() => undefined), duration('1s', '2h')]),

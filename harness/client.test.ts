@@ -24,6 +24,7 @@ function scripted(
       heartbeat: 30_000,
     }),
     makeBeforeBreak: options.makeBeforeBreak ?? false,
+    service: 'gateway',
     record: (event) => events.push({ at: clock.now(), ...event }),
     dial: (_client, handlers): Socket => {
       const socket: (typeof sockets)[number] = { handlers, alive: true };

@@ -25,6 +25,8 @@ export interface ClientHost {
   readonly settings: ClientSettings;
   readonly random: Random;
   dial(client: ClientAddress, handlers: SocketHandlers): Socket;
+  /** The Service that a client's cached DNS answer names now. */
+  resolve(client: Client): string;
   record(event: TimedEvent): void;
   /** Called at each change of state, for the fleet's counts. */
   changed(client: Client, from: ClientState, to: ClientState): void;
@@ -50,10 +52,14 @@ export class Client implements ClientAddress {
   private backoff: BackoffMemory | undefined;
   private random: Random | undefined;
 
-  constructor(host: ClientHost, address: ClientAddress) {
+  constructor(host: ClientHost, group: ClientAddress['group'], number: number) {
     this.host = host;
-    this.group = address.group;
-    this.number = address.number;
+    this.group = group;
+    this.number = number;
+  }
+
+  get service(): string {
+    return this.host.resolve(this);
   }
 
   get name(): ClientName {

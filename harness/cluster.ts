@@ -65,11 +65,13 @@ export interface Provider {
   sweep(): Promise<Removed[]>;
 }
 
-/** One client's address in the fleet: its number within its group. */
+/** One client's address in the fleet: its number within its group, and what it dials. */
 export interface ClientAddress {
   readonly group: ClientGroup;
   /** 0, 1, 2, ... within the group. */
   readonly number: number;
+  /** The Service whose load balancer the client's DNS answer names at this moment; control clients dial past it. */
+  readonly service: string;
 }
 
 /** `fleet` clients dial the Service under test; `control` clients a pod that no step touches. */

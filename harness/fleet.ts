@@ -3,6 +3,7 @@ import type { ClientHost, ClientSettings, ClientState } from './client.ts';
 import { Client } from './client.ts';
 import type { Clock } from './clock.ts';
 import type { ClientAddress, ClientGroup, Socket, SocketHandlers } from './cluster.ts';
+import { DnsRecord } from './dns-record.ts';
 import type { Millis } from './duration.ts';
 import { NotReachedError } from './errors.ts';
 import type { TimedEvent } from './event.ts';
@@ -37,6 +38,7 @@ export class Fleet implements ClientHost {
   readonly random: Random;
   readonly record: (event: TimedEvent) => void;
   readonly dial: (client: ClientAddress, handlers: SocketHandlers) => Socket;
+  private readonly names: DnsRecord;
   private readonly clients: Client[] = [];
   private readonly states: Record<ClientGroup, Record<ClientState, number>>;
   private readonly versions = new Map<string, number>();
@@ -46,6 +48,8 @@ export class Fleet implements ClientHost {
     random: Random;
     axes: Axes;
     makeBeforeBreak: boolean;
+    /** The Service whose load balancer the clients' DNS name points at first. */
+    service: string;
     record: (event: TimedEvent) => void;
     dial: (client: ClientAddress, handlers: SocketHandlers) => Socket;
   }) {
@@ -64,9 +68,9 @@ export class Fleet implements ClientHost {
     };
     const none = () => ({ idle: 0, connecting: 0, open: 0, away: 0, 'given-up': 0 });
     this.states = { fleet: none(), control: none() };
-    for (let number = 0; number < controlClients(axes.clients); number++)
-      this.add({ group: 'control', number });
-    for (let number = 0; number < axes.clients; number++) this.add({ group: 'fleet', number });
+    this.names = new DnsRecord(axes.dnsTtl, options.service);
+    for (let number = 0; number < controlClients(axes.clients); number++) this.add('control', number);
+    for (let number = 0; number < axes.clients; number++) this.add('fleet', number);
   }
 
   /**
@@ -86,6 +90,16 @@ export class Fleet implements ClientHost {
       }
       await this.clock.sleep(100, signal);
     }
+  }
+
+  /** Points the clients' DNS name at another Service's load balancer; each follows once its cached answer expires. */
+  point(service: string): void {
+    this.names.change(service, this.clock.now());
+  }
+
+  /** For Client. */
+  resolve(client: Client): string {
+    return this.names.answer(client.name, this.clock.now());
   }
 
   /** Every client of the fleet is open or has given up for good. */
@@ -129,8 +143,8 @@ export class Fleet implements ClientHost {
     return this.states.fleet.open + this.states.control.open === this.clients.length;
   }
 
-  private add(address: ClientAddress): void {
-    this.clients.push(new Client(this, address));
-    this.states[address.group].idle++;
+  private add(group: ClientGroup, number: number): void {
+    this.clients.push(new Client(this, group, number));
+    this.states[group].idle++;
   }
 }

@@ -124,7 +124,8 @@ async function perform(
       audience.watch({ now: clock.now(), step, fleet });
     }
   };
-  const stage = (phase: Phase, until = signal) => createStage(cluster, axes, phase, until, stamp);
+  const stage = (phase: Phase, until = signal) =>
+    createStage(cluster, axes, phase, until, stamp, (service) => fleet?.point(service));
   using _ticker = every(clock, () => audience.watch({ now: clock.now(), step, fleet }));
   try {
     return await clock.run(async () => {
@@ -138,6 +139,7 @@ async function perform(
         random: random.fork('fleet'),
         axes,
         makeBeforeBreak: strategy.makeBeforeBreak ?? false,
+        service: prepare.workload.service,
         record: stamp,
         dial: cluster.dial.bind(cluster),
       });

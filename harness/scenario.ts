@@ -26,6 +26,10 @@ export interface Stage {
   pods(version: Version): Promise<V1Pod[]>;
   /** POST to the admin port of one pod. */
   call(pod: string, path: string): Promise<void>;
+  /** Waits until clients can reach a Service through its load balancer. @throws NotReachedError. */
+  reachable(service: string, limit?: Millis): Promise<void>;
+  /** Changes the DNS record that clients dial: it names this Service's load balancer from now on; each client follows within `dnsTtl`. */
+  point(service: string): void;
 }
 
 /** A way to release: reads like the runbook that it tests. Names no cluster. */

@@ -19,6 +19,7 @@ export function createStage(
   phase: Phase,
   signal: AbortSignal,
   record: (event: TimedEvent) => void,
+  point: (service: string) => void,
 ): Stage {
   const { clock, kube } = cluster;
   const stage: Stage = {
@@ -62,6 +63,8 @@ export function createStage(
         ({ metadata }) => metadata?.deletionTimestamp === undefined,
       ),
     call: (pod, path) => cluster.call(pod, path),
+    reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit),
+    point,
   };
   return stage;
 }
