@@ -1,4 +1,9 @@
 import type { Strategy } from '../harness/scenario.ts';
+import { blueGreen } from './blue-green.ts';
+import { makeBeforeBreak } from './make-before-break.ts';
+import { nodeChurn } from './node-churn.ts';
+import { pacedDrain } from './paced-drain.ts';
+import { policyChange } from './policy-change.ts';
 import { readinessFail } from './readiness-fail.ts';
 import { rollingUpdate } from './rolling-update.ts';
 import { selectorFlip } from './selector-flip.ts';
@@ -9,5 +14,10 @@ export const STRATEGIES: Readonly<Record<string, Strategy>> = {
   'rolling-update': rollingUpdate,
   'selector-flip': selectorFlip,
   'readiness-fail': readinessFail,
+  'paced-drain': pacedDrain,
+  'make-before-break': makeBeforeBreak,
+  'blue-green': blueGreen,
   'seventy-thirty': seventyThirty,
+  'node-churn': nodeChurn,
+  'policy-change': policyChange,
 };

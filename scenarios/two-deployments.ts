@@ -1,7 +1,7 @@
 import type { Stage, Version } from '../harness/scenario.ts';
 
 /** One Deployment a version behind one Service: the set-up that flips, readiness failures and drains share. */
-const selecting = (version: Version) => ({ app: 'gateway', version });
+export const selecting = (version: Version) => ({ app: 'gateway', version });
 
 /** v1 serves alone. */
 export async function serveV1(
@@ -33,7 +33,7 @@ export async function retire(stage: Stage, version: Version): Promise<void> {
   if (stage.axes.retire === 'paced') {
     const { drainOver } = stage.axes;
     for (const pod of await stage.pods(version))
-      await stage.call(pod.metadata?.name ?? '', `/drain?over=${drainOver}&how=close`);
+      await stage.call(pod.metadata?.name ?? '', `/drain?over=${drainOver}&how=${stage.axes.ask}`);
     await stage.sleep(drainOver);
   }
   await stage.kube.patch('Deployment', `gateway-${version}`, { spec: { replicas: 0 } });
