@@ -1,0 +1,189 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+
+/** What the gateway does with its connections on SIGTERM. */
+export type Drain = 'abrupt' | 'close-all' | 'paced';
+
+/** What a gateway is and what it needs from its process; time is the model's. */
+export interface GatewayOptions {
+  readonly version: string;
+  readonly pod: string;
+  readonly node: string | undefined;
+  /** Port for WebSockets; 0 takes any free one. */
+  readonly port: number;
+  /** Port for probes and for control, plain HTTP; 0 takes any free one. */
+  readonly adminPort: number;
+  readonly drain: Drain;
+  /** Model milliseconds a paced drain takes to reach the last connection. */
+  readonly drainOver: number;
+  /** Real milliseconds after which a closing handshake that the client does not answer is cut short. */
+  readonly closeTimeout: number;
+  /** Model milliseconds since any origin. */
+  now(): number;
+  after(delay: number, fire: () => void): void;
+  /** One JSON line of what the gateway did. */
+  log(line: Readonly<Record<string, unknown>>): void;
+  /** Ends the process; the last thing a gateway does. */
+  exit(): void;
+}
+
+/** `close` sends 1012 (service restart); `message` asks the client to reconnect by itself. */
+export type DrainMethod = 'close' | 'message';
+
+const RECONNECT = JSON.stringify({ onedrop: 'reconnect' });
+
+/** The WebSocket server under test: greets, answers pings, and lets go of its connections in the way it is told. */
+export class Gateway {
+  private readonly options: GatewayOptions;
+  private readonly connections = new Set<WebSocket>();
+  private readonly greeting: string;
+  private readonly webSockets: WebSocketServer;
+  private readonly server: Server;
+  private readonly admin: Server;
+  private ready = true;
+  /** Set once this process is to exit as soon as no connection is left. */
+  private leaving = false;
+  /** Newcomers to a gateway that has closed everything are closed as well. */
+  private refusing = false;
+  private ended = false;
+
+  constructor(options: GatewayOptions) {
+    this.options = options;
+    const { version, pod, node } = options;
+    this.greeting = JSON.stringify({ onedrop: 1, pod, version, node });
+    this.server = createServer((_request, response) => answer(response, 426, { error: 'WebSockets only' }));
+    this.webSockets = new WebSocketServer({
+      server: this.server,
+      perMessageDeflate: false,
+      clientTracking: false,
+      closeTimeout: options.closeTimeout,
+    } as ConstructorParameters<typeof WebSocketServer>[0]);
+    this.webSockets.on('connection', (socket) => this.accept(socket));
+    this.admin = createServer((request, response) => {
+      answer(response, ...this.control(request.method ?? 'GET', request.url ?? '/'));
+    });
+  }
+
+  /** Resolves with the ports once both listen. @throws what listening failed with. */
+  async listen(): Promise<{ port: number; adminPort: number }> {
+    const { port, adminPort } = this.options;
+    return { port: await listening(this.server, port), adminPort: await listening(this.admin, adminPort) };
+  }
+
+  /** What SIGTERM means to this gateway. */
+  terminate(): void {
+    const { drain, drainOver } = this.options;
+    if (this.leaving) return;
+    this.log('sigterm', drain);
+    this.leaving = true;
+    if (drain === 'abrupt') this.end('abrupt');
+    else
+      this.start('close', drain === 'paced' ? drainOver : 0, () => {
+        this.refusing = true;
+        for (const socket of this.connections) ask(socket, 'close');
+        this.endIfEmpty();
+      });
+  }
+
+  /** Asks every connection to go, evenly over `over` model milliseconds. */
+  drain(method: DrainMethod, over: number): void {
+    this.start(method, over, () => {});
+  }
+
+  /** Drops everything and stops listening; for those who run a gateway inside their own process. */
+  stop(): void {
+    for (const socket of this.connections) socket.terminate();
+    this.server.close();
+    this.admin.close();
+  }
+
+  private start(method: DrainMethod, over: number, finished: () => void): void {
+    this.log('drain', `${method} over ${over} ms`);
+    const waiting = [...this.connections];
+    const began = this.options.now();
+    let asked = 0;
+    // Each turn asks as many as are due by now, so that coarse timers never stretch the drain.
+    const turn = () => {
+      const elapsed = this.options.now() - began;
+      const due = elapsed >= over ? waiting.length : Math.floor((waiting.length * elapsed) / over);
+      for (; asked < due; asked++) ask(waiting[asked] as WebSocket, method);
+      if (asked === waiting.length) finished();
+      else this.options.after(Math.max(1, ((asked + 1) * over) / waiting.length - elapsed), turn);
+    };
+    turn();
+  }
+
+  private accept(socket: WebSocket): void {
+    this.connections.add(socket);
+    socket.on('error', ignore);
+    socket.on('close', () => {
+      this.connections.delete(socket);
+      this.endIfEmpty();
+    });
+    socket.send(this.greeting);
+    if (this.refusing) ask(socket, 'close');
+  }
+
+  private endIfEmpty(): void {
+    if (this.leaving && this.connections.size === 0) this.end('no connection left');
+  }
+
+  private end(why: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.log('exit', why);
+    this.options.exit();
+  }
+
+  private log(did: string, why: string): void {
+    this.options.log({ did, why, connections: this.connections.size });
+  }
+
+  private control(method: string, path: string): [status: number, body: unknown] {
+    const url = new URL(path, 'http://gateway');
+    const { version, pod } = this.options;
+    switch (`${method} ${url.pathname}`) {
+      case 'GET /livez':
+        return [200, { live: true }];
+      case 'GET /readyz':
+        return [this.ready ? 200 : 503, { ready: this.ready }];
+      case 'GET /connections':
+        return [200, { connections: this.connections.size, version, pod }];
+      case 'POST /fail-readiness':
+      case 'POST /restore-readiness':
+        this.ready = url.pathname === '/restore-readiness';
+        return [200, { ready: this.ready }];
+      case 'POST /drain': {
+        const over = Number(url.searchParams.get('over') ?? this.options.drainOver);
+        const how = url.searchParams.get('how') ?? 'close';
+        if (!(over >= 0 && Number.isFinite(over)) || (how !== 'close' && how !== 'message'))
+          return [400, { error: 'over: milliseconds, at least 0; how: close or message' }];
+        this.drain(how, over);
+        return [202, { draining: this.connections.size }];
+      }
+      default:
+        return [404, { error: `no ${method} ${url.pathname}` }];
+    }
+  }
+}
+
+function ask(socket: WebSocket, method: DrainMethod): void {
+  if (socket.readyState !== socket.OPEN) return;
+  if (method === 'message') socket.send(RECONNECT);
+  else socket.close(1012, 'service restart');
+}
+
+const ignore = () => {};
+
+function answer(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+}
+
+function listening(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    // A whole fleet may come at once; the kernel caps this at net.core.somaxconn.
+    server.listen({ port, backlog: 65_535 }, () => resolve((server.address() as AddressInfo).port));
+  });
+}
