@@ -1,29 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { RunInfo } from './analyses/run-info.ts';
 import type { Provider } from './cluster.ts';
-import type { RunHeader } from './event.ts';
+import type { Event, RunHeader } from './event.ts';
 import { EVENT_SCHEMA } from './event.ts';
 import { EventLog } from './event-log.ts';
 import type { Fleet } from './fleet.ts';
 import type { PlannedCell } from './plan.ts';
 import type { Played } from './play.ts';
 import { play } from './play.ts';
-
-/** What a run knows about itself that is no result: everything that two runs of one seed may differ in. */
-export interface RunInfo {
-  /** Also the name of the run's directory. */
-  readonly id: string;
-  /** Wall time, ISO 8601. */
-  readonly startedAt: string;
-  readonly finishedAt?: string;
-  /** How to repeat it. */
-  readonly command: string;
-  readonly seed: number;
-  readonly commit: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly machine: Readonly<Record<string, string | number>>;
-  readonly outcome?: 'finished' | 'interrupted' | 'broken';
-}
 
 /** Told what happens while it happens; the CLI prints it. */
 export interface RunAudience {
@@ -38,40 +23,44 @@ export interface RunOptions {
   /** Plays the prediction of every measured cell; undefined: no predictions. */
   readonly predictor: Provider | undefined;
   readonly info: RunInfo;
+  readonly versions: Readonly<Record<string, string>>;
   /** The run's own directory, made here. */
   readonly directory: string;
   readonly speed?: number;
   readonly signal: AbortSignal;
   readonly audience: RunAudience;
+  /** Sees every event right after it was logged. */
+  readonly observe: (event: Event) => void;
 }
 
 /** Characters the log may hold back on a simulated run, which can be repeated; a measured one writes at once. */
 const SIMULATED_BUFFER = 1 << 18;
 
 /**
- * One run: plays every cell in turn, a measured one after its prediction, into one log.
- * Returns what became of it; the log is complete up to there in any case.
+ * One run: plays every cell in turn, a measured one after its prediction, into one log. Returns how it ended;
+ * the log is complete up to there in any case.
  */
-export async function run(options: RunOptions): Promise<RunInfo> {
-  const { cells, predictor, directory, signal, audience } = options;
+export async function run(options: RunOptions): Promise<Played['outcome']> {
+  const { cells, predictor, directory, signal, audience, info, versions } = options;
   mkdirSync(directory, { recursive: true });
-  const keepInfo = (info: RunInfo) => {
-    writeFileSync(join(directory, 'run.json'), `${JSON.stringify(info, null, 2)}\n`);
-    return info;
-  };
-  const { seed, commit, versions } = keepInfo(options.info);
+  writeFileSync(join(directory, 'run.json'), `${JSON.stringify(info, null, 2)}\n`);
   const measured = cells.some(({ provider }) => provider.evidence === 'measured');
   using log = new EventLog(join(directory, 'events.jsonl'), measured ? 0 : SIMULATED_BUFFER);
-  log.append({ type: 'run', schema: EVENT_SCHEMA, seed, commit, versions } satisfies RunHeader);
+  const record = (event: Event) => {
+    log.append(event);
+    options.observe(event);
+  };
+  const { seed, commit } = info;
+  record({ type: 'run', schema: EVENT_SCHEMA, seed, commit, versions } satisfies RunHeader);
   let outcome: Played['outcome'] = 'finished';
   const perform = async (cell: PlannedCell, index: number, predicts?: string) => {
     audience.begin(cell, { index, of: cells.length, predicting: predicts !== undefined });
     const played = await play(cell, {
-      name: `${options.info.id}-${index}`,
+      name: `${info.id}-${index}`,
       directory,
       signal,
       audience,
-      record: (event) => log.append(event),
+      record,
       ...(options.speed === undefined ? {} : { speed: options.speed }),
       ...(predicts === undefined ? {} : { predicts }),
     });
@@ -79,20 +68,17 @@ export async function run(options: RunOptions): Promise<RunInfo> {
     audience.end(cell, played);
   };
   for (const [index, cell] of cells.entries()) {
-    if (signal.aborted) {
-      outcome = 'interrupted';
-      break;
-    }
     if (cell.skip !== undefined) {
-      log.append({ type: 'skipped', cell: skippedHeader(cell), why: cell.skip });
+      record({ type: 'skipped', cell: skippedHeader(cell), why: cell.skip });
       audience.skipped(cell);
       continue;
     }
-    if (cell.provider.evidence === 'measured' && predictor !== undefined)
+    if (cell.provider.evidence === 'measured' && predictor !== undefined && !signal.aborted)
       await perform({ ...cell, provider: predictor }, index, cell.id);
+    if (signal.aborted) return 'interrupted';
     await perform(cell, index);
   }
-  return keepInfo({ ...options.info, outcome });
+  return outcome;
 }
 
 const skippedHeader = ({ id, strategy, provider, axes, seed }: PlannedCell) => ({

@@ -1,0 +1,5 @@
+import type { Provider } from '../harness/cluster.ts';
+import { sim } from './sim/sim.ts';
+
+/** Every cluster by name, in the order in which they are listed. */
+export const PROVIDERS: Readonly<Record<string, Provider>> = { sim };

@@ -1,0 +1,205 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { join, relative } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { PROVIDERS } from '../clusters/index.ts';
+import { RunReader } from '../reports/stored-run.ts';
+import { resultDocument, resultTable, runVerdict } from '../reports/terminal.ts';
+import { writeReports } from '../reports/write-reports.ts';
+import { STRATEGIES } from '../scenarios/index.ts';
+import type { RunInfo } from './analyses/run-info.ts';
+import type { Provider } from './cluster.ts';
+import { InterruptedError, UsageError } from './errors.ts';
+import { axisTexts, type ScenarioOptions, scenarioCommand } from './options.ts';
+import { type PlannedCell, planCells } from './plan.ts';
+import { createProgress } from './progress.ts';
+import { run } from './run.ts';
+import type { Strategy } from './scenario.ts';
+
+const EXIT = { pass: 0, fail: 1, unknown: 2, usage: 64, broken: 70 } as const;
+const ROOT = join(import.meta.dirname, '..');
+
+/** What `npm run scenario` plays when no strategy is named: the three of the question, in both policies. */
+const DEFAULT_STRATEGIES = ['rolling-update', 'selector-flip', 'readiness-fail'];
+const DEFAULT_POLICIES = 'Cluster,Local';
+
+async function scenario(names: string[], options: ScenarioOptions): Promise<void> {
+  if (options.list) return list();
+  const { cells, notes } = await plan(names, options);
+  if (options.dryRun) return print(cells.map(describe).join('\n'));
+  const info = runInfo(Number(options.seed));
+  const directory = options.out ?? join(ROOT, 'reports', 'runs', info.id);
+  if (existsSync(join(directory, 'events.jsonl')))
+    throw new UsageError([`--out ${directory}: holds a run already; name another directory or remove it`]);
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  say(`onedrop run ${info.id}, seed ${info.seed}, commit ${info.commit}`);
+  for (const note of notes) say(note);
+  const interruption = catchInterrupts(directory, say);
+  const reader = new RunReader();
+  const outcome = await run({
+    cells,
+    predictor: options.predict ? PROVIDERS.sim : undefined,
+    info,
+    versions: VERSIONS,
+    directory,
+    signal: interruption,
+    audience: createProgress(process.stderr, () => 'played'),
+    observe: (event) => reader.add(event),
+    ...(options.speed === undefined ? {} : { speed: Number(options.speed) }),
+  });
+  const stored = reader.result(info);
+  const files = await writeReports(stored, directory);
+  if (options.format === 'json') print(JSON.stringify(resultDocument(stored), null, 2));
+  else print(`${resultTable(stored)}\n\n${files.map((file) => relative(process.cwd(), file)).join('\n')}`);
+  process.exitCode = outcome === 'broken' ? EXIT.broken : EXIT[runVerdict(stored)];
+}
+
+async function plan(names: readonly string[], options: ScenarioOptions) {
+  const mistakes: string[] = [];
+  const strategies = chooseStrategies(names, mistakes);
+  const { providers, notes } = await chooseProviders(options.cluster, mistakes);
+  const whole = (name: 'seed' | 'repeat', least: number, most: number) => {
+    const value = Number(options[name]);
+    if (!Number.isInteger(value) || value < least || value > most)
+      mistakes.push(`--${name} ${options[name]}: must be a whole number from ${least} to ${most}`);
+    return value;
+  };
+  const seed = whole('seed', 0, 2 ** 31 - 1);
+  const repeat = whole('repeat', 1, 10_000);
+  if (options.speed !== undefined && !(Number(options.speed) > 0 && Number(options.speed) <= 1000))
+    mistakes.push(`--speed ${options.speed}: must be a number above 0, 1000 at most`);
+  if (!['text', 'json'].includes(options.format))
+    mistakes.push(`--format ${options.format}: must be text or json`);
+  const texts = { policy: names.length === 0 ? DEFAULT_POLICIES : undefined, ...axisTexts(options) };
+  let cells: PlannedCell[] = [];
+  try {
+    cells = planCells({ strategies, providers, texts: withoutUndefined(texts), seed, repeat });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    mistakes.push(...error.mistakes);
+  }
+  if (mistakes.length > 0) throw new UsageError(mistakes);
+  return { cells, notes };
+}
+
+function withoutUndefined<T extends object>(object: T) {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof T]: Exclude<T[Key], undefined>;
+  };
+}
+
+function chooseStrategies(names: readonly string[], mistakes: string[]): Strategy[] {
+  const wanted =
+    names.length === 0 ? DEFAULT_STRATEGIES : names.includes('all') ? Object.keys(STRATEGIES) : names;
+  return [...new Set(wanted)].flatMap((name) => {
+    const strategy = STRATEGIES[name];
+    if (strategy === undefined)
+      mistakes.push(`strategy ${name}: not known; choose from all, ${Object.keys(STRATEGIES).join(', ')}`);
+    return strategy ?? [];
+  });
+}
+
+/** `auto` is the best embedded cluster that this machine allows; it says which and why. */
+async function chooseProviders(text: string, mistakes: string[]) {
+  const notes: string[] = [];
+  const providers: Provider[] = [];
+  for (const name of new Set(text.split(',').map((part) => part.trim()))) {
+    const provider = name === 'auto' ? PROVIDERS.sim : PROVIDERS[name];
+    if (provider === undefined)
+      mistakes.push(`--cluster ${name}: not known; choose from auto, ${Object.keys(PROVIDERS).join(', ')}`);
+    else providers.push(provider);
+  }
+  for (const provider of providers) {
+    const preflight = await provider.preflight();
+    if (preflight.usable) notes.push(...preflight.notes);
+    else
+      for (const { what, mend } of preflight.missing)
+        mistakes.push(`--cluster ${provider.name}: ${what}; ${mend}`);
+  }
+  return { providers, notes };
+}
+
+function list(): void {
+  const lines = (entries: [string, string][]) =>
+    entries.map(([name, text]) => `  ${name.padEnd(18)} ${text}`).join('\n');
+  const strategies = Object.values(STRATEGIES).map(({ name, question }): [string, string] => [
+    name,
+    question,
+  ]);
+  const clusters = Object.values(PROVIDERS).map(({ name, description }): [string, string] => [
+    name,
+    description,
+  ]);
+  print(`Strategies\n${lines(strategies)}\n\nClusters\n${lines(clusters)}`);
+}
+
+const describe = (cell: PlannedCell) =>
+  `${cell.id} on ${cell.provider.name}, seed ${cell.seed}${cell.skip === undefined ? '' : `: skipped, ${cell.skip}`}`;
+
+/** The first Ctrl-C ends the run cleanly, the second at once. */
+function catchInterrupts(directory: string, say: (text: string) => void): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(EXIT.unknown);
+      say(`\n${signal}: ending; what was logged until now is kept in ${relative(process.cwd(), directory)}`);
+      controller.abort(new InterruptedError(signal));
+    });
+  return controller.signal;
+}
+
+const VERSIONS = {
+  onedrop: (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version,
+  node: process.versions.node,
+};
+
+function runInfo(seed: number): RunInfo {
+  const startedAt = new Date().toISOString();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return {
+    id: `${startedAt.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${process.pid}`,
+    startedAt,
+    command: ['npm run scenario --', ...process.argv.slice(3)].join(' '),
+    machine: `${type()} ${release()}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}, ${memory} GiB`,
+    onedrop: VERSIONS.onedrop,
+    commit: commit(),
+    seed,
+  };
+}
+
+/** The commit that is checked out, with `+` where the work tree differs from it; `unknown` outside a checkout. */
+function commit(): string {
+  const git = (...words: string[]) =>
+    execFileSync('git', words, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  try {
+    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`;
+  } catch {
+    return 'unknown';
+  }
+}
+
+const print = (text: string) => void process.stdout.write(`${text}\n`);
+
+const program = new Command('onedrop').exitOverride().configureOutput({ outputError: () => {} });
+program.addCommand(scenarioCommand(Object.keys(PROVIDERS), scenario));
+for (const command of program.commands) command.exitOverride().configureOutput({ outputError: () => {} });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof UsageError) {
+    process.stderr.write(
+      `${error.mistakes.map((mistake) => `error: ${mistake}`).join('\n')}\nSee npm run scenario -- --help\n`,
+    );
+    process.exitCode = EXIT.usage;
+  } else if (error instanceof CommanderError) {
+    if (error.exitCode !== 0) process.stderr.write(`${error.message}\nSee npm run scenario -- --help\n`);
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+  } else {
+    process.stderr.write(
+      `onedrop broke: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    process.exitCode = EXIT.broken;
+  }
+}
