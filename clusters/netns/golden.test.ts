@@ -1,0 +1,109 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
+import { describe, expect, it } from 'vitest';
+import { nodeRules } from '../control-plane/kube-proxy.ts';
+import type { IptablesRules, NodeRules } from '../control-plane/rules.ts';
+import { inFreshNamespace, reasonToSkip } from './fresh-namespace.fixture.ts';
+import { iptablesRestore, iptablesSetup } from './iptables.ts';
+
+const golden = new URL('../../../shared/golden/', import.meta.url);
+const cases = existsSync(golden)
+  ? readdirSync(golden, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+  : [];
+const nodes = ['node-a', 'node-b', 'node-c'].map((name, index) => ({
+  name,
+  address: `172.18.0.${11 + index}`,
+  podCidr: `10.244.${1 + index}.0/24`,
+}));
+const cannotLoad = reasonToSkip('iptables-save');
+
+const read = (path: string) => readFileSync(new URL(path, golden), 'utf8');
+
+function modelled(name: string, node: (typeof nodes)[number]): NodeRules {
+  const service = JSON.parse(read(`${name}/service.json`)) as V1Service;
+  const { items } = JSON.parse(read(`${name}/endpointslices.json`)) as { items: V1EndpointSlice[] };
+  return nodeRules({
+    services: [service, kubernetesService],
+    slices: [...items, kubernetesSlice],
+    node,
+    mode: 'iptables-1.22',
+    now: 0,
+  });
+}
+
+describe('the rules of a real kube-proxy 1.20.2', () => {
+  it('are there to compare with', ({ skip }) => {
+    skip(cases.length === 0, `no dumps at ${golden.pathname}`);
+    expect(cases.length).toBeGreaterThan(0);
+  });
+
+  describe.each(cases)('%s', (name) => {
+    it('are what the modelled rules become once loaded', ({ skip }) => {
+      skip(cannotLoad !== undefined, cannotLoad);
+      for (const node of nodes) {
+        const rules = modelled(name, node).rules as IptablesRules;
+        const saved = inFreshNamespace(
+          'iptables-restore --noflush && iptables-save',
+          iptablesSetup(rules) + iptablesRestore(rules),
+        );
+        expect(parse(saved), node.name).toEqual(parse(read(`${name}/${node.name}.rules`)));
+      }
+    });
+
+    it('leave the health-check node port answering as the model says', () => {
+      for (const node of nodes) {
+        const answer = modelled(name, node).health.find(({ port }) => port === 32_000);
+        const dump = read(`${name}/${node.name}.health-nodeport`);
+        const status = /^HTTP\/1.1 (\d+)/m.exec(dump)?.[1];
+        const count = /"localEndpoints": (\d+)/.exec(dump)?.[1];
+        expect(answer && { status: answer.ok ? '200' : '503', count: String(answer.localEndpoints) }).toEqual(
+          status && { status, count },
+        );
+      }
+    });
+  });
+});
+
+/** Table, then chain, then its lines; KUBE-SERVICES is in Go's map order, so its Services are sorted here. */
+function parse(saved: string): Map<string, Map<string, string[]>> {
+  const tables = new Map<string, Map<string, string[]>>();
+  let chains = new Map<string, string[]>();
+  for (const line of saved.split('\n')) {
+    const [, table] = /^\*(\w+)/.exec(line) ?? [];
+    const [, chain] = /^(?::|-A )(\S+)/.exec(line) ?? [];
+    if (table) {
+      chains = new Map();
+      tables.set(table, chains);
+    } else if (chain) chains.set(chain, [...(chains.get(chain) ?? []), ...(line[0] === ':' ? [] : [line])]);
+  }
+  for (const each of tables.values()) {
+    const services = each.get('KUBE-SERVICES') ?? [];
+    each.set(
+      'KUBE-SERVICES',
+      services.toSorted((a, b) => serviceOf(a).localeCompare(serviceOf(b))),
+    );
+  }
+  return tables;
+}
+
+/** The nodeports rule must stay last. */
+const serviceOf = (line: string) => /"(\w+\/[\w:-]+)/.exec(line)?.[1] ?? 'zzz';
+
+const kubernetesService: V1Service = {
+  metadata: { name: 'kubernetes', namespace: 'default' },
+  spec: {
+    type: 'ClusterIP',
+    clusterIP: '10.96.0.1',
+    ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
+  },
+};
+const kubernetesSlice: V1EndpointSlice = {
+  addressType: 'IPv4',
+  metadata: {
+    name: 'kubernetes',
+    namespace: 'default',
+    labels: { 'kubernetes.io/service-name': 'kubernetes' },
+  },
+  ports: [{ name: 'https', port: 6443, protocol: 'TCP' }],
+  endpoints: [{ addresses: ['172.18.0.1'], conditions: { ready: true } }],
+};
