@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { type DrainHow, drainPlan, SERVICE_RESTART } from './drain.ts';
 
 /** What the gateway does with its connections on SIGTERM. */
 export type Drain = 'abrupt' | 'close-all' | 'paced';
@@ -27,9 +28,6 @@ export interface GatewayOptions {
   /** Ends the process; the last thing a gateway does. */
   exit(): void;
 }
-
-/** `close` sends 1012 (service restart); `message` asks the client to reconnect by itself. */
-export type DrainMethod = 'close' | 'message';
 
 const RECONNECT = JSON.stringify({ onedrop: 'reconnect' });
 
@@ -87,7 +85,7 @@ export class Gateway {
   }
 
   /** Asks every connection to go, evenly over `over` model milliseconds. */
-  drain(method: DrainMethod, over: number): void {
+  drain(method: DrainHow, over: number): void {
     this.start(method, over, () => {});
   }
 
@@ -98,18 +96,19 @@ export class Gateway {
     this.admin.close();
   }
 
-  private start(method: DrainMethod, over: number, finished: () => void): void {
+  private start(method: DrainHow, over: number, finished: () => void): void {
     this.log('drain', `${method} over ${over} ms`);
     const waiting = [...this.connections];
+    const plan = drainPlan(waiting.length, over);
     const began = this.options.now();
     let asked = 0;
-    // Each turn asks as many as are due by now, so that coarse timers never stretch the drain.
+    // Each turn asks all that are due by now, so that coarse timers never stretch the drain.
     const turn = () => {
       const elapsed = this.options.now() - began;
-      const due = elapsed >= over ? waiting.length : Math.floor((waiting.length * elapsed) / over);
-      for (; asked < due; asked++) ask(waiting[asked] as WebSocket, method);
-      if (asked === waiting.length) finished();
-      else this.options.after(Math.max(1, ((asked + 1) * over) / waiting.length - elapsed), turn);
+      for (; asked < plan.length && (plan[asked] as number) <= elapsed; asked++)
+        ask(waiting[asked] as WebSocket, method);
+      if (asked === plan.length) finished();
+      else this.options.after((plan[asked] as number) - elapsed, turn);
     };
     turn();
   }
@@ -168,10 +167,10 @@ export class Gateway {
   }
 }
 
-function ask(socket: WebSocket, method: DrainMethod): void {
+function ask(socket: WebSocket, method: DrainHow): void {
   if (socket.readyState !== socket.OPEN) return;
   if (method === 'message') socket.send(RECONNECT);
-  else socket.close(1012, 'service restart');
+  else socket.close(SERVICE_RESTART, 'service restart');
 }
 
 const ignore = () => {};
