@@ -1,3 +1,4 @@
+import { chooseEndpoints, isExternallyAccessible } from './endpoint-choice.ts';
 import {
   accept,
   addMasquerading,
@@ -14,14 +15,7 @@ import {
   Table,
 } from './iptables-chains.ts';
 import type { IptablesRules, Rule, Target } from './rules.ts';
-import {
-  chooseEndpoints,
-  contains,
-  type Endpoint,
-  endpointText,
-  isExternallyAccessible,
-  type ServicePort,
-} from './service-port.ts';
+import { contains, type Endpoint, endpointText, type ServicePort } from './service-port.ts';
 
 interface Options {
   readonly nodeAddress: string;
@@ -110,11 +104,9 @@ interface Context extends Options {
 
 function addPort(port: ServicePort, context: Context): void {
   const { nat, filter } = context;
-  const { cluster, local, reachable, any } = chooseEndpoints(port);
+  const { cluster, local, reachable, any, ...has } = chooseEndpoints(port);
   const internal = portChain(port.internalLocal ? 'SVL' : 'SVC', port);
   const external = portChain('EXT', port);
-  const hasInternal = any && !(port.internalLocal && local.length === 0);
-  const hasExternal = any && !(port.externalLocal && local.length === 0);
   const guarded = any && port.balancerAddresses.length > 0 && port.sourceRanges.length > 0;
   // What new connections meet that found no endpoint: refused when there is none anywhere, else dropped, lest
   // a client takes a node without endpoints for a service without endpoints.
@@ -124,7 +116,7 @@ function addPort(port: ServicePort, context: Context): void {
   };
 
   const toCluster = at(port, port.clusterAddress, `${port.name} cluster IP`);
-  if (hasInternal) {
+  if (has.internal) {
     nat.add('KUBE-SERVICES', { ...toCluster, target: jump(internal) });
     nat.add(internal, {
       ...toCluster,
@@ -136,7 +128,7 @@ function addPort(port: ServicePort, context: Context): void {
   for (const address of port.externalAddresses) {
     const to = at(port, address, `${port.name} external IP`);
     if (any) nat.add('KUBE-SERVICES', { ...to, target: jump(external) });
-    if (!hasExternal) filter.add('KUBE-EXTERNAL-SERVICES', { ...to, ...refusal });
+    if (!has.external) filter.add('KUBE-EXTERNAL-SERVICES', { ...to, ...refusal });
   }
 
   for (const address of port.balancerAddresses) {
@@ -148,13 +140,13 @@ function addPort(port: ServicePort, context: Context): void {
         comment: `${port.name} traffic not accepted by ${portChain('FW', port)}`,
         target: drop,
       });
-    if (!hasExternal) filter.add('KUBE-EXTERNAL-SERVICES', { ...to, ...refusal });
+    if (!has.external) filter.add('KUBE-EXTERNAL-SERVICES', { ...to, ...refusal });
   }
 
   if (port.nodePort !== undefined) {
     const to = { protocol: port.protocol, comment: port.name, destinationPort: port.nodePort };
     if (any) nat.add('KUBE-NODEPORTS', { ...to, target: jump(external) });
-    if (!hasExternal) filter.add('KUBE-EXTERNAL-SERVICES', { ...to, destinationLocal: true, ...refusal });
+    if (!has.external) filter.add('KUBE-EXTERNAL-SERVICES', { ...to, destinationLocal: true, ...refusal });
   }
   if (port.healthCheckNodePort !== undefined)
     filter.add('KUBE-NODEPORTS', {
@@ -164,7 +156,7 @@ function addPort(port: ServicePort, context: Context): void {
       target: accept,
     });
 
-  if (any && isExternallyAccessible(port)) addExternalChain(port, hasExternal, context);
+  if (any && isExternallyAccessible(port)) addExternalChain(port, has.external, context);
   if (guarded) addFirewallChain(port, context);
   addBalancing(port, portChain('SVC', port), cluster, context);
   addBalancing(port, portChain('SVL', port), local, context);

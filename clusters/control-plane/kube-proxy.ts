@@ -4,6 +4,7 @@ import type { Millis } from '../../harness/duration.ts';
 import { CLUSTER_CIDR } from './addresses.ts';
 import { iptablesRules } from './kube-proxy-iptables.ts';
 import { iptablesRules122 } from './kube-proxy-iptables-1.22.ts';
+import { nftablesRules } from './kube-proxy-nftables.ts';
 import type { NodeRules, ServiceRules } from './rules.ts';
 import { type ServicePort, servicePorts } from './service-port.ts';
 
@@ -40,6 +41,8 @@ function serviceRules(input: KubeProxyInput, ports: readonly ServicePort[]): Ser
   switch (input.mode) {
     case 'iptables-1.22':
       return iptablesRules122(ports, options);
+    case 'nftables':
+      return nftablesRules(ports, options);
     default:
       return iptablesRules(ports, options);
   }

@@ -16,7 +16,11 @@ export interface Mark {
 /** One rule as data: all matches must hold, then the target applies. iptables and nftables render from it, sim interprets it. */
 export interface Rule {
   readonly source?: Range;
+  /** nftables: the source lies in none of these ranges (`ip saddr != { ... }`). */
+  readonly sourceNotIn?: readonly string[];
   readonly destination?: Range;
+  /** nftables: the destination is an element of this set. */
+  readonly destinationSet?: string;
   readonly protocol?: 'tcp' | 'udp' | 'sctp';
   readonly destinationPort?: number;
   readonly states?: readonly ConnectionState[];
@@ -32,7 +36,7 @@ export interface Rule {
   readonly notFromBridge?: boolean;
   /** `-m statistic --mode random`: a decimal text, so that it is rendered to the digit as kube-proxy does. */
   readonly probability?: string;
-  /** sessionAffinity ClientIP: `-m recent`. */
+  /** sessionAffinity ClientIP: `-m recent`; in nftables a set of that name, looked up or updated. */
   readonly recent?: {
     readonly name: string;
     readonly check: 'rcheck' | 'set';
@@ -76,7 +80,7 @@ export interface IptablesRules {
   readonly nat: readonly Chain[];
   readonly filter: readonly Chain[];
   /** Only chains that no packet meets: kube-proxy's and kubelet's canaries. */
-  readonly mangle: readonly Chain[];
+  readonly mangle?: readonly Chain[];
 }
 
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
@@ -85,12 +89,22 @@ export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
 export interface NftablesRules {
   readonly mode: 'nftables';
   readonly chains: readonly (Chain & {
+    /** `priority` in nft's words: `dstnat`, `srcnat`, with an offset such as `dstnat-10`. */
     readonly hook?: { readonly type: 'nat' | 'filter'; readonly hook: Hook; readonly priority: string };
   })[];
+  /** Sets of IPv4 addresses: filled by kube-proxy, or by the rules that update them and then forgetful. */
+  readonly sets?: readonly {
+    readonly name: string;
+    readonly addresses?: readonly string[];
+    /** An address is forgotten this long after the last update. */
+    readonly timeoutSeconds?: number;
+    readonly comment?: string;
+  }[];
   /** Verdict maps: the element key is `address . protocol . port` or `protocol . port`. */
   readonly maps: readonly {
     readonly name: string;
     readonly key: 'service' | 'port';
+    readonly comment?: string;
     readonly elements: readonly {
       readonly address?: string;
       readonly protocol: 'tcp' | 'udp' | 'sctp';

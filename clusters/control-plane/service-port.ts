@@ -169,44 +169,6 @@ function endpointOf(endpoint: AnyEndpoint, port: number, node: string): Endpoint
   };
 }
 
-/** The endpoints that a node sends to, by traffic policy. */
-export interface EndpointChoice {
-  /** For policy Cluster; empty when nothing of the Service uses that policy. */
-  readonly cluster: readonly Endpoint[];
-  /** For policy Local: this node's; empty when nothing of the Service uses that policy. */
-  readonly local: readonly Endpoint[];
-  /** All that this node may send to. */
-  readonly reachable: readonly Endpoint[];
-  /** Some node has a usable endpoint. */
-  readonly any: boolean;
-}
-
-export const isExternallyAccessible = (port: ServicePort) =>
-  port.nodePort !== undefined || port.balancerAddresses.length > 0 || port.externalAddresses.length > 0;
-
-/**
- * Chooses endpoints as kube-proxy does since 1.26: ready ones, or, when the whole scope has none, those that
- * terminate but still serve (KEP-1669; k8s pkg/proxy/topology.go CategorizeEndpoints, without topology hints).
- */
-export function chooseEndpoints(port: ServicePort): EndpointChoice {
-  const usesCluster = !port.internalLocal || isExternallyAccessible(port);
-  const usesLocal = port.internalLocal || (port.externalLocal && isExternallyAccessible(port));
-  const cluster = usesCluster ? readyOrServing(port.endpoints) : [];
-  if (!usesLocal) return { cluster, local: [], reachable: cluster, any: cluster.length > 0 };
-
-  const local = readyOrServing(port.endpoints.filter((endpoint) => endpoint.local));
-  const any = readyOrServing(port.endpoints).length > 0;
-  const reachable = usesCluster ? [...cluster, ...local.filter((each) => !cluster.includes(each))] : local;
-  return { cluster, local, reachable, any };
-}
-
-function readyOrServing(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const ready = endpoints.filter((endpoint) => endpoint.ready);
-  return ready.length > 0
-    ? ready
-    : endpoints.filter((endpoint) => endpoint.serving && endpoint.terminating && !endpoint.ready);
-}
-
 /** An IPv4 range in CIDR notation. */
 function isRange(text: string): boolean {
   const [address = '', bits = '', ...rest] = text.split('/');

@@ -45,9 +45,9 @@ function tables(
   rules: IptablesRules,
   lines: (chains: readonly Chain[], table: (typeof TABLES)[number]) => string[],
 ): string {
-  return TABLES.map((table) => [`*${table}`, ...lines(rules[table], table), 'COMMIT', ''].join('\n')).join(
-    '',
-  );
+  return TABLES.map((table) =>
+    [`*${table}`, ...lines(rules[table] ?? [], table), 'COMMIT', ''].join('\n'),
+  ).join('');
 }
 
 const declare = (chain: string) => `:${word(chain)} - [0:0]`;
