@@ -36,8 +36,9 @@ export class Gateway {
   private readonly options: GatewayOptions;
   private readonly connections = new Set<WebSocket>();
   private readonly greeting: string;
-  private readonly webSockets: WebSocketServer;
-  private readonly server: Server;
+  /** For those who bring connections of their own: `connection` may be emitted on either, as `node:http` and `ws` document. */
+  readonly webSockets: WebSocketServer;
+  readonly server: Server;
   private readonly admin: Server;
   private ready = true;
   /** Set once this process is to exit as soon as no connection is left. */
@@ -139,7 +140,8 @@ export class Gateway {
     this.options.log({ did, why, connections: this.connections.size });
   }
 
-  private control(method: string, path: string): [status: number, body: unknown] {
+  /** What the admin port answers to a request; the same for those who carry requests here by another way. */
+  control(method: string, path: string): [status: number, body: unknown] {
     const url = new URL(path, 'http://gateway');
     const { version, pod } = this.options;
     switch (`${method} ${url.pathname}`) {

@@ -1,0 +1,58 @@
+import type { Drain, GatewayOptions } from './gateway.ts';
+import { processTime } from './process-clock.ts';
+
+/** The settings of a gateway's process, as far as they come from its environment. */
+export type GatewaySettings = Omit<GatewayOptions, 'log' | 'exit'>;
+
+/** What an environment says, and every mistake found in it, as `NAME=value: what it must be`. */
+export interface ReadEnvironment<Settings> {
+  readonly settings: Settings;
+  readonly mistakes: readonly string[];
+}
+
+/** Reads numbers and choices from an environment and gathers what is wrong with them. */
+export class EnvironmentReader {
+  readonly mistakes: string[] = [];
+  private readonly env: NodeJS.ProcessEnv;
+
+  constructor(env: NodeJS.ProcessEnv) {
+    this.env = env;
+  }
+
+  number(name: string, fallback: number, least: number): number {
+    const value = Number(this.env[name] ?? fallback);
+    if (!(value >= least && Number.isFinite(value)))
+      this.mistakes.push(`${name}=${this.env[name]}: a number from ${least}`);
+    return value;
+  }
+
+  choice<Value extends string>(name: string, fallback: Value, values: readonly Value[]): Value {
+    const value = (this.env[name] ?? fallback) as Value;
+    if (!values.includes(value)) this.mistakes.push(`${name}=${value}: one of ${values.join(', ')}`);
+    return value;
+  }
+}
+
+/**
+ * Reads the gateway's environment: VERSION, PORT (8080), ADMIN_PORT (8081), DRAIN (abrupt, close-all or paced),
+ * DRAIN_OVER (model milliseconds), POD_NAME, NODE_NAME, TIME_SCALE (model milliseconds a real one, 1).
+ */
+export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<GatewaySettings> {
+  const read = new EnvironmentReader(env);
+  const speed = read.number('TIME_SCALE', 1, Number.MIN_VALUE);
+  return {
+    mistakes: read.mistakes,
+    settings: {
+      version: env.VERSION ?? 'v1',
+      pod: env.POD_NAME ?? env.HOSTNAME ?? 'gateway',
+      node: env.NODE_NAME,
+      port: read.number('PORT', 8080, 0),
+      adminPort: read.number('ADMIN_PORT', 8081, 0),
+      drain: read.choice<Drain>('DRAIN', 'close-all', ['abrupt', 'close-all', 'paced']),
+      drainOver: read.number('DRAIN_OVER', 300_000, 0),
+      // 30 s of model time as `ws` has it, but never less than a busy machine may need.
+      closeTimeout: Math.max(1000, 30_000 / speed),
+      ...processTime(speed),
+    },
+  };
+}
