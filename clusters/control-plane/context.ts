@@ -1,0 +1,34 @@
+import type { Axes } from '../../harness/axes.ts';
+import type { Clock } from '../../harness/clock.ts';
+import type { TimedEvent } from '../../harness/event.ts';
+import type { Random } from '../../harness/random.ts';
+import { VirtualClock } from '../../harness/virtual-clock.ts';
+import type { Machine } from './machine.ts';
+import type { Store } from './store.ts';
+
+/** What the drivers of one embedded control plane share. */
+export interface Context {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly machine: Machine;
+  readonly store: Store;
+  readonly axes: Axes;
+  /** Logs an event, stamped with this moment. */
+  record(event: TimedEvent): void;
+  /** The machine refused; the next verb called on the control plane throws this. */
+  fail(error: unknown): void;
+}
+
+/**
+ * Runs `act` for its effect on the machine, then `then`, from inside an event. A promise that is resolved already
+ * must be let through on a virtual clock before time moves.
+ */
+export function perform(context: Context, act: () => Promise<void>, then: () => void): void {
+  act().then(then).catch(context.fail);
+  letPromisesRun(context.clock);
+}
+
+/** Tells a virtual clock that somebody's promise may have been resolved. */
+export function letPromisesRun(clock: Clock): void {
+  if (clock instanceof VirtualClock) clock.wake();
+}
