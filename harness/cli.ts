@@ -11,6 +11,7 @@ import { STRATEGIES } from '../scenarios/index.ts';
 import type { RunInfo } from './analyses/run-info.ts';
 import type { Provider } from './cluster.ts';
 import { InterruptedError, UsageError } from './errors.ts';
+import { serveLive, together } from './live.ts';
 import { axisTexts, type ScenarioOptions, scenarioCommand } from './options.ts';
 import { type PlannedCell, planCells } from './plan.ts';
 import { createProgress } from './progress.ts';
@@ -37,6 +38,12 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
   for (const note of notes) say(note);
   const interruption = catchInterrupts(directory, say);
   const reader = new RunReader();
+  const progress = createProgress(process.stderr, () => 'played');
+  await using live =
+    options.serve === undefined
+      ? undefined
+      : await serveLive(options.serve === true ? 0 : Number(options.serve));
+  if (live !== undefined) say(`live at ${live.url}`);
   const outcome = await run({
     cells,
     predictor: options.predict ? PROVIDERS.sim : undefined,
@@ -44,7 +51,7 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
     versions: VERSIONS,
     directory,
     signal: interruption,
-    audience: createProgress(process.stderr, () => 'played'),
+    audience: live === undefined ? progress : together(progress, live.audience),
     observe: (event) => reader.add(event),
     ...(options.speed === undefined ? {} : { speed: Number(options.speed) }),
   });
@@ -69,6 +76,12 @@ async function plan(names: readonly string[], options: ScenarioOptions) {
   const repeat = whole('repeat', 1, 10_000);
   if (options.speed !== undefined && !(Number(options.speed) > 0 && Number(options.speed) <= 1000))
     mistakes.push(`--speed ${options.speed}: must be a number above 0, 1000 at most`);
+  if (
+    options.serve !== undefined &&
+    options.serve !== true &&
+    !(Number(options.serve) > 0 && Number(options.serve) < 65_536)
+  )
+    mistakes.push(`--serve ${options.serve}: must be a port from 1 to 65535, or nothing for any free one`);
   if (!['text', 'json'].includes(options.format))
     mistakes.push(`--format ${options.format}: must be text or json`);
   const texts = { policy: names.length === 0 ? DEFAULT_POLICIES : undefined, ...axisTexts(options) };

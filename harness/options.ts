@@ -17,6 +17,7 @@ export type ScenarioOptions = AxisTexts & {
   readonly format: string;
   readonly speed?: string;
   readonly predict: boolean;
+  readonly serve?: true | string;
   readonly list?: true;
   readonly dryRun?: true;
 };
@@ -53,6 +54,7 @@ export function scenarioCommand(
     .option('--no-predict', 'do not play the prediction of measured cells')
     .option('--out <DIR>', 'where the run is written (default: reports/runs/<id>)')
     .option('--format <text|json>', 'what is printed at the end', 'text')
+    .option('--serve [PORT]', 'serve a page that shows the run while it goes on, on loopback only')
     .option('--list', 'list strategies and clusters, and end')
     .option('--dry-run', 'print the cells that would be played, and end')
     .addHelpText('after', EXAMPLES)

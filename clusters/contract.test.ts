@@ -1,0 +1,205 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { CellDocument } from '../harness/analyses/cell-document.ts';
+import type { Provider } from '../harness/cluster.ts';
+import { PROVIDERS } from './index.ts';
+
+/**
+ * One suite for every cluster that can run here, through the very command that users type. Each difference found
+ * between clusters becomes a line of this table first and is mended then.
+ */
+interface Contract {
+  readonly promise: string;
+  readonly arguments: readonly string[];
+  keeps(cell: CellDocument): void;
+}
+
+const share = (low: number, high: number) => (cell: CellDocument) => {
+  expect(cell.droppedShare).toBeGreaterThanOrEqual(low);
+  expect(cell.droppedShare).toBeLessThanOrEqual(high);
+};
+const seventyThirty = (...more: string[]) => ['seventy-thirty', '--policy', 'Local', ...more];
+
+/** 300 clients: five standard deviations of a share around 2/3 are 0.136. */
+const ABOUT_TWO_THIRDS = share(0.53, 0.8);
+
+const CONTRACTS: readonly Contract[] = [
+  {
+    promise: 'a Service with Cluster policy that loses all its endpoints keeps every established connection',
+    arguments: ['seventy-thirty', '--policy', 'Cluster'],
+    keeps: (cell) => expect(cell.dropped).toBe(0),
+  },
+  {
+    promise:
+      'with Local policy about 1 - 1/3 hang without a sign, 17 to 26 seconds and a heartbeat after the flip',
+    arguments: seventyThirty(),
+    keeps(cell) {
+      ABOUT_TWO_THIRDS(cell);
+      expect(cell.silent).toBe(cell.dropped);
+      expect(cell.firstDropMillis).toBeGreaterThan(16_000 + 30_000);
+      // Clusters with scaled time add their own scheduling, hence some seconds of room.
+      expect(cell.firstDropMillis).toBeLessThan(26_000 + 30_000 + 15_000);
+    },
+  },
+  {
+    promise: 'with two nodes about half are lost',
+    arguments: seventyThirty('--nodes', '2'),
+    keeps: share(0.35, 0.65),
+  },
+  {
+    promise: 'a quick flip back heals all connections that hung',
+    arguments: seventyThirty('--rollback-after', '32s'),
+    keeps(cell) {
+      expect(cell.dropped).toBe(0);
+      expect(cell.healed).toBeGreaterThan(0);
+    },
+  },
+  {
+    promise: 'without loose pick-up the same packets are invalid and the silence turns into resets',
+    arguments: seventyThirty('--tcp-loose', '0'),
+    keeps(cell) {
+      ABOUT_TWO_THIRDS(cell);
+      expect(cell.reset).toBe(cell.dropped);
+    },
+  },
+  {
+    promise: 'a pool that persists loses nothing',
+    arguments: seventyThirty('--balancer-stickiness', 'persist'),
+    keeps: (cell) => expect(cell.dropped).toBe(0),
+  },
+  {
+    promise: 'a backend service keeps the flows that speak',
+    arguments: seventyThirty('--balancer', 'backend-service'),
+    keeps: (cell) => expect(cell.dropped).toBe(0),
+  },
+  {
+    promise: 'the rules of 1.22 lose what the rules of today lose',
+    arguments: seventyThirty('--proxy', 'iptables-1.22'),
+    keeps: ABOUT_TWO_THIRDS,
+  },
+  {
+    promise: 'and so does nftables mode',
+    arguments: seventyThirty('--proxy', 'nftables'),
+    keeps: ABOUT_TWO_THIRDS,
+  },
+  {
+    promise:
+      'a selector flip with Cluster policy drops each client exactly once and none lands on v1 afterwards',
+    arguments: ['selector-flip', '--policy', 'Cluster', '--drain-over', '1m', '--backoff', '1m'],
+    keeps(cell) {
+      expect(cell).toMatchObject({ dropped: cell.clients, droppedTwice: 0, landedOnOld: 0, collateral: 0 });
+    },
+  },
+  {
+    promise: 'pods that fail readiness on purpose keep their connections until they are retired',
+    arguments: ['readiness-fail', '--policy', 'Cluster', '--drain-over', '1m', '--backoff', '1m'],
+    keeps(cell) {
+      expect(cell).toMatchObject({ dropped: cell.clients, droppedTwice: 0, landedOnOld: 0, collateral: 0 });
+    },
+  },
+  {
+    promise: 'a rolling update of several pods drops some clients twice, for they landed on old pods again',
+    arguments: [
+      'rolling-update',
+      '--pods',
+      '4',
+      '--backoff',
+      '10s',
+      '--max-surge',
+      '1',
+      '--max-unavailable',
+      '0',
+    ],
+    keeps(cell) {
+      expect(cell.droppedTwice).toBeGreaterThan(0);
+      expect(cell.landedOnOld).toBeGreaterThan(0);
+    },
+  },
+  {
+    promise: 'make before break leaves nobody away, and every client ends on v2',
+    arguments: ['make-before-break', '--policy', 'Cluster', '--drain-over', '1m'],
+    keeps(cell) {
+      expect(cell).toMatchObject({ dropped: 0, replacedConnections: cell.clients });
+      expect(cell.allOnV2Millis).not.toBeNull();
+    },
+  },
+  {
+    promise: 'blue/green by DNS drops each client once, and blue is never hashed again',
+    arguments: [
+      'blue-green',
+      '--policy',
+      'Local',
+      '--switch-by',
+      'balancer',
+      '--drain-over',
+      '1m',
+      '--backoff',
+      '1m',
+    ],
+    keeps(cell) {
+      expect(cell).toMatchObject({ dropped: cell.clients, droppedTwice: 0, landedOnOld: 0, collateral: 0 });
+    },
+  },
+];
+
+const scratch = mkdtempSync(join(tmpdir(), 'onedrop-contract-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const CLI = join(import.meta.dirname, '..', 'harness', 'cli.ts');
+
+async function playOnce(
+  { name }: Provider,
+  { arguments: words }: Contract,
+  place: number,
+): Promise<CellDocument> {
+  const out = join(scratch, `${name}-${place}`);
+  const command = [
+    CLI,
+    'scenario',
+    ...words,
+    '--cluster',
+    name,
+    '--clients',
+    '300',
+    '--format',
+    'json',
+    '--no-predict',
+    '--out',
+    out,
+  ];
+  const { stdout } = await promisify(execFile)(process.execPath, command, { maxBuffer: 1 << 26 }).catch(
+    (failure: { code: number; stdout: string; stderr: string }) => {
+      // 1: the cell failed its criteria, which is what most of these cells are about.
+      if (failure.code === 1) return failure;
+      throw new Error(`${command.slice(1).join(' ')} ended with ${failure.code}:\n${failure.stderr}`);
+    },
+  );
+  const [cell] = (JSON.parse(stdout) as { cells: CellDocument[] }).cells;
+  if (cell === undefined) throw new Error(`no cell in ${stdout}`);
+  return cell;
+}
+
+/** Embedded clusters only: real ones are too slow for this suite and run the same table in their own. */
+for (const provider of Object.values(PROVIDERS).filter(({ name }) => ['sim', 'netns'].includes(name))) {
+  const preflight = await provider.preflight();
+  if (!preflight.usable)
+    process.stdout.write(
+      `contract suite: ${provider.name} is skipped: ${preflight.missing.map(({ what }) => what).join('; ')}\n`,
+    );
+  describe.skipIf(!preflight.usable)(provider.name, () => {
+    test.each(CONTRACTS.map((contract, place) => ({ ...contract, contract, place })))(
+      '$promise',
+      async ({ contract, place }) => {
+        const cell = await playOnce(provider, contract, place);
+        expect(cell.verdict, cell.why.join('; ')).not.toBe('unknown');
+        expect(cell.controlDropped).toBe(0);
+        if (provider.evidence === 'modelled') expect(cell.unattributed).toBe(0);
+        contract.keeps(cell);
+      },
+      120_000,
+    );
+  });
+}
