@@ -62,7 +62,7 @@ export type Event =
   | RunHeader
   | { readonly type: 'cell'; readonly cell: CellHeader }
   | { readonly type: 'skipped'; readonly cell: CellHeader; readonly why: string }
-  | ({ readonly at: Millis } & TimedEvent);
+  | Timed;
 
 export type TimedEvent =
   /** A step of the script. From the begin of the step with `cutOver`, new connections should land on v2. */
@@ -181,5 +181,5 @@ export type TimedEvent =
   /** The last line of a cell. */
   | { readonly type: 'end'; readonly outcome: 'finished' | 'interrupted' | 'broken'; readonly why?: string };
 
-/** An event with its time. */
-export type Timed = { readonly at: Millis } & TimedEvent;
+/** An event with its time of arrival and, where a real API server gave one, that server's own time for it (ISO 8601). */
+export type Timed = { readonly at: Millis; readonly apiTime?: string } & TimedEvent;

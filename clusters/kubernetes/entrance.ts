@@ -1,0 +1,57 @@
+import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
+import type { Random } from '../../harness/random.ts';
+import { isReady } from './views.ts';
+
+/** How clients outside reach a Service: through its load balancer, or through a node port where there is none. */
+export type Entrance = 'load-balancer' | 'node-port';
+
+/** What of the cluster decides where a client may dial. */
+export interface Surroundings {
+  readonly nodes: readonly V1Node[];
+  readonly slices: readonly V1EndpointSlice[];
+}
+
+/** Addresses that all lead to the Service now, and their port; none while it has no way in yet. */
+export interface WayIn {
+  readonly hosts: readonly string[];
+  readonly port: number;
+}
+
+/** Where clients of `service` dial now. */
+export function wayIn(entrance: Entrance, service: V1Service | undefined, around: Surroundings): WayIn {
+  const port = service?.spec?.ports?.[0];
+  if (service === undefined || port === undefined) return { hosts: [], port: 0 };
+  if (entrance === 'load-balancer') {
+    const ingress = service.status?.loadBalancer?.ingress ?? [];
+    return { hosts: ingress.flatMap(({ ip, hostname }) => ip ?? hostname ?? []), port: port.port };
+  }
+  const local =
+    service.spec?.externalTrafficPolicy === 'Local' ? nodesWithEndpoints(service, around) : undefined;
+  const nodes = around.nodes.filter(
+    (node) => isReady(node) && local?.has(node.metadata?.name ?? '') !== false,
+  );
+  return { hosts: nodes.flatMap((node) => address(node) ?? []), port: port.nodePort ?? 0 };
+}
+
+/** One of the addresses as a WebSocket URL, each equally likely, as a balancer without affinity would choose. */
+export function pickUrl({ hosts, port }: WayIn, random: Random): string | undefined {
+  if (hosts.length === 0 || port === 0) return undefined;
+  const host = random.pick(hosts);
+  return `ws://${host.includes(':') ? `[${host}]` : host}:${port}/`;
+}
+
+/** With the policy Local any other node drops what it is sent, so a client that knows better does not go there. */
+function nodesWithEndpoints(service: V1Service, { slices }: Surroundings): Set<string> {
+  return new Set(
+    slices
+      .filter(({ metadata }) => metadata?.labels?.['kubernetes.io/service-name'] === service.metadata?.name)
+      .flatMap(({ endpoints }) => endpoints ?? [])
+      .filter(({ conditions }) => conditions?.ready !== false)
+      .flatMap(({ nodeName }) => nodeName ?? []),
+  );
+}
+
+function address({ status }: V1Node): string | undefined {
+  const of = (wanted: string) => status?.addresses?.find(({ type }) => type === wanted)?.address;
+  return of('ExternalIP') ?? of('InternalIP');
+}

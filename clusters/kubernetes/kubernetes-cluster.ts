@@ -1,0 +1,234 @@
+import type { KubeConfig, KubernetesObject, V1Deployment, V1Service } from '@kubernetes/client-node';
+import type { Clock } from '../../harness/clock.ts';
+import type {
+  ClientAddress,
+  ClientGroup,
+  Cluster,
+  ClusterSpec,
+  RunContext,
+  Socket,
+  SocketHandlers,
+} from '../../harness/cluster.ts';
+import type { Millis } from '../../harness/duration.ts';
+import { formatDuration } from '../../harness/duration.ts';
+import { NotReachedError } from '../../harness/errors.ts';
+import type { Random } from '../../harness/random.ts';
+import { ScaledClock } from '../../harness/scaled-clock.ts';
+import { dialWebSocket } from '../../harness/websocket.ts';
+import { ADMIN_PORT, GATEWAY_IMAGE, workload } from '../../harness/workload.ts';
+import { clusterFacts } from './cluster-facts.ts';
+import { collectNamespace } from './collect.ts';
+import type { Entrance } from './entrance.ts';
+import { pickUrl, wayIn } from './entrance.ts';
+import { GatewayLogs } from './gateway-logs.ts';
+import { KubeClient } from './kube-client.ts';
+import { Observer } from './observer.ts';
+import { createRunNamespace, MANAGED_BY, namespaceName, RUN_LABEL } from './run-namespace.ts';
+
+/** The control group's Deployment and Service: a pod that no step touches, whose clients must not notice anything. */
+const CONTROL = 'control';
+
+/** As many attempts in a row must succeed before the Service counts as reachable: a balancer's backends turn healthy one by one. */
+const KNOCKS = 10;
+const KNOCK_LIMIT: Millis = 2000;
+
+/** What a thin provider knows of the cluster that it has obtained. */
+export interface KubernetesClusterOptions {
+  readonly spec: ClusterSpec;
+  readonly context: RunContext;
+  readonly config: KubeConfig;
+  /** The gateway's image as this cluster's nodes can pull it, or have it. */
+  readonly image: string;
+  readonly entrance: Entrance;
+  /** Annotations that make this cluster's cloud give the Service the balancer that the axes ask for. */
+  readonly serviceAnnotations?: Readonly<Record<string, string>>;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+/** A cell in a namespace of its own on any Kubernetes cluster; all that kind, gke and kubeconfig share. */
+export class KubernetesCluster implements Cluster {
+  readonly clock: Clock;
+  readonly kube: KubeClient;
+  readonly facts: Readonly<Record<string, string>>;
+  readonly observer: Observer;
+  /** What a provider adds to the cluster, such as a balancer; disposed of before the namespace is. */
+  readonly additions = new AsyncDisposableStack();
+  /** What a provider adds to `collect`. */
+  readonly collectors: ((directory: string) => Promise<void>)[] = [];
+  private readonly entrance: Entrance;
+  private readonly random: Record<ClientGroup, Random>;
+  private readonly resources: AsyncDisposableStack;
+
+  private constructor(
+    options: KubernetesClusterOptions,
+    parts: { clock: Clock; kube: KubeClient; observer: Observer; facts: Readonly<Record<string, string>> },
+    resources: AsyncDisposableStack,
+  ) {
+    this.clock = parts.clock;
+    this.kube = parts.kube;
+    this.observer = parts.observer;
+    this.facts = parts.facts;
+    this.entrance = options.entrance;
+    const random = options.context.random.fork('way in');
+    this.random = { fleet: random.fork('fleet'), control: random.fork('control') };
+    this.resources = resources;
+  }
+
+  /** Makes the namespace, watches it, and brings up the control pod; whatever fails, nothing is left. */
+  static async open(options: KubernetesClusterOptions): Promise<KubernetesCluster> {
+    const { spec, context, config, image } = options;
+    await using resources = new AsyncDisposableStack();
+    const clock = new ScaledClock(1);
+    const namespace = namespaceName(spec.name);
+    const dress = dresser(image, namespace, options.serviceAnnotations ?? {});
+    const kube = await KubeClient.connect({ config, clock, namespace, dress });
+    const facts = { ...(await clusterFacts(kube)), ...options.facts };
+    resources.use(await createRunNamespace(kube.connection, clock, namespace));
+    const record = context.record.bind(context);
+    const observer = resources.use(new Observer(kube, clock, record));
+    const logs = resources.use(new GatewayLogs(kube, clock, record));
+    observer.on('Pod', { changed: (pod) => logs.changed(pod) });
+    const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
+    await kube.apply(deployment);
+    await kube.apply(service);
+    return new KubernetesCluster(options, { clock, kube, observer, facts }, resources.move());
+  }
+
+  /** Also waits until the control group can be reached. */
+  async reachable(service: string, limit: Millis): Promise<void> {
+    const deadline = this.clock.now() + limit;
+    for (const name of [service, CONTROL])
+      for (let inRow = 0; inRow < KNOCKS; ) {
+        if (this.clock.now() > deadline) throw new NotReachedError(this.whyUnreachable(name, limit));
+        if (await this.knock(name)) inRow++;
+        else {
+          inRow = 0;
+          await this.clock.sleep(500);
+        }
+      }
+  }
+
+  async call(pod: string, path: string): Promise<void> {
+    await this.kube.postToPod(pod, ADMIN_PORT, path);
+  }
+
+  dial(client: ClientAddress, handlers: SocketHandlers): Socket {
+    return this.dialService(
+      client.group === 'fleet' ? client.service : CONTROL,
+      this.random[client.group],
+      handlers,
+    );
+  }
+
+  async collect(directory: string): Promise<void> {
+    for (const collect of [(into: string) => collectNamespace(this.kube, into), ...this.collectors])
+      await collect(directory).catch((error: Error) => this.note(`could not collect: ${error.message}`));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.additions.disposeAsync();
+    } finally {
+      await this.resources.disposeAsync();
+    }
+  }
+
+  private dialService(name: string, random: Random, handlers: SocketHandlers): Socket {
+    const service = this.observer.all('Service').find(({ metadata }) => metadata?.name === name);
+    const around = { nodes: this.observer.all('Node'), slices: this.observer.all('EndpointSlice') };
+    const url = pickUrl(wayIn(this.entrance, service, around), random);
+    if (url !== undefined) return dialWebSocket({ url }, handlers);
+    const refusal = this.clock.after(0, () =>
+      handlers.closed({ how: 'refused', why: `${name} has no address` }),
+    );
+    const quiet = () => refusal[Symbol.dispose]();
+    return { ping() {}, close: quiet, destroy: quiet };
+  }
+
+  /** One attempt to connect, closed again at once. */
+  private knock(service: string): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (opened: boolean) => {
+        timer[Symbol.dispose]();
+        socket.destroy();
+        resolve(opened);
+      };
+      const timer = this.clock.after(KNOCK_LIMIT, () => end(false));
+      const socket: Socket = this.dialService(service, this.random.control, {
+        opened: () => end(true),
+        answered() {},
+        asked() {},
+        closed: () => end(false),
+      });
+    });
+  }
+
+  private whyUnreachable(name: string, limit: Millis): string {
+    const service = this.observer.all('Service').find(({ metadata }) => metadata?.name === name);
+    const found =
+      service === undefined
+        ? 'no such Service was seen'
+        : (service.status?.loadBalancer?.ingress ?? []).length === 0 && this.entrance === 'load-balancer'
+          ? 'no load balancer has given it an address; where the cluster has none, enter through a node port'
+          : 'it has an address, but connections to it do not open';
+    return `Service ${name} cannot be reached after ${formatDuration(limit)}: ${found}`;
+  }
+
+  private note(text: string): void {
+    this.observer.note(text);
+  }
+}
+
+/** The Deployment and Service of the control group, by labels that no strategy's selector matches. */
+function controlGroup({ deployment, loadBalancer }: ReturnType<typeof workload>): {
+  deployment: V1Deployment;
+  service: V1Service;
+} {
+  const labels = { app: CONTROL, release: CONTROL, version: CONTROL };
+  const made = deployment('v1', { name: CONTROL, replicas: 1 });
+  const { spec } = made;
+  if (spec === undefined) throw new TypeError('the workload has a Deployment without a spec');
+  return {
+    deployment: {
+      ...made,
+      metadata: { name: CONTROL, labels: { app: CONTROL } },
+      spec: {
+        ...spec,
+        selector: { matchLabels: { app: CONTROL } },
+        template: { ...spec.template, metadata: { labels } },
+      },
+    },
+    service: {
+      ...loadBalancer({ app: CONTROL }, CONTROL),
+      metadata: { name: CONTROL, labels: { app: CONTROL } },
+    },
+  };
+}
+
+/** What every applied object gets: the run's labels, the image that this cluster has, the cloud's annotations. */
+function dresser(image: string, run: string, annotations: Readonly<Record<string, string>>) {
+  return <T extends KubernetesObject>(object: T): T => {
+    const labels = { ...object.metadata?.labels, ...MANAGED_BY, [RUN_LABEL]: run };
+    const dressed = { ...object, metadata: { ...object.metadata, labels } };
+    if (object.kind === 'Service') {
+      const { spec } = object as V1Service;
+      if (spec?.type !== 'LoadBalancer') return dressed;
+      return {
+        ...dressed,
+        metadata: { ...dressed.metadata, annotations: { ...annotations, ...object.metadata?.annotations } },
+      };
+    }
+    return object.kind === 'Deployment' ? withImage(dressed, image) : dressed;
+  };
+}
+
+/** `image` in place of the built-in gateway's name; other images (bring your own) are left as they are. */
+function withImage<T extends KubernetesObject>(object: T, image: string): T {
+  const { spec } = object as V1Deployment;
+  const pod = spec?.template.spec;
+  if (spec === undefined || pod == null) return object;
+  const containers = pod.containers.map((container) =>
+    container.image === GATEWAY_IMAGE ? { ...container, image, imagePullPolicy: 'IfNotPresent' } : container,
+  );
+  return { ...object, spec: { ...spec, template: { ...spec.template, spec: { ...pod, containers } } } };
+}

@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { deadLeases, forgetLease, leaseDirectory, leaseHolder, takeLease } from './lease.ts';
+
+test('a lease is alive while it is held, and leaves no file behind', async () => {
+  const name = `test-held-${process.pid}`;
+  {
+    await using _lease = await takeLease(name);
+    expect(await leaseHolder(name)).toBe('alive');
+  }
+  expect(await leaseHolder(name)).toBe('unknown');
+  expect(existsSync(join(leaseDirectory(), `${name}.lease`))).toBe(false);
+});
+
+test('the lease of a process that was killed with -9 is dead, until it is forgotten', async () => {
+  const name = `test-killed-${process.pid}`;
+  const program = `import { takeLease } from ${JSON.stringify(join(import.meta.dirname, 'lease.ts'))};
+    await takeLease(${JSON.stringify(name)});
+    process.stdout.write('taken');
+    process.stdin.resume();`;
+  const holder = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout, 'data');
+  expect(await leaseHolder(name)).toBe('alive');
+  expect(await deadLeases()).not.toContain(name);
+  holder.kill('SIGKILL');
+  await once(holder, 'close');
+  expect(await leaseHolder(name)).toBe('dead');
+  expect(await deadLeases()).toContain(name);
+  forgetLease(name);
+  expect(await leaseHolder(name)).toBe('unknown');
+});
