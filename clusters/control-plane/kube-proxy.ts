@@ -2,11 +2,13 @@ import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
 import type { Axes } from '../../harness/axes.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { CLUSTER_CIDR } from './addresses.ts';
+import { ciliumRules } from './kube-proxy-cilium.ts';
 import { iptablesRules } from './kube-proxy-iptables.ts';
 import { iptablesRules122 } from './kube-proxy-iptables-1.22.ts';
+import { ipvsAddresses, ipvsRules } from './kube-proxy-ipvs.ts';
 import { nftablesRules } from './kube-proxy-nftables.ts';
 import type { NodeRules, ServiceRules } from './rules.ts';
-import { type ServicePort, servicePorts } from './service-port.ts';
+import { type ServicePort, servicePorts, type Vintage } from './service-port.ts';
 
 /** kube-proxy's own health port, `--healthz-bind-address`'s default. */
 export const HEALTHZ_PORT = 10_256;
@@ -24,27 +26,47 @@ export interface KubeProxyInput {
   readonly clusterCidr?: string;
 }
 
+/** What each mode's kube-proxy is as of; IPVS is modelled from 1.20.2 (FACTS B4). */
+const VINTAGES: Readonly<Record<Axes['proxy'], Vintage>> = {
+  'iptables-1.22': '1.22',
+  iptables: 'current',
+  nftables: 'current',
+  ipvs: '1.22',
+  cilium: 'current',
+  'cilium-1.16': 'current',
+};
+
 /** All that kube-proxy (or Cilium in its place) puts in force on one node in one sync, as data. */
 export function nodeRules(input: KubeProxyInput): NodeRules {
-  const vintage = input.mode === 'iptables-1.22' ? '1.22' : 'current';
-  const ports = servicePorts(input.services, input.slices, input.node.name, vintage);
+  const ports = servicePorts(input.services, input.slices, input.node.name, VINTAGES[input.mode]);
+  const balancerAddresses = [...new Set(ports.flatMap((port) => port.balancerAddresses))];
   return {
     node: input.node.name,
     rules: serviceRules(input, ports),
-    localAddresses: [...new Set(ports.flatMap((port) => port.balancerAddresses))],
+    localAddresses: input.mode === 'ipvs' ? ipvsAddresses(ports) : balancerAddresses,
     health: [{ port: HEALTHZ_PORT, ok: true }, ...healthCheckNodePorts(ports)],
   };
 }
 
 function serviceRules(input: KubeProxyInput, ports: readonly ServicePort[]): ServiceRules {
-  const options = { nodeAddress: input.node.address, clusterCidr: input.clusterCidr ?? CLUSTER_CIDR };
-  switch (input.mode) {
+  const { mode, node, previous } = input;
+  const options = {
+    nodeAddress: node.address,
+    podCidr: node.podCidr,
+    clusterCidr: input.clusterCidr ?? CLUSTER_CIDR,
+  };
+  switch (mode) {
     case 'iptables-1.22':
       return iptablesRules122(ports, options);
+    case 'iptables':
+      return iptablesRules(ports, options);
     case 'nftables':
       return nftablesRules(ports, options);
-    default:
-      return iptablesRules(ports, options);
+    case 'ipvs':
+      return ipvsRules(ports, options, previous?.rules.mode === 'ipvs' ? previous.rules : undefined);
+    case 'cilium':
+    case 'cilium-1.16':
+      return ciliumRules(ports, { mode, nodeAddress: node.address });
   }
 }
 

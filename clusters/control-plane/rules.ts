@@ -115,15 +115,24 @@ export interface NftablesRules {
   }[];
 }
 
-/** IPVS mode: virtual servers on the node's kube-ipvs0 and how they were before, for graceful termination. */
+/** IPVS mode: virtual servers, all of whose addresses the node holds on kube-ipvs0. */
 export interface IpvsRules {
   readonly mode: 'ipvs';
   readonly virtualServers: readonly {
     readonly address: string;
     readonly port: number;
-    /** No endpoint on this node, and externalTrafficPolicy Local. */
+    readonly protocol: 'tcp' | 'udp' | 'sctp';
+    /** The Service's port, `namespace/service:port`. */
     readonly comment: string;
+    /** New connections get the node's address as their source. */
     readonly masquerade: boolean;
+    /** Sources in this range keep their address all the same (pods that use a cluster IP). */
+    readonly masqueradeExcept?: string;
+    /** Only these sources may use it; all when absent. */
+    readonly sourceRanges?: readonly string[];
+    /** sessionAffinity ClientIP: IPVS persistence, in seconds. */
+    readonly stickySeconds?: number;
+    /** Round robin over those with a weight; weight 0 keeps established connections and gets no new ones. */
     readonly realServers: readonly {
       readonly address: string;
       readonly port: number;
@@ -135,10 +144,13 @@ export interface IpvsRules {
 /** Cilium / Dataplane V2: the service map and the backend map that bpf/lib/lb.h looks up. */
 export interface CiliumRules {
   readonly mode: 'cilium' | 'cilium-1.16';
+  /** Also those without any backend: what becomes of a packet to them is up to the version. */
   readonly services: readonly {
     readonly address: string;
     readonly port: number;
+    /** The Service's port, `namespace/service:port`. */
     readonly comment: string;
+    /** Terminating ones get new connections only when none is active. */
     readonly backends: readonly {
       readonly address: string;
       readonly port: number;
@@ -146,6 +158,10 @@ export interface CiliumRules {
     }[];
     /** externalTrafficPolicy Local: only backends of this node are listed. */
     readonly local: boolean;
+    /** Only these sources may use it; all when absent. */
+    readonly sourceRanges?: readonly string[];
+    /** sessionAffinity ClientIP, in seconds. */
+    readonly stickySeconds?: number;
   }[];
   /** Every backend that any service still refers to, as `address:port`. */
   readonly backends: readonly string[];
