@@ -1,0 +1,189 @@
+import type { Axes } from '../../harness/axes.ts';
+import type { Clock } from '../../harness/clock.ts';
+import { formatDuration, type Millis } from '../../harness/duration.ts';
+import { KubeError, NotReachedError } from '../../harness/errors.ts';
+import type { Event } from '../../harness/event.ts';
+import type { Kube } from '../../harness/kube.ts';
+import type { Random } from '../../harness/random.ts';
+import { nodeAddress, nodeName, podCidr } from './addresses.ts';
+import { BalancerDriver } from './balancer-driver.ts';
+import type { Context } from './context.ts';
+import { Controllers } from './controllers.ts';
+import { KubeletDriver } from './kubelet-driver.ts';
+import { healthCheck, program } from './load-balancer.ts';
+import type { Machine, MachineNode } from './machine.ts';
+import { NodeLifecycle, readyNode } from './node-lifecycle.ts';
+import { ProxyDriver } from './proxy-driver.ts';
+import { Store } from './store.ts';
+import { storeKube } from './store-kube.ts';
+
+export interface ControlPlaneOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Not the control plane's to dispose of. */
+  readonly machine: Machine;
+  readonly record: (event: Event) => void;
+  readonly axes: Axes;
+}
+
+/**
+ * The embedded Kubernetes that `sim` and `netns` share: API server, controllers, scheduler, kubelets, kube-proxies
+ * and the cloud's balancer, acting on one machine by one clock. It logs what it does as events.
+ */
+export class ControlPlane implements AsyncDisposable {
+  /** The API, as strategies use it. Applying a Node that follows the last one adds a machine; deleting a Node removes its machine too. */
+  readonly kube: Kube;
+  /** The API server's objects, for models that watch them. */
+  readonly store: Store;
+  private readonly context: Context;
+  private readonly kubelets: KubeletDriver;
+  private readonly proxies: ProxyDriver;
+  private readonly balancer: BalancerDriver;
+  private readonly controllers: Controllers;
+  private readonly lifecycle: NodeLifecycle;
+  private nodes = 0;
+  private failure: { readonly error: unknown } | undefined;
+
+  constructor({ clock, random, machine, record, axes }: ControlPlaneOptions) {
+    this.store = new Store(random.fork('store'));
+    this.context = {
+      clock,
+      random: random.fork('control-plane'),
+      machine,
+      store: this.store,
+      axes,
+      record: (event) => record({ at: clock.now(), ...event }),
+      fail: (error) => {
+        this.failure ??= { error };
+      },
+    };
+    this.controllers = new Controllers(this.context);
+    this.kubelets = new KubeletDriver(this.context);
+    this.proxies = new ProxyDriver(this.context);
+    this.balancer = new BalancerDriver(this.context);
+    this.lifecycle = new NodeLifecycle(this.context);
+    this.kube = storeKube(
+      this.store,
+      clock,
+      { add: (name) => this.addNamedNode(name), remove: (name) => this.deleteNode(name) },
+      () => this.check(),
+    );
+  }
+
+  /** Brings up `axes.nodes` nodes; resolves when all are ready and have their first rules. */
+  async start(): Promise<void> {
+    for (let count = 0; count < this.context.axes.nodes; count++) await this.addNode();
+  }
+
+  /** One more node, in the zone whose turn it is; resolves with its name when it is ready. */
+  async addNode(): Promise<string> {
+    this.check();
+    const number = ++this.nodes;
+    const node: MachineNode = {
+      name: nodeName(number),
+      number,
+      address: nodeAddress(number),
+      podCidr: podCidr(number),
+    };
+    await this.context.machine.addNode(node);
+    await this.proxies.addNode(node);
+    this.kubelets.addNode(node);
+    this.balancer.addNode(node.name);
+    this.store.create(readyNode(node, this.context.clock.now()), this.context.clock.now());
+    this.context.record({ type: 'node', node: node.name, change: 'added' });
+    return node.name;
+  }
+
+  /**
+   * The node's machine goes without a goodbye, with its pods. The balancer loses it at once; the API learns of it as
+   * it does for a machine that was deleted: not ready after 30 to 40 s, deleted within 5 s, its pods 40 to 60 s later.
+   */
+  async removeNode(name: string): Promise<void> {
+    await this.removeMachine(name);
+    this.lifecycle.machineGone(name);
+  }
+
+  /** POST to the gateway's admin port in this pod. @throws HarnessError when it does not run or does not answer 2xx. */
+  async call(pod: string, path: string): Promise<void> {
+    this.check();
+    await this.kubelets.call(pod, path);
+  }
+
+  /** Where clients reach the Service: the balancer's virtual IP, once it has one. */
+  address(service: string): { address: string; port: number } | undefined {
+    return this.balancer.address(service);
+  }
+
+  /**
+   * Resolves when clients can reach the Service and the balancer has come to rest: the machine forwards, every node
+   * the balancer holds healthy forwards new connections, and it has found out which nodes are healthy.
+   * @throws NotReachedError after `limit`.
+   */
+  async reachable(service: string, limit: Millis): Promise<void> {
+    const { clock } = this.context;
+    const end = clock.now() + limit;
+    for (;;) {
+      this.check();
+      const missing = this.unreachable(service);
+      if (missing === undefined) return;
+      if (clock.now() >= end)
+        throw new NotReachedError(
+          `Service ${service} was not reachable within ${formatDuration(limit)}: ${missing}`,
+        );
+      await clock.sleep(Math.min(1000, end - clock.now()));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const part of [this.controllers, this.proxies, this.balancer, this.lifecycle, this.kubelets])
+      part[Symbol.dispose]();
+  }
+
+  /** What keeps clients from reaching the Service, or undefined. */
+  private unreachable(service: string): string | undefined {
+    if (this.store.get('Service', service) === undefined) return 'it does not exist';
+    if (this.address(service) === undefined) return 'the balancer has given it no address yet';
+    const pool = this.balancer.pool(service);
+    if (pool === undefined || !this.balancer.isCurrent(service)) return 'the balancer is being programmed';
+    const { nodes, healthy } = program(pool);
+    const { port } = healthCheck(pool);
+    if (!healthy.includes(true)) return 'no backend of the balancer is healthy';
+    for (const [index, node] of nodes.entries()) {
+      const answers = this.proxies.inForce(node)?.health.find((answer) => answer.port === port)?.ok ?? false;
+      if (!this.proxies.isCurrent(node)) return `the rules of node ${node} are not up to date`;
+      if (answers !== healthy[index]) return `the balancer has not found out yet how node ${node} is`;
+      if (healthy[index] && this.proxies.word(node, service) !== 'forward')
+        return `node ${node} does not forward to it`;
+    }
+    return undefined;
+  }
+
+  private async addNamedNode(name: string): Promise<void> {
+    const next = nodeName(this.nodes + 1);
+    if (name !== next)
+      throw new KubeError('Invalid', `Node "${name}" cannot join: the next node of this cluster is ${next}`);
+    await this.addNode();
+  }
+
+  /** A Node deleted through the API: its machine goes as well, and nobody needs to find out first. */
+  private async deleteNode(name: string): Promise<void> {
+    await this.removeMachine(name);
+    this.store.remove('Node', name);
+    this.lifecycle.nodeDeleted(name);
+  }
+
+  private async removeMachine(name: string): Promise<void> {
+    this.check();
+    if (this.store.get('Node', name) === undefined)
+      throw new KubeError('NotFound', `Node "${name}" not found`);
+    this.kubelets.removeNode(name);
+    this.proxies.removeNode(name);
+    this.balancer.removeNode(name);
+    await this.context.machine.removeNode(name);
+    this.context.record({ type: 'node', node: name, change: 'removed' });
+  }
+
+  private check(): void {
+    if (this.failure !== undefined) throw this.failure.error;
+  }
+}
