@@ -2,7 +2,7 @@ import type { V1Service } from '@kubernetes/client-node';
 import type { Millis } from '../../harness/duration.ts';
 import type { Random } from '../../harness/random.ts';
 import { virtualAddress } from './addresses.ts';
-import { type Context, perform } from './context.ts';
+import { type BalancerContext, perform } from './context.ts';
 import {
   createPool,
   failOpen,
@@ -43,7 +43,7 @@ interface Balancer {
 
 /** The cloud's controller and its passthrough balancer: pools, their health checks, and what the machine forwards. */
 export class BalancerDriver implements Disposable {
-  private readonly context: Context;
+  private readonly context: BalancerContext;
   private readonly random: Random;
   private readonly services: WorkQueue;
   private readonly nodeSync: WorkQueue;
@@ -55,7 +55,7 @@ export class BalancerDriver implements Disposable {
   private again = false;
   private recreated = new Set<string>();
 
-  constructor(context: Context) {
+  constructor(context: BalancerContext) {
     this.context = context;
     this.random = context.random.fork('balancer');
     this.services = new WorkQueue(

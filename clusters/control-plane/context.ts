@@ -19,11 +19,21 @@ export interface Context {
   fail(error: unknown): void;
 }
 
+/** What the balancer's driver needs of them: on a real cluster, store and machine are only as much as this. */
+export interface BalancerContext extends Omit<Context, 'machine' | 'store'> {
+  readonly machine: Pick<Machine, 'checkHealth' | 'programBalancer'>;
+  readonly store: Pick<Store, 'get' | 'list' | 'update' | 'watch'>;
+}
+
 /**
  * Runs `act` for its effect on the machine, then `then`, from inside an event. A promise that is resolved already
  * must be let through on a virtual clock before time moves.
  */
-export function perform(context: Context, act: () => Promise<void>, then: () => void): void {
+export function perform(
+  context: Pick<Context, 'clock' | 'fail'>,
+  act: () => Promise<void>,
+  then: () => void,
+): void {
   act().then(then).catch(context.fail);
   letPromisesRun(context.clock);
 }
