@@ -5,6 +5,7 @@ import { nodeRules } from '../control-plane/kube-proxy.ts';
 import type { IptablesRules, NodeRules } from '../control-plane/rules.ts';
 import { inFreshNamespace, reasonToSkip } from './fresh-namespace.fixture.ts';
 import { iptablesRestore, iptablesSetup } from './iptables.ts';
+import { type Dump, parseDump } from './iptables-dump.fixture.ts';
 
 const golden = new URL('../../../shared/golden/', import.meta.url);
 const cases = existsSync(golden)
@@ -46,7 +47,7 @@ describe('the rules of a real kube-proxy 1.20.2', () => {
           'iptables-restore --noflush && iptables-save',
           iptablesSetup(rules) + iptablesRestore(rules),
         );
-        expect(parse(saved), node.name).toEqual(parse(read(`${name}/${node.name}.rules`)));
+        expect(sorted(saved), node.name).toEqual(sorted(read(`${name}/${node.name}.rules`)));
       }
     });
 
@@ -64,26 +65,17 @@ describe('the rules of a real kube-proxy 1.20.2', () => {
   });
 });
 
-/** Table, then chain, then its lines; KUBE-SERVICES is in Go's map order, so its Services are sorted here. */
-function parse(saved: string): Map<string, Map<string, string[]>> {
-  const tables = new Map<string, Map<string, string[]>>();
-  let chains = new Map<string, string[]>();
-  for (const line of saved.split('\n')) {
-    const [, table] = /^\*(\w+)/.exec(line) ?? [];
-    const [, chain] = /^(?::|-A )(\S+)/.exec(line) ?? [];
-    if (table) {
-      chains = new Map();
-      tables.set(table, chains);
-    } else if (chain) chains.set(chain, [...(chains.get(chain) ?? []), ...(line[0] === ':' ? [] : [line])]);
-  }
-  for (const each of tables.values()) {
-    const services = each.get('KUBE-SERVICES') ?? [];
-    each.set(
+/** KUBE-SERVICES is in Go's map order, so its Services are sorted here. */
+function sorted(saved: string): Dump {
+  const dump = parseDump(saved);
+  for (const chains of dump.values()) {
+    const services = chains.get('KUBE-SERVICES') ?? [];
+    chains.set(
       'KUBE-SERVICES',
       services.toSorted((a, b) => serviceOf(a).localeCompare(serviceOf(b))),
     );
   }
-  return tables;
+  return dump;
 }
 
 /** The nodeports rule must stay last. */
