@@ -1,9 +1,18 @@
 import type { Millis } from '../../harness/duration.ts';
 import type { Random } from '../../harness/random.ts';
 import type { CiliumRules } from '../control-plane/rules.ts';
+import { Affinity } from './affinity.ts';
 import { type Connection, Conntrack, ConntrackEntry, NODE_TIMEOUTS } from './conntrack.ts';
 import type { Dataplane, NodeContext } from './dataplane.ts';
-import { type Address, endpointKey, formatAddress, parseAddress } from './ipv4.ts';
+import {
+  type Address,
+  endpointKey,
+  formatAddress,
+  isWithin,
+  type Network,
+  parseAddress,
+  parseCidr,
+} from './ipv4.ts';
 import type { Fate, Packet } from './packet.ts';
 import { SourcePorts } from './source-ports.ts';
 
@@ -22,6 +31,14 @@ const TIMEOUTS = {
   closing: 10_000,
 };
 
+interface Service {
+  readonly backends: readonly Backend[];
+  /** loadBalancerSourceRanges; undefined lets all in. */
+  readonly allowed: readonly Network[] | undefined;
+  readonly stickySeconds: number | undefined;
+  readonly affinity: Affinity;
+}
+
 /**
  * A node whose Services are Cilium's BPF maps, as of up to 1.12 (`cilium`, what GKE's Dataplane V2 was at 1.22) or
  * from 1.16 on (`cilium-1.16`): bpf/lib/lb.h lb4_local, FACTS C. Modelled from source only.
@@ -30,7 +47,7 @@ export class Cilium implements Dataplane {
   reason = '';
   private readonly table = new Conntrack({ loose: true, timeouts: TIMEOUTS });
   private mode: CiliumRules['mode'] = 'cilium';
-  private services = new Map<number, readonly Backend[]>();
+  private services = new Map<number, Service>();
   /** Every backend that any service refers to; an established connection needs no more than that. */
   private backends = new Set<number>();
   private readonly random: Random;
@@ -45,15 +62,22 @@ export class Cilium implements Dataplane {
 
   program(rules: CiliumRules): void {
     this.mode = rules.mode;
+    const before = this.services;
     this.services = new Map(
-      rules.services.map(({ address, port, backends }) => [
-        endpointKey(parseAddress(address), port),
-        backends.map((backend) => ({
-          address: parseAddress(backend.address),
-          port: backend.port,
-          active: backend.state === 'active',
-        })),
-      ]),
+      rules.services.map(({ address, port, backends, sourceRanges, stickySeconds }) => {
+        const key = endpointKey(parseAddress(address), port);
+        const service: Service = {
+          backends: backends.map((backend) => ({
+            address: parseAddress(backend.address),
+            port: backend.port,
+            active: backend.state === 'active',
+          })),
+          allowed: sourceRanges?.map(parseCidr),
+          stickySeconds,
+          affinity: before.get(key)?.affinity ?? new Affinity(),
+        };
+        return [key, service];
+      }),
     );
     this.backends = new Set(
       rules.backends.map((text) => {
@@ -70,16 +94,20 @@ export class Cilium implements Dataplane {
       known.translateReply(packet);
       return 'forward';
     }
-    const backends = this.services.get(endpointKey(packet.destination, packet.destinationPort));
+    const service = this.services.get(endpointKey(packet.destination, packet.destinationPort));
     // Up to 1.12 lb4_lookup_service gives no service when that has no backend; the packet goes up the local stack.
-    if (backends === undefined || (backends.length === 0 && this.mode === 'cilium'))
+    if (service === undefined || (service.backends.length === 0 && this.mode === 'cilium'))
       return this.toStack(packet);
-    if (known !== undefined && this.keeps(known, backends, packet)) {
+    if (service.allowed !== undefined && !isWithin(packet.source, service.allowed)) {
+      this.reason = `bpf lb4_src_range_ok: ${formatAddress(packet.source)} is in no source range`;
+      return 'drop';
+    }
+    if (known !== undefined && this.keeps(known, service.backends, packet)) {
       this.table.accept(known, packet.kind, false, now);
       known.translate(packet);
       return 'forward';
     }
-    return this.select(backends, known, packet, connection, now);
+    return this.select(service, known, packet, connection, now);
   }
 
   flush(): void {
@@ -97,19 +125,17 @@ export class Cilium implements Dataplane {
 
   /** A new connection, or one whose backend was deleted "out from underneath us" (lb.h), which the new one will reset. */
   private select(
-    backends: readonly Backend[],
+    service: Service,
     known: ConntrackEntry | undefined,
     packet: Packet,
     connection: Connection,
     now: Millis,
   ): Fate {
-    const active = backends.filter((backend) => backend.active);
-    const eligible = active.length > 0 ? active : backends;
-    if (eligible.length === 0) {
+    const chosen = this.pick(service, packet.source, now);
+    if (chosen === undefined) {
       this.reason = `bpf lb4_local: no backend for ${formatAddress(packet.destination)}:${packet.destinationPort} (--service-no-backend-response=reject)`;
       return 'reject';
     }
-    const chosen = this.random.pick(eligible);
     const entry = new ConntrackEntry(this.table, connection, packet, now);
     entry.answerer = chosen.address;
     entry.answererPort = chosen.port;
@@ -126,6 +152,20 @@ export class Cilium implements Dataplane {
     connection.entries.push(entry);
     entry.translate(packet);
     return 'forward';
+  }
+
+  /** A random backend, terminating ones only where there is no other, or the one that a sticky client had before. */
+  private pick(service: Service, client: Address, now: Millis): Backend | undefined {
+    const active = service.backends.filter((backend) => backend.active);
+    const eligible = active.length > 0 ? active : service.backends;
+    if (eligible.length === 0) return undefined;
+    const before = service.affinity.recall(client, service.stickySeconds, now);
+    const chosen =
+      eligible.find(({ address, port }) => endpointKey(address, port) === before) ??
+      this.random.pick(eligible);
+    if (service.stickySeconds !== undefined)
+      service.affinity.remember(client, endpointKey(chosen.address, chosen.port), now);
+    return chosen;
   }
 
   private toStack(packet: Packet): Fate {

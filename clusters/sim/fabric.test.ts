@@ -6,6 +6,7 @@ import { nodeAddress, nodeName, podAddress, podCidr, virtualAddress } from '../c
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import { nodeRules } from '../control-plane/kube-proxy.ts';
 import { createPool, observe, program } from '../control-plane/load-balancer.ts';
+import type { NodeRules } from '../control-plane/rules.ts';
 import { Fabric, type PodEnd } from './fabric.ts';
 import type { Flow } from './flow.ts';
 import { parseAddress } from './ipv4.ts';
@@ -20,6 +21,7 @@ class Laboratory {
   readonly flows: Flow[] = [];
   readonly reset = new Set<Flow>();
   now = 0;
+  private readonly programmed = new Map<number, NodeRules>();
   private readonly policy: Axes['policy'];
   private readonly proxy: Axes['proxy'];
 
@@ -48,16 +50,19 @@ class Laboratory {
 
   /** The Service selects these pods, [node, number] each; every node's rules are synced. */
   select(pods: [node: number, number: number][], nodes = NODES): void {
-    for (const number of nodes)
-      this.fabric.programNode(
-        nodeRules({
-          services: [service(this.policy)],
-          slices: [slice(pods)],
-          node: { name: nodeName(number), address: nodeAddress(number), podCidr: podCidr(number) },
-          mode: this.proxy,
-          now: this.now,
-        }),
-      );
+    for (const number of nodes) {
+      const previous = this.programmed.get(number);
+      const rules = nodeRules({
+        services: [service(this.policy)],
+        slices: [slice(pods)],
+        node: { name: nodeName(number), address: nodeAddress(number), podCidr: podCidr(number) },
+        mode: this.proxy,
+        now: this.now,
+        ...(previous === undefined ? {} : { previous }),
+      });
+      this.programmed.set(number, rules);
+      this.fabric.programNode(rules);
+    }
   }
 
   /** The nodes keep the balancer's address but have no rule for it. */
@@ -249,7 +254,7 @@ describe.each(['iptables', 'iptables-1.22', 'nftables'] as const)(
       lab.select([]);
       const flow = lab.fabric.flow(parseAddress('100.65.0.1'), 40_000, parseAddress(VIP), 80);
       expect(lab.fabric.exchange(flow, 'syn', lab.now)).toBe('rejected');
-      expect(lab.fabric.reason).toMatch(/no endpoints/);
+      expect(lab.fabric.reason).toMatch(/no.endpoint/);
     });
   },
 );

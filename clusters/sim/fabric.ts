@@ -62,6 +62,11 @@ export class Fabric {
     this.loose = options.loose;
   }
 
+  /** The node by which the last packet came in. */
+  get entered(): string | undefined {
+    return this.hops[0]?.name;
+  }
+
   addNode(node: MachineNode): SimNode {
     const made = new SimNode(node, { random: this.random.fork(node.name), loose: this.loose });
     this.nodes.set(node.name, made);
@@ -83,6 +88,15 @@ export class Fabric {
 
   node(name: string): SimNode | undefined {
     return this.nodes.get(name);
+  }
+
+  /** What each node and the balancer were last programmed with, for people. */
+  describe(): unknown {
+    const nodes = [...this.nodes.values()].map(({ name, programmed }) => ({ name, programmed }));
+    const balancer = [...this.frontends.values()].flatMap(({ program }) =>
+      program === undefined ? [] : [{ ...program, table: `${program.table.length} slots` }],
+    );
+    return { nodes, balancer };
   }
 
   programNode(rules: NodeRules): void {
@@ -260,8 +274,9 @@ export class Fabric {
       const seen = this.travel(flow, pod.node, now) === 'delivered';
       this.resetSeen = seen;
     }
-    return kind === 'syn'
-      ? this.lost('reset', pod.name, `nothing listens on ${from}`)
+    if (kind === 'syn') return this.lost('reset', pod.name, `nothing listens on ${from}`);
+    return flow.pod === pod && !flow.isServerOpen
+      ? this.lost('reset', pod.name, `${from} has closed this connection`)
       : this.lost(
           'misdelivered',
           pod.name,

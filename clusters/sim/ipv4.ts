@@ -34,3 +34,6 @@ export function parseCidr(text: string): Network {
   const mask = length === 0 ? 0 : -1 << (32 - length);
   return { network: parseAddress(address) & mask, mask };
 }
+
+export const isWithin = (address: Address, networks: readonly Network[]) =>
+  networks.some(({ network, mask }) => (address & mask) === network);

@@ -1,15 +1,34 @@
 import type { Millis } from '../../harness/duration.ts';
 import type { Random } from '../../harness/random.ts';
 import type { IpvsRules } from '../control-plane/rules.ts';
+import { Affinity } from './affinity.ts';
 import { type Connection, Conntrack, ConntrackEntry, NODE_TIMEOUTS } from './conntrack.ts';
 import type { Dataplane, NodeContext } from './dataplane.ts';
-import { type Address, endpointKey, formatAddress, parseAddress } from './ipv4.ts';
+import {
+  type Address,
+  endpointKey,
+  formatAddress,
+  isWithin,
+  type Network,
+  parseAddress,
+  parseCidr,
+} from './ipv4.ts';
 import type { Fate, Packet } from './packet.ts';
 import { SourcePorts } from './source-ports.ts';
 
+interface RealServer {
+  readonly address: Address;
+  readonly port: number;
+  readonly weight: number;
+}
+
 interface VirtualServer {
   readonly masquerade: boolean;
-  readonly servers: readonly { address: Address; port: number; weight: number }[];
+  readonly servers: readonly RealServer[];
+  /** loadBalancerSourceRanges; undefined lets all in. */
+  readonly allowed: readonly Network[] | undefined;
+  readonly stickySeconds: number | undefined;
+  readonly affinity: Affinity;
   /** Where round robin goes on; kube-proxy's default scheduler. */
   turn: number;
 }
@@ -36,11 +55,21 @@ export class Ipvs implements Dataplane {
   program(rules: IpvsRules): void {
     const before = this.servers;
     this.servers = new Map(
-      rules.virtualServers.map(({ address, port, masquerade, realServers }) => {
-        const key = endpointKey(parseAddress(address), port);
-        const servers = realServers.map((server) => ({ ...server, address: parseAddress(server.address) }));
-        return [key, { masquerade, servers, turn: before.get(key)?.turn ?? 0 }];
-      }),
+      rules.virtualServers
+        .filter(({ protocol }) => protocol === 'tcp')
+        .map((server) => {
+          const key = endpointKey(parseAddress(server.address), server.port);
+          const known = before.get(key);
+          const made: VirtualServer = {
+            masquerade: server.masquerade,
+            servers: server.realServers.map((real) => ({ ...real, address: parseAddress(real.address) })),
+            allowed: server.sourceRanges?.map(parseCidr),
+            stickySeconds: server.stickySeconds,
+            affinity: known?.affinity ?? new Affinity(),
+            turn: known?.turn ?? 0,
+          };
+          return [key, made];
+        }),
     );
   }
 
@@ -82,8 +111,12 @@ export class Ipvs implements Dataplane {
   }
 
   private schedule(server: VirtualServer, packet: Packet, connection: Connection, now: Millis): Fate {
-    const able = server.servers.filter(({ weight }) => weight > 0);
-    const chosen = able[server.turn++ % Math.max(1, able.length)];
+    if (server.allowed !== undefined && !isWithin(packet.source, server.allowed)) {
+      // KUBE-LOAD-BALANCER-SOURCE-CIDR does not list it, so KUBE-LOAD-BALANCER-FW marks it for the drop.
+      this.reason = `KUBE-LOAD-BALANCER-FW: ${formatAddress(packet.source)} is in no source range`;
+      return 'drop';
+    }
+    const chosen = this.pick(server, packet.source, now);
     if (chosen === undefined) {
       // ip_vs_leave: "no destination available", answered with ICMP port unreachable.
       this.reason = `IPVS: no destination available for ${formatAddress(packet.destination)}:${packet.destinationPort}`;
@@ -104,6 +137,18 @@ export class Ipvs implements Dataplane {
     connection.entries.push(entry);
     entry.translate(packet);
     return 'forward';
+  }
+
+  /** Round robin, or where a persistent client went before. */
+  private pick(server: VirtualServer, client: Address, now: Millis): RealServer | undefined {
+    const able = server.servers.filter(({ weight }) => weight > 0);
+    const before = server.affinity.recall(client, server.stickySeconds, now);
+    const chosen =
+      able.find(({ address, port }) => endpointKey(address, port) === before) ??
+      able[server.turn++ % Math.max(1, able.length)];
+    if (chosen !== undefined && server.stickySeconds !== undefined)
+      server.affinity.remember(client, endpointKey(chosen.address, chosen.port), now);
+    return chosen;
   }
 
   private toStack({ destination, destinationPort }: Packet, why: string): Fate {

@@ -18,7 +18,8 @@ export class SimNode implements NodeContext {
   dataplane: Dataplane;
   /** Health-check ports and what they answer on /healthz. */
   health: NodeRules['health'] = [];
-  private programmed: NodeRules | undefined;
+  /** The rules in force. */
+  programmed: NodeRules | undefined;
   private readonly network: Address;
   private readonly mask: number;
   private readonly own: ReadonlySet<Address>;

@@ -10,7 +10,7 @@ import type {
   Rule,
   Target,
 } from '../control-plane/rules.ts';
-import { type Address, endpointKey, parseAddress, parseCidr } from './ipv4.ts';
+import { type Address, endpointKey, isWithin, type Network, parseAddress, parseCidr } from './ipv4.ts';
 import type { Packet } from './packet.ts';
 import { describeRule } from './rule-text.ts';
 
@@ -47,8 +47,11 @@ interface CompiledRule {
   readonly markMask: number;
   readonly markValue: number;
   readonly markNot: boolean;
+  readonly sourceNotIn: readonly Network[];
+  readonly destinationSet: ReadonlySet<Address> | undefined;
   readonly destinationLocal: boolean;
   readonly sourceLocal: boolean;
+  readonly sourceNotLocal: boolean;
   /** Of 2^32; above that always. */
   readonly probability: number;
   readonly recent: Rule['recent'] | undefined;
@@ -90,7 +93,7 @@ const HOOKS: readonly Hook[] = ['prerouting', 'input', 'forward', 'output', 'pos
 export function compileRules(rules: IptablesRules | NftablesRules): CompiledRules {
   const found: { hook: Hook; base: BaseChain }[] = [];
   if (rules.mode === 'nftables') {
-    const compile = new Compiler(rules.chains, rules.maps);
+    const compile = new Compiler('nftables', rules.chains, rules.maps, rules.sets);
     for (const { name, hook } of rules.chains)
       if (hook !== undefined)
         found.push({
@@ -106,7 +109,7 @@ export function compileRules(rules: IptablesRules | NftablesRules): CompiledRule
       [rules.nat, true],
       [rules.filter, false],
     ] as const) {
-      const compile = new Compiler(table, []);
+      const compile = new Compiler('iptables', table);
       for (const hook of HOOKS)
         if (table.some(({ name }) => name === hook.toUpperCase())) {
           const priority = nat ? (hook === 'prerouting' || hook === 'output' ? -100 : 100) : 0;
@@ -139,13 +142,20 @@ function priorityOf(text: string): number {
 class Compiler {
   private readonly chains: ReadonlyMap<string, Chain>;
   private readonly maps: NftablesRules['maps'];
+  private readonly sets: ReadonlyMap<string, ReadonlySet<Address>>;
   private readonly compiled = new Map<string, CompiledChain>();
   private readonly style: 'iptables' | 'nftables';
 
-  constructor(chains: readonly Chain[], maps: NftablesRules['maps']) {
+  constructor(
+    style: 'iptables' | 'nftables',
+    chains: readonly Chain[],
+    maps: NftablesRules['maps'] = [],
+    sets: NftablesRules['sets'] = [],
+  ) {
+    this.style = style;
     this.chains = new Map(chains.map((chain) => [chain.name, chain]));
     this.maps = maps;
-    this.style = chains.some((chain) => 'hook' in chain) ? 'nftables' : 'iptables';
+    this.sets = new Map(sets.map(({ name, addresses = [] }) => [name, new Set(addresses.map(parseAddress))]));
   }
 
   chain(name: string): CompiledChain {
@@ -177,13 +187,22 @@ class Compiler {
       markMask: rule.mark?.mask ?? 0,
       markValue: rule.mark?.value ?? 0,
       markNot: rule.mark?.not ?? false,
+      sourceNotIn: (rule.sourceNotIn ?? []).map(parseCidr),
+      destinationSet: rule.destinationSet === undefined ? undefined : this.set(rule.destinationSet),
       destinationLocal: rule.destinationLocal ?? false,
       sourceLocal: rule.sourceLocal ?? false,
+      sourceNotLocal: rule.sourceNotLocal ?? false,
       probability: rule.probability === undefined ? ALWAYS : Number(rule.probability) * 2 ** 32,
       recent: rule.recent,
       target: this.target(rule.target, chain),
       text: describeRule(this.style, chain, rule),
     };
+  }
+
+  private set(name: string): ReadonlySet<Address> {
+    const set = this.sets.get(name);
+    if (set === undefined) throw new HarnessError(`a rule names the set ${name}, which is not there`);
+    return set;
   }
 
   private target(target: Target, chain: string): CompiledTarget {
@@ -212,8 +231,15 @@ class Compiler {
     const elements = new Map<number, CompiledRule>();
     for (const { address, protocol, port, target: verdict, comment } of map.elements)
       if (protocol === 'tcp') {
-        const rule = comment === undefined ? { target: verdict } : { comment, target: verdict };
-        elements.set(endpointKey(parseAddress(address ?? '0.0.0.0'), port), this.rule(rule, chain));
+        const rule = this.rule(
+          comment === undefined ? { target: verdict } : { comment, target: verdict },
+          chain,
+        );
+        const key = `${address === undefined ? '' : `${address} . `}${protocol} . ${port}`;
+        elements.set(endpointKey(parseAddress(address ?? '0.0.0.0'), port), {
+          ...rule,
+          text: `chain ${chain}: vmap @${map.name} { ${key}${comment === undefined ? '' : ` comment ${JSON.stringify(comment)}`} }`,
+        });
       }
     return { kind: 'map', byAddress: target.key === 'service', elements };
   }
@@ -291,7 +317,11 @@ export class RulesWalk {
       case 'map': {
         const address = target.byAddress ? packet.destination : 0;
         const element = target.elements.get(endpointKey(address, packet.destinationPort));
-        return element === undefined ? 'none' : this.apply(element, packet);
+        if (element === undefined) return 'none';
+        const verdict = this.apply(element, packet);
+        // What is rejected by a chain that a map led to is explained by the map's element.
+        if (verdict === 'drop' || verdict === 'reject') this.decided = `${element.text} -> ${this.decided}`;
+        return verdict;
       }
       case 'choose': {
         const chain = target.chains[this.random.integer(0, target.chains.length)];
@@ -317,6 +347,9 @@ export class RulesWalk {
     if (((packet.mark & rule.markMask) === rule.markValue) === rule.markNot) return false;
     if (rule.destinationLocal && !this.isLocal(packet.destination)) return false;
     if (rule.sourceLocal && !this.isLocal(packet.source)) return false;
+    if (rule.sourceNotLocal && this.isLocal(packet.source)) return false;
+    if (rule.destinationSet !== undefined && !rule.destinationSet.has(packet.destination)) return false;
+    if (rule.sourceNotIn.length > 0 && isWithin(packet.source, rule.sourceNotIn)) return false;
     if (rule.probability < ALWAYS && this.random.uint32() >= rule.probability) return false;
     return rule.recent === undefined || this.remembers(rule.recent, packet.source);
   }

@@ -1,0 +1,157 @@
+import type { Clock } from '../../harness/clock.ts';
+import type { Greeting } from '../../harness/cluster.ts';
+import type { Millis } from '../../harness/duration.ts';
+import type { TimedEvent } from '../../harness/event.ts';
+import { type DrainHow, drainPlan } from '../../harness/gateway/drain.ts';
+
+/** One client's connection as the gateway holds it. */
+export interface GatewayConnection {
+  /** Sends a close frame (1012), or a message that asks the client to leave. */
+  ask(how: DrainHow): void;
+}
+
+/** What a gateway is, as its environment says (harness/gateway/main.ts). */
+export interface GatewaySettings {
+  readonly version: string;
+  readonly pod: string;
+  readonly node: string | undefined;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly drain: 'abrupt' | 'close-all' | 'paced';
+  readonly drainOver: Millis;
+}
+
+/** Reads the environment with the real gateway's defaults. */
+export function gatewaySettings(env: Readonly<Record<string, string>>): GatewaySettings {
+  return {
+    version: env.VERSION ?? 'v1',
+    pod: env.POD_NAME ?? env.HOSTNAME ?? 'gateway',
+    node: env.NODE_NAME,
+    port: Number(env.PORT ?? 8080),
+    adminPort: Number(env.ADMIN_PORT ?? 8081),
+    drain: (env.DRAIN ?? 'close-all') as GatewaySettings['drain'],
+    drainOver: Number(env.DRAIN_OVER ?? 300_000),
+  };
+}
+
+/** The modelled gateway: does what harness/gateway/gateway.ts does, without sockets. */
+export class SimGateway {
+  readonly settings: GatewaySettings;
+  readonly greeting: Greeting;
+  readonly connections = new Set<GatewayConnection>();
+  private readonly clock: Clock;
+  private readonly record: (event: TimedEvent) => void;
+  private readonly exit: (why: string) => void;
+  private ready = true;
+  /** It exits as soon as no connection is left. */
+  private leaving = false;
+  /** Newcomers to a gateway that has closed everything are closed as well. */
+  private refusing = false;
+  private ended = false;
+  private timer: Disposable | undefined;
+
+  constructor(
+    settings: GatewaySettings,
+    host: { clock: Clock; record: (event: TimedEvent) => void; exit: (why: string) => void },
+  ) {
+    this.settings = settings;
+    const { pod, version, node } = settings;
+    this.greeting = { pod, version, ...(node === undefined ? {} : { node }) };
+    this.clock = host.clock;
+    this.record = host.record;
+    this.exit = host.exit;
+  }
+
+  /** A client has connected and been greeted. */
+  accept(connection: GatewayConnection): void {
+    this.connections.add(connection);
+    if (this.refusing) connection.ask('close');
+  }
+
+  /** A connection is closed, in whatever way. */
+  left(connection: GatewayConnection): void {
+    if (this.connections.delete(connection)) this.endIfEmpty();
+  }
+
+  /** SIGTERM. */
+  terminate(): void {
+    const { drain, drainOver } = this.settings;
+    if (this.leaving || this.ended) return;
+    this.log('sigterm', drain);
+    this.leaving = true;
+    if (drain === 'abrupt') this.end('abrupt');
+    else
+      this.start('close', drain === 'paced' ? drainOver : 0, () => {
+        this.refusing = true;
+        for (const connection of [...this.connections]) connection.ask('close');
+        this.endIfEmpty();
+      });
+  }
+
+  /** The process ends without a chance to do anything: SIGKILL, or its node is gone. */
+  kill(why: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.timer?.[Symbol.dispose]();
+    this.log('killed', why);
+  }
+
+  /** The status that a request to the admin port is answered with. */
+  request(method: string, path: string): number {
+    const url = new URL(path, 'http://gateway');
+    switch (`${method} ${url.pathname}`) {
+      case 'GET /livez':
+        return 200;
+      case 'GET /readyz':
+        return this.ready ? 200 : 503;
+      case 'POST /fail-readiness':
+      case 'POST /restore-readiness':
+        this.ready = url.pathname === '/restore-readiness';
+        return 200;
+      case 'POST /drain': {
+        const over = Number(url.searchParams.get('over') ?? this.settings.drainOver);
+        const how = url.searchParams.get('how') ?? 'close';
+        if (!(over >= 0 && Number.isFinite(over)) || (how !== 'close' && how !== 'message')) return 400;
+        this.start(how, over, () => {});
+        return 202;
+      }
+      default:
+        return 404;
+    }
+  }
+
+  private start(how: DrainHow, over: Millis, finished: () => void): void {
+    this.log('drain', `${how} over ${over} ms`);
+    const waiting = [...this.connections];
+    const plan = drainPlan(waiting.length, over);
+    const began = this.clock.now();
+    let asked = 0;
+    const turn = () => {
+      const elapsed = this.clock.now() - began;
+      for (; asked < plan.length && (plan[asked] as Millis) <= elapsed; asked++) {
+        const connection = waiting[asked] as GatewayConnection;
+        if (this.connections.has(connection)) connection.ask(how);
+      }
+      if (this.ended) return;
+      if (asked === plan.length) finished();
+      else this.timer = this.clock.after((plan[asked] as Millis) - elapsed, turn);
+    };
+    turn();
+  }
+
+  private endIfEmpty(): void {
+    if (this.leaving && this.connections.size === 0) this.end('no connection left');
+  }
+
+  private end(why: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.timer?.[Symbol.dispose]();
+    this.log('exit', why);
+    this.exit(why);
+  }
+
+  private log(did: 'sigterm' | 'drain' | 'exit' | 'killed', why: string): void {
+    this.record({ type: 'gateway', pod: this.settings.pod, did, why, connections: this.connections.size });
+  }
+}

@@ -1,0 +1,126 @@
+import type { Axes } from '../../harness/axes.ts';
+import type { Clock } from '../../harness/clock.ts';
+import type { ClientAddress, Socket, SocketHandlers } from '../../harness/cluster.ts';
+import type { Millis } from '../../harness/duration.ts';
+import { HarnessError } from '../../harness/errors.ts';
+import { clientName, type TimedEvent } from '../../harness/event.ts';
+import type { Random } from '../../harness/random.ts';
+import { CLIENT_CIDR } from '../control-plane/addresses.ts';
+import type { BalancerProgram } from '../control-plane/balancer-program.ts';
+import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
+import type { NodeRules } from '../control-plane/rules.ts';
+import { type ConnectionHost, SimConnection } from './connection.ts';
+import { Fabric } from './fabric.ts';
+import { parseAddress, parseCidr } from './ipv4.ts';
+import { SimPod } from './pod.ts';
+
+/** A Node.js process whose image is there listens after about a second. */
+const BOOT_TIME: Millis = 1000;
+
+/** Linux's net.ipv4.ip_local_port_range. */
+const PORTS = { least: 32_768, count: 28_232 } as const;
+
+/** The machine of the simulator: nodes, pods and the network between them as models, in virtual time. */
+export class SimMachine implements Machine, ConnectionHost {
+  readonly clock: Clock;
+  readonly fabric: Fabric;
+  readonly record: (event: TimedEvent) => void;
+  private readonly bootTime: Millis;
+  private readonly pods = new Set<SimPod>();
+  private readonly clients = parseCidr(CLIENT_CIDR).network;
+  /** How often each client has dialled: every attempt has a port of its own. */
+  private readonly dialled: number[] = [];
+
+  constructor(options: {
+    clock: Clock;
+    random: Random;
+    axes: Pick<Axes, 'tcpLoose'>;
+    /** Appends to the log, stamped with the clock's time. */
+    record: (event: TimedEvent) => void;
+    /** From the start of a pod's process until it listens; 1 s by default. */
+    bootTime?: Millis;
+  }) {
+    this.clock = options.clock;
+    this.record = options.record;
+    this.bootTime = options.bootTime ?? BOOT_TIME;
+    this.fabric = new Fabric({
+      random: options.random.fork('fabric'),
+      loose: options.axes.tcpLoose === '1',
+    });
+  }
+
+  async addNode(node: MachineNode): Promise<void> {
+    this.fabric.addNode(node);
+  }
+
+  async removeNode(name: string): Promise<void> {
+    this.fabric.removeNode(name);
+    for (const pod of [...this.pods])
+      if (pod.node.name === name) {
+        this.pods.delete(pod);
+        pod.vanish();
+      }
+  }
+
+  startPod(start: PodStart): PodProcess {
+    const { clock, fabric, bootTime, record } = this;
+    const node = fabric.node(start.node);
+    if (node === undefined)
+      throw new HarnessError(`pod ${start.pod.metadata?.name}: node ${start.node} is not there`);
+    const exited = (why: string) => {
+      this.pods.delete(pod);
+      start.exited(why);
+    };
+    const pod = new SimPod(
+      { ...start, started: () => start.started(), exited },
+      {
+        clock,
+        fabric,
+        node,
+        bootTime,
+        record,
+      },
+    );
+    this.pods.add(pod);
+    return pod;
+  }
+
+  async programNode(rules: NodeRules): Promise<void> {
+    this.fabric.programNode(rules);
+  }
+
+  async programBalancer(programs: readonly BalancerProgram[]): Promise<void> {
+    this.fabric.programBalancer(programs);
+  }
+
+  checkHealth(node: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
+    const found = this.fabric.node(node);
+    if (found === undefined) {
+      this.clock.after(timeout, () => done(false));
+      return;
+    }
+    this.clock.after(0, () => done(found.health.some((answer) => answer.port === port && answer.ok)));
+  }
+
+  /**
+   * A client of the fleet connects to a balancer's address. Every client has an address of its own and takes a new
+   * port for each attempt, so no two connections ever share both.
+   */
+  dial(client: ClientAddress, target: { address: string; port: number }, handlers: SocketHandlers): Socket {
+    const { group, number } = client;
+    const attempt = this.dialled[number] ?? 0;
+    this.dialled[number] = attempt + 1;
+    const flow = this.fabric.flow(
+      (this.clients + number) | 0,
+      PORTS.least + (attempt % PORTS.count),
+      parseAddress(target.address),
+      target.port,
+    );
+    return new SimConnection(this, flow, () => clientName(group, number), handlers);
+  }
+
+  /** Nothing outlives the run: the clock stops, and with it all that was scheduled. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.pods.clear();
+  }
+}
