@@ -8,9 +8,9 @@ export type DrainHow = 'close' | 'message';
 
 /**
  * When each of `connections` is asked to leave, in milliseconds from the drain's begin and in the order in which
- * they came: evenly over `over`, the first at once and the last one interval before the end. 0 asks all at once.
- * Connections that arrive during a drain are in no plan; whoever drains asks them when the plan has ended.
+ * they came: evenly over `over`, the last one at its end; 0 asks all at once. Connections that arrive during a
+ * drain are in no plan; whoever drains asks them when the plan has ended.
  */
 export function drainPlan(connections: number, over: Millis): Millis[] {
-  return Array.from({ length: connections }, (_, index) => Math.floor((index * over) / connections));
+  return Array.from({ length: connections }, (_, index) => Math.floor(((index + 1) * over) / connections));
 }
