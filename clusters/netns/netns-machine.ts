@@ -1,0 +1,240 @@
+import type { Axes } from '../../harness/axes.ts';
+import type { Clock } from '../../harness/clock.ts';
+import type { Millis } from '../../harness/duration.ts';
+import { HarnessError } from '../../harness/errors.ts';
+import type { TimedEvent } from '../../harness/event.ts';
+import { GATEWAY_IMAGE } from '../../harness/workload.ts';
+import type { BalancerProgram } from '../control-plane/balancer-program.ts';
+import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
+import type { NodeRules, ServiceRules } from '../control-plane/rules.ts';
+import { BalancerBox } from './balancer.ts';
+import { Fabric } from './fabric.ts';
+import { httpStatus, realTimeout } from './http.ts';
+import { iptablesRestore, iptablesSetup } from './iptables.ts';
+import { commandIn } from './namespace.ts';
+import { nftablesTransaction } from './nftables.ts';
+import { NodeAgent } from './node-agent.ts';
+import { type GatewayLine, GatewayProcess } from './pod.ts';
+
+/** A pod's network goes this much model time after its process, as kubelet removes the sandbox; never under 250 ms real. */
+const SANDBOX_REMOVAL: Millis = 2000;
+
+interface Node {
+  readonly machine: MachineNode;
+  readonly agent: NodeAgent;
+  /** Rules in force. */
+  rules: NodeRules | undefined;
+  readonly pods: Set<Pod>;
+}
+
+interface Pod {
+  readonly namespace: string;
+  process: GatewayProcess | undefined;
+  /** A signal that came before there was a process to take it. */
+  killed: boolean;
+}
+
+/** The Linux kernel as the control plane's machine: namespaces, real rules, real processes. */
+export class NetnsMachine implements Machine {
+  private readonly fabric: Fabric;
+  private readonly clock: Clock;
+  private readonly record: (event: TimedEvent) => void;
+  private readonly nodes = new Map<string, Node>();
+  private readonly numbers = new Map<string, number>();
+  private readonly balancer: BalancerBox;
+  private readonly pending = new Set<Promise<void>>();
+  private pods = 0;
+  private disposed = false;
+
+  private constructor(fabric: Fabric, clock: Clock, record: (event: TimedEvent) => void) {
+    this.fabric = fabric;
+    this.clock = clock;
+    this.record = record;
+    this.balancer = new BalancerBox((node) => this.numbers.get(node) ?? 0, clock.speed);
+  }
+
+  /** @throws HarnessError outside namespaces of our own. */
+  static async open(options: {
+    clock: Clock;
+    axes: Axes;
+    record: (event: TimedEvent) => void;
+  }): Promise<NetnsMachine> {
+    const { clock, axes, record } = options;
+    return new NetnsMachine(await Fabric.open({ tcpLoose: Number(axes.tcpLoose) }), clock, record);
+  }
+
+  async addNode(machine: MachineNode): Promise<void> {
+    this.numbers.set(machine.name, machine.number);
+    await this.fabric.addNode(machine);
+    const agent = await NodeAgent.start(machine.name, (values) =>
+      this.record({ type: 'evidence', source: machine.name, values }),
+    );
+    this.nodes.set(machine.name, { machine, agent, rules: undefined, pods: new Set() });
+  }
+
+  async removeNode(name: string): Promise<void> {
+    const node = this.nodes.get(name);
+    if (node === undefined) return;
+    this.nodes.delete(name);
+    // The network first, so that no dying process gets a word out.
+    await this.fabric.removeNode(node.machine);
+    node.agent[Symbol.dispose]();
+    for (const pod of node.pods) kill(pod);
+  }
+
+  startPod(start: PodStart): PodProcess {
+    const node = this.nodes.get(start.node);
+    const image = start.pod.spec?.containers[0]?.image;
+    const name = start.pod.metadata?.name ?? '';
+    if (node === undefined)
+      throw new HarnessError(`Cannot start pod ${name}: there is no node ${start.node}`);
+    if (image !== GATEWAY_IMAGE)
+      throw new HarnessError(
+        `Cannot start pod ${name}: image ${image} is not known here, only ${GATEWAY_IMAGE}`,
+      );
+    const pod: Pod = { namespace: `pod-${++this.pods}`, process: undefined, killed: false };
+    node.pods.add(pod);
+    const exited = (why: string) => {
+      node.pods.delete(pod);
+      start.exited(why);
+    };
+    this.later(async () => {
+      await this.fabric.addPod(pod.namespace, node.machine, start.address);
+      if (pod.killed) {
+        exited('SIGKILL');
+        await this.fabric.removePod(pod.namespace, node.machine);
+        return;
+      }
+      pod.process = new GatewayProcess({
+        namespace: pod.namespace,
+        address: start.address,
+        env: start.env,
+        speed: this.clock.speed,
+        started: () => start.started(),
+        said: (line) => this.record(gatewayEvent(name, line)),
+        exited: (why) => {
+          if (why === 'SIGKILL') this.record({ type: 'gateway', pod: name, did: 'killed', why });
+          exited(why);
+          const delay = Math.max(SANDBOX_REMOVAL, 250 * this.clock.speed);
+          this.later(async () => {
+            await this.clock.sleep(delay);
+            if (!this.disposed) await this.fabric.removePod(pod.namespace, node.machine);
+          });
+        },
+      });
+    }, exited);
+    return {
+      probe: (path, port, timeout, done) => {
+        if (pod.process) pod.process.probe(path, port, timeout, done);
+        else this.clock.after(0, () => done(false));
+      },
+      signal: (signal) => {
+        if (pod.process) pod.process.signal(signal);
+        else pod.killed = true;
+      },
+      post: async (path, port) => {
+        if (!pod.process)
+          throw new HarnessError(`Cannot POST ${path} to pod ${name}: it has not started yet`);
+        await pod.process.post(path, port);
+      },
+    };
+  }
+
+  async programNode(rules: NodeRules): Promise<void> {
+    const node = this.nodes.get(rules.node);
+    if (node === undefined) return;
+    const before = node.rules;
+    node.rules = rules;
+    await this.fabric.setLocalAddresses(rules.node, before?.localAddresses ?? [], rules.localAddresses);
+    await applyRules(rules.node, rules.rules, before?.rules);
+    await node.agent.answer(rules.health);
+  }
+
+  programBalancer(programs: readonly BalancerProgram[]): Promise<void> {
+    return this.balancer.program(programs);
+  }
+
+  checkHealth(node: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
+    const address = this.nodes.get(node)?.machine.address;
+    if (address === undefined) {
+      this.clock.after(timeout, () => done(false));
+      return;
+    }
+    httpStatus('GET', address, port, '/healthz', realTimeout(timeout, this.clock.speed)).then(
+      (status) => done(status === 200),
+      () => done(false),
+    );
+  }
+
+  /** What a person needs to see how packets go: each node's rules with counters, and the balancer's. */
+  async dump(): Promise<Record<string, string>> {
+    const texts: Record<string, string> = { 'balancer.nft': await this.balancer.counters() };
+    for (const [name, { rules }] of this.nodes)
+      texts[`${name}.rules`] =
+        rules?.rules.mode === 'nftables'
+          ? await commandIn(name, 'nft', ['list', 'ruleset'])
+          : await commandIn(name, 'iptables-save', ['--counters']);
+    return texts;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.disposed = true;
+    for (const { agent, pods } of this.nodes.values()) {
+      agent[Symbol.dispose]();
+      for (const pod of pods) kill(pod);
+    }
+    await Promise.allSettled(this.pending);
+    await this.fabric[Symbol.asyncDispose]();
+  }
+
+  /** Runs work that nobody awaits but dispose. */
+  private later(work: () => Promise<void>, failed?: (why: string) => void): void {
+    const promise = work()
+      .catch((error: Error) => {
+        if (!this.disposed) failed?.(error.message);
+      })
+      .finally(() => this.pending.delete(promise));
+    this.pending.add(promise);
+  }
+}
+
+function kill(pod: Pod): void {
+  pod.killed = true;
+  pod.process?.signal('SIGKILL');
+}
+
+function gatewayEvent(pod: string, { did, why, connections }: GatewayLine): TimedEvent {
+  return {
+    type: 'gateway',
+    pod,
+    did: did as 'sigterm' | 'drain' | 'exit',
+    why: why ?? '',
+    ...(connections === undefined ? {} : { connections }),
+  };
+}
+
+/** Puts a node's Service rules in force, each table in one step, as kube-proxy does. */
+async function applyRules(
+  node: string,
+  rules: ServiceRules,
+  before: ServiceRules | undefined,
+): Promise<void> {
+  switch (rules.mode) {
+    case 'iptables':
+    case 'iptables-1.22': {
+      const previous = before?.mode === rules.mode ? before : undefined;
+      const setup = previous === undefined ? iptablesSetup(rules) : '';
+      const input = setup + iptablesRestore(rules, previous);
+      await commandIn(node, 'iptables-restore', ['--noflush'], { input });
+      return;
+    }
+    case 'nftables': {
+      const previous = before?.mode === rules.mode ? before : undefined;
+      const input = nftablesTransaction(rules, previous);
+      await commandIn(node, 'nft', ['-f', '-'], { input });
+      return;
+    }
+    default:
+      throw new HarnessError(`Proxy mode ${rules.mode} cannot be put in force here`);
+  }
+}

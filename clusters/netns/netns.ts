@@ -1,0 +1,141 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../harness/clock.ts';
+import type {
+  ClientAddress,
+  Cluster,
+  ClusterSpec,
+  Provider,
+  RunContext,
+  Socket,
+  SocketHandlers,
+} from '../../harness/cluster.ts';
+import type { Millis } from '../../harness/duration.ts';
+import type { TimedEvent } from '../../harness/event.ts';
+import { watchHarness } from '../../harness/innocence-clock.ts';
+import type { Kube } from '../../harness/kube.ts';
+import { ScaledClock } from '../../harness/scaled-clock.ts';
+import { dialWebSocket } from '../../harness/websocket.ts';
+import { GATEWAY_PORT } from '../../harness/workload.ts';
+import { command } from '../command.ts';
+import { ControlPlane } from '../control-plane/control-plane.ts';
+import { clientAddress } from './client-address.ts';
+import { ControlGateway } from './control-gateway.ts';
+import { CONTROL_ADDRESS } from './fabric.ts';
+import { refusal } from './limits.ts';
+import { NetnsMachine } from './netns-machine.ts';
+import { preflight } from './preflight.ts';
+
+/**
+ * Model milliseconds a real one. At 30 a cell of ten model minutes takes 20 s, so that the six cells of the default
+ * run are done in two minutes on two cores. Kernel timers (retransmissions, SYN retries) are not scaled, and no
+ * timeout of a probe or health check becomes shorter than 150 ms of real time.
+ */
+export const DEFAULT_SPEED = 30;
+
+/** The Linux kernel itself: real sockets, conntrack and rules in namespaces of this process's own. */
+export const netns: Provider = {
+  name: 'netns',
+  description:
+    'measured on this Linux kernel: real sockets, rules, conntrack and gateways in namespaces, no root',
+  evidence: 'measured',
+  offers: new Set(['passthrough-balancer', 'node-churn', 'balancer-recreation', 'second-balancer']),
+  refuses: (axes) => refusal(axes),
+  preflight,
+  open: (spec, context) => NetnsCluster.open(spec, context),
+  // The kernel removes everything with the process that made it.
+  sweep: async () => [],
+};
+
+class NetnsCluster implements Cluster {
+  readonly clock: Clock;
+  readonly facts: Readonly<Record<string, string>>;
+  private readonly controlPlane: ControlPlane;
+  private readonly machine: NetnsMachine;
+  private readonly resources: AsyncDisposableStack;
+
+  private constructor(
+    parts: {
+      clock: Clock;
+      controlPlane: ControlPlane;
+      machine: NetnsMachine;
+      facts: Readonly<Record<string, string>>;
+    },
+    resources: AsyncDisposableStack,
+  ) {
+    this.clock = parts.clock;
+    this.controlPlane = parts.controlPlane;
+    this.machine = parts.machine;
+    this.facts = parts.facts;
+    this.resources = resources;
+  }
+
+  static async open({ axes }: ClusterSpec, context: RunContext): Promise<NetnsCluster> {
+    await using resources = new AsyncDisposableStack();
+    const clock = new ScaledClock(context.speed ?? DEFAULT_SPEED);
+    const record = (event: TimedEvent) => context.record({ at: clock.now(), ...event });
+    const machine = resources.use(await NetnsMachine.open({ clock, axes, record }));
+    resources.use(watchHarness(clock, record));
+    resources.use(await ControlGateway.start(clock.speed));
+    const controlPlane = resources.use(
+      new ControlPlane({
+        clock,
+        random: context.random.fork('cluster'),
+        machine,
+        record: context.record,
+        axes,
+      }),
+    );
+    await controlPlane.start();
+    const facts = await kernelFacts(clock.speed);
+    return new NetnsCluster({ clock, controlPlane, machine, facts }, resources.move());
+  }
+
+  get kube(): Kube {
+    return this.controlPlane.kube;
+  }
+
+  reachable(service: string, limit: Millis): Promise<void> {
+    return this.controlPlane.reachable(service, limit);
+  }
+
+  call(pod: string, path: string): Promise<void> {
+    return this.controlPlane.call(pod, path);
+  }
+
+  dial(client: ClientAddress, handlers: SocketHandlers): Socket {
+    const target =
+      client.group === 'control'
+        ? { address: CONTROL_ADDRESS, port: GATEWAY_PORT }
+        : this.controlPlane.address(client.service);
+    if (target !== undefined)
+      return dialWebSocket(
+        { url: `ws://${target.address}:${target.port}/`, localAddress: clientAddress(client) },
+        handlers,
+      );
+    const refused = this.clock.after(0, () =>
+      handlers.closed({ how: 'refused', why: `Service ${client.service} has no address` }),
+    );
+    const quiet = () => refused[Symbol.dispose]();
+    return { ping() {}, close: quiet, destroy: quiet };
+  }
+
+  async collect(directory: string): Promise<void> {
+    for (const [name, text] of Object.entries(await this.machine.dump()))
+      writeFileSync(join(directory, `netns-${name}.txt`), text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.resources.disposeAsync();
+  }
+}
+
+async function kernelFacts(speed: number): Promise<Readonly<Record<string, string>>> {
+  const version = async (tool: string) => (await command(tool, ['--version'])).trim().split('\n')[0] ?? '';
+  return {
+    kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
+    iptables: await version('iptables'),
+    nftables: await version('nft'),
+    speed: `${speed} model seconds a real one; kernel timers (retransmissions, SYN retries, the 24 h of conntrack) are not scaled`,
+  };
+}

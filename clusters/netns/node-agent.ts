@@ -1,0 +1,76 @@
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { HarnessError } from '../../harness/errors.ts';
+import { start } from '../command.ts';
+import type { NodeRules } from '../control-plane/rules.ts';
+import { within } from './namespace.ts';
+import type { AgentReport, Order } from './node-agent.main.ts';
+
+const PROGRAM = fileURLToPath(new URL('./node-agent.main.ts', import.meta.url));
+
+/** A process in one node's namespace that answers its health checks and reports its counters. */
+export class NodeAgent implements Disposable {
+  private readonly node: string;
+  private readonly process: ChildProcess;
+  private readonly waiting = new Map<number, { resolve(): void; reject(error: Error): void }>();
+  private orders = 0;
+  private gone = false;
+
+  private constructor(node: string, process: ChildProcess) {
+    this.node = node;
+    this.process = process;
+  }
+
+  /** Resolves once the process takes orders. @throws HarnessError when it ends before that. */
+  static async start(
+    node: string,
+    counted: (values: Readonly<Record<string, number>>) => void,
+  ): Promise<NodeAgent> {
+    const process_ = start(...within(node, process.execPath, [PROGRAM]), {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const agent = new NodeAgent(node, process_);
+    const ready = new Promise<void>((resolve, reject) => agent.waiting.set(0, { resolve, reject }));
+    process_.stdin?.on('error', () => {});
+    process_.on('error', (error) => agent.ended(error.message));
+    process_.on('exit', (code, signal) => agent.ended(`exit code ${code}, signal ${signal}`));
+    createInterface({ input: process_.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+      const report = JSON.parse(line) as AgentReport;
+      if (report.type === 'counters') counted(report.values);
+      else if (report.type === 'ready') agent.settle(0);
+      else agent.settle(report.id, report.error);
+    });
+    await ready;
+    return agent;
+  }
+
+  /** Resolves once the node answers on exactly these ports. @throws HarnessError when it cannot. */
+  answer(health: NodeRules['health']): Promise<void> {
+    if (this.gone) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const order: Order = { id: ++this.orders, health };
+      this.waiting.set(order.id, { resolve, reject });
+      this.process.stdin?.write(`${JSON.stringify(order)}\n`);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.gone = true;
+    this.process.kill('SIGKILL');
+  }
+
+  private settle(id: number, error?: string): void {
+    const waiter = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (error === undefined) waiter?.resolve();
+    else waiter?.reject(new HarnessError(`The health answers of ${this.node} could not be set up: ${error}`));
+  }
+
+  private ended(why: string): void {
+    // Whoever still waits for a node that was taken away waits for nothing.
+    for (const id of [...this.waiting.keys()])
+      this.settle(id, this.gone ? undefined : `its helper ended (${why})`);
+    this.gone = true;
+  }
+}

@@ -1,0 +1,89 @@
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Millis } from '../../harness/duration.ts';
+import { HarnessError } from '../../harness/errors.ts';
+import { start } from '../command.ts';
+import type { PodProcess } from '../control-plane/machine.ts';
+import { httpStatus, realTimeout } from './http.ts';
+import { within } from './namespace.ts';
+
+const GATEWAY = fileURLToPath(new URL('../../harness/gateway/main.ts', import.meta.url));
+
+/** A POST to a gateway's admin port is given up after this many real milliseconds. */
+const POST_TIMEOUT = 10_000;
+
+export interface GatewayLine {
+  readonly did: string;
+  readonly why?: string;
+  readonly connections?: number;
+}
+
+export interface GatewayStart {
+  readonly namespace: string;
+  readonly address: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Model milliseconds a real one. */
+  readonly speed: number;
+  /** It listens. */
+  started(): void;
+  said(line: GatewayLine): void;
+  exited(why: string): void;
+}
+
+/** One real gateway process in its own network namespace. */
+export class GatewayProcess implements PodProcess {
+  private readonly options: GatewayStart;
+  private readonly process: ChildProcess;
+  private ended = false;
+
+  constructor(options: GatewayStart) {
+    this.options = options;
+    const { namespace, env, speed } = options;
+    this.process = start(...within(namespace, process.execPath, [GATEWAY]), {
+      env: { PATH: process.env.PATH, ...env, TIME_SCALE: String(speed) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    this.process.stderr?.on('data', (data) => {
+      stderr = `${stderr}${data}`.slice(-2000);
+    });
+    createInterface({ input: this.process.stdout as NodeJS.ReadableStream }).on('line', (text) => {
+      const line = JSON.parse(text) as GatewayLine;
+      if (line.did === 'listening') options.started();
+      else options.said(line);
+    });
+    this.process.on('error', (error) => this.end(error.message));
+    // 'close' and not 'exit': all that it said has been read by then.
+    this.process.on('close', (code, signal) =>
+      this.end(signal ?? (code === 0 ? 'exited' : `exit code ${code} ${stderr}`.trim())),
+    );
+  }
+
+  probe(path: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
+    const { address, speed } = this.options;
+    httpStatus('GET', address, port, path, realTimeout(timeout, speed)).then(
+      (status) => done(status >= 200 && status < 400),
+      () => done(false),
+    );
+  }
+
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    this.process.kill(signal);
+  }
+
+  async post(path: string, port: number): Promise<void> {
+    const { address } = this.options;
+    const status = await httpStatus('POST', address, port, path, POST_TIMEOUT).catch(
+      (error: Error) => error.message,
+    );
+    if (typeof status === 'string' || status < 200 || status >= 300)
+      throw new HarnessError(`POST http://${address}:${port}${path} answered ${status}, not 2xx`);
+  }
+
+  private end(why: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.options.exited(why);
+  }
+}
