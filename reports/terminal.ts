@@ -1,99 +1,92 @@
-import Table from 'cli-table3';
-import type { CellDocument } from '../harness/analyses/cell-document.ts';
-import type { RunInfo } from '../harness/analyses/run-info.ts';
-import type { VerdictName } from '../harness/analyses/verdict.ts';
-import { formatDuration } from '../harness/duration.ts';
-import { isAnalysed, type StoredRun } from './stored-run.ts';
+import type { StoredRun } from './stored-run.ts';
+import {
+  answeringCells,
+  count,
+  interval,
+  percent,
+  rate,
+  showAxis,
+  skippedCells,
+  time,
+  varyingAxes,
+} from './words.ts';
 
-/** What `--format json` prints: stable and documented in the README. */
-export interface ResultDocument {
-  readonly run: RunInfo & { readonly verdict: VerdictName };
-  readonly cells: readonly CellDocument[];
-  readonly skipped: readonly { readonly id: string; readonly cluster: string; readonly why: string }[];
+export { resultDocument, runVerdict } from './result-document.ts';
+
+/** The table that ends a run on a terminal: one line a cell, then why cells did not pass and what was skipped. */
+export function resultTable(run: StoredRun): string {
+  const cells = answeringCells(run);
+  const axes = varyingAxes(cells).filter((name) => name !== 'policy');
+  const predicted = cells.some(({ result }) => result.document.predicted !== undefined);
+  const several = new Set(cells.map(({ header }) => header.cluster)).size > 1;
+  const seeds = new Set(cells.map(({ header }) => header.seed)).size > 1;
+  const head = [
+    'strategy',
+    ...(several ? ['cluster'] : []),
+    'policy',
+    ...axes,
+    ...(seeds ? ['seed'] : []),
+    'dropped',
+    '95 % interval',
+    ...(predicted ? ['predicted'] : []),
+    'twice+',
+    'on old',
+    'peak/s',
+    'away p95',
+    'verdict',
+  ];
+  const lines = cells.map(({ header, result: { document } }) => [
+    header.strategy,
+    ...(several ? [header.cluster] : []),
+    header.axes.policy,
+    ...axes.map((name) => showAxis(header.axes, name)),
+    ...(seeds ? [String(header.seed)] : []),
+    percent(document.droppedShare),
+    interval(document.interval),
+    ...(predicted
+      ? [
+          document.predicted === undefined
+            ? '–'
+            : `${percent(document.predicted.droppedShare)} ${document.predicted.agrees ? 'agrees' : 'DISAGREES'}`,
+        ]
+      : []),
+    count(document.droppedTwice),
+    count(document.landedOnOld),
+    rate(document.peakReconnectsPerSecond),
+    time(document.timeAway?.p95),
+    document.verdict,
+  ]);
+  const reasons = cells
+    .filter(({ result }) => result.document.verdict !== 'pass')
+    .map(
+      ({ header, result }) => `${header.id}: ${result.document.verdict}: ${result.document.why.join('; ')}`,
+    );
+  const skipped = skippedCells(run).map(({ header, skipped: why }) => `${header.id}: skipped: ${why}`);
+  return [
+    align([head, ...lines]),
+    ...(reasons.length + skipped.length > 0 ? [''] : []),
+    ...reasons,
+    ...skipped,
+  ].join('\n');
 }
 
-/** The cells that were asked for, without the predictions that belong to them. */
-const askedFor = (stored: StoredRun): CellDocument[] =>
-  stored.cells.flatMap((cell) =>
-    isAnalysed(cell) && cell.header.predicts === undefined ? [cell.result.document] : [],
+/** Columns of equal width; those that hold numbers stand to the right. */
+function align(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] as readonly string[]).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] as string).length)),
   );
-
-/** One verdict for the run: the worst of its cells; unknown when nothing was played. */
-export function runVerdict(stored: StoredRun): VerdictName {
-  const verdicts = askedFor(stored).map(({ verdict }) => verdict);
-  if (verdicts.includes('fail')) return 'fail';
-  return verdicts.length === 0 || verdicts.includes('unknown') ? 'unknown' : 'pass';
-}
-
-export function resultDocument(stored: StoredRun): ResultDocument {
-  return {
-    run: { ...stored.run, verdict: runVerdict(stored) },
-    cells: askedFor(stored),
-    skipped: stored.cells.flatMap((cell) =>
-      isAnalysed(cell) ? [] : [{ id: cell.header.id, cluster: cell.header.cluster, why: cell.skipped }],
-    ),
-  };
-}
-
-const percent = (share: number) => `${(100 * share).toFixed(1)}`;
-const BORDERLESS = {
-  chars: {
-    top: '',
-    'top-mid': '',
-    'top-left': '',
-    'top-right': '',
-    bottom: '',
-    'bottom-mid': '',
-    'bottom-left': '',
-    'bottom-right': '',
-    left: '',
-    'left-mid': '',
-    mid: '',
-    'mid-mid': '',
-    right: '',
-    'right-mid': '',
-    middle: '',
-  },
-  style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
-};
-
-/** The result table for a terminal: a line a cell, then why each verdict that is not pass came about. */
-export function resultTable(stored: StoredRun): string {
-  const cells = askedFor(stored);
-  const measured = cells.some(({ predicted }) => predicted !== undefined);
-  const table = new Table({
-    head: [
-      'cell',
-      'dropped % [95 %]',
-      ...(measured ? ['predicted'] : []),
-      'twice+',
-      'on old',
-      'peak/s',
-      'away p95',
-      'verdict',
-    ],
-    ...BORDERLESS,
-  });
-  for (const cell of cells)
-    table.push([
-      cell.id,
-      `${percent(cell.droppedShare)} [${percent(cell.interval[0])}, ${percent(cell.interval[1])}]`,
-      ...(measured
-        ? [
-            cell.predicted === undefined
-              ? ''
-              : `${percent(cell.predicted.droppedShare)} ${cell.predicted.agrees ? 'agrees' : 'DISAGREES'}`,
-          ]
-        : []),
-      cell.droppedTwice,
-      cell.landedOnOld,
-      cell.peakReconnectsPerSecond,
-      cell.timeAway === null ? '-' : formatDuration(cell.timeAway.p95),
-      cell.verdict,
-    ]);
-  const reasons = cells.flatMap(({ id, verdict, why }) =>
-    verdict === 'pass' ? [] : [`${id}: ${verdict}`, ...why.map((reason) => `  - ${reason}`)],
+  const numeric = widths.map((_, column) =>
+    rows.slice(1).every((row) => /^[–<>\d]/.test(row[column] as string)),
   );
-  const skipped = resultDocument(stored).skipped.map(({ id, why }) => `${id}: skipped, ${why}`);
-  return [table.toString(), ...(reasons.length > 0 ? ['', ...reasons] : []), ...skipped].join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => {
+          const width = widths[column] as number;
+          return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
+        })
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

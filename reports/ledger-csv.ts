@@ -1,0 +1,66 @@
+import { CAUSES } from '../harness/analyses/causes.ts';
+import { describeChain, describeLoss, type LedgerRow } from '../harness/analyses/ledger.ts';
+import type { AnalysedCell, StoredRun } from './stored-run.ts';
+import { answeringCells } from './words.ts';
+
+const COLUMNS = [
+  'cell',
+  'client',
+  'nth',
+  'cause',
+  'inferred',
+  'collateral',
+  'showed',
+  'lost_ms',
+  'detected_ms',
+  'away_ms',
+  'returned',
+  'attempts',
+  'pod_before',
+  'version_before',
+  'node_before',
+  'pod_after',
+  'version_after',
+  'node_after',
+  'chain',
+] as const;
+
+/** A field of CSV (RFC 4180); what a spreadsheet would take for a formula is led in by an apostrophe. */
+const field = (value: string | number | boolean) => {
+  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+function line(cell: AnalysedCell, row: LedgerRow): string {
+  const chain = cell.result.ledger.chains[row.chain];
+  const story = chain === undefined ? [] : [...describeChain(chain), ...describeLoss(row, chain)];
+  return [
+    cell.header.id,
+    row.client,
+    row.nth,
+    CAUSES[row.cause].title,
+    row.inferred,
+    row.collateral,
+    row.showed,
+    row.lost,
+    row.detected,
+    row.away,
+    row.returned,
+    row.attempts,
+    row.podBefore,
+    row.versionBefore,
+    row.nodeBefore,
+    row.podAfter,
+    row.versionAfter,
+    row.nodeAfter,
+    story.join(' | '),
+  ]
+    .map(field)
+    .join(',');
+}
+
+/** The whole ledger of a run, line by line without line ends: one disconnect each, every cell after the other. */
+export function* ledgerCsv(run: StoredRun): Generator<string> {
+  yield COLUMNS.join(',');
+  for (const cell of answeringCells(run)) for (const row of cell.result.ledger.rows) yield line(cell, row);
+}

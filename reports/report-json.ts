@@ -1,0 +1,50 @@
+import { CAUSES } from '../harness/analyses/causes.ts';
+import { describeChain } from '../harness/analyses/ledger.ts';
+import { connectionsChart, ratesChart } from './charts/cell-charts.ts';
+import { type ResultDocument, resultDocument } from './result-document.ts';
+import type { AnalysedCell, StoredRun } from './stored-run.ts';
+import { answeringCells } from './words.ts';
+
+/** What report.json adds to the stable document of each cell. */
+function details(cell: AnalysedCell) {
+  const { document, criteria, ledger, fleet, history, innocence, landings, rates } = cell.result;
+  const causes = new Map<string, number>();
+  for (const { cause } of ledger.rows) causes.set(cause, (causes.get(cause) ?? 0) + 1);
+  const series = ({ x, series: all }: ReturnType<typeof connectionsChart>) => ({
+    secondsSinceRelease: x,
+    ...Object.fromEntries(all.map(({ label, values }) => [label, values])),
+  });
+  return {
+    ...document,
+    criteria,
+    steps: history.steps,
+    disconnectsPerClient: fleet.disconnectsPerClient,
+    causes: [...causes].map(([cause, disconnects]) => ({
+      cause,
+      title: CAUSES[cause as keyof typeof CAUSES].title,
+      disconnects,
+    })),
+    chains: ledger.chains.slice(0, 50).map((chain) => ({
+      cause: chain.cause,
+      inferred: chain.inferred,
+      disconnects: chain.rows,
+      story: describeChain(chain),
+    })),
+    peakDisconnectsIn10Seconds: rates.peakDisconnectsIn10Seconds,
+    landings: landings.landings,
+    harness: innocence,
+    facts: cell.header.facts,
+    connections: series(connectionsChart(cell)),
+    /** The busiest second of each interval. */
+    perSecond: series(ratesChart(cell)),
+  };
+}
+
+/** The document behind report.json: the stable document, with details of each cell added. */
+export function reportJson(run: StoredRun): ResultDocument & { readonly versions: unknown } {
+  return {
+    ...resultDocument(run),
+    versions: run.header.versions,
+    cells: answeringCells(run).map(details),
+  };
+}

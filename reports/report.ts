@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { answer, disagreements, question, runVerdict } from './answer.ts';
+import { type Html, html, inlineScript, jsonScript } from './html.ts';
+import { cellDetails } from './sections/cell-details.ts';
+import { comparisonTable, smallMultiples } from './sections/comparison.ts';
+import { ledgerSection } from './sections/ledger-section.ts';
+import { howItWasRun, innocence, worth } from './sections/method.ts';
+import { badge, chartShelf } from './sections/parts.ts';
+import { seventyThirtySection } from './sections/seventy-thirty.ts';
+import { verdictCards } from './sections/verdicts.ts';
+import type { StoredRun } from './stored-run.ts';
+import { answeringCells, cellName, percent } from './words.ts';
+
+const page = (name: string) => readFileSync(join(import.meta.dirname, 'page', name), 'utf8');
+
+/** Chart.js as one classic script; it is licensed under MIT and says so in its first line. */
+const chartLibrary = () =>
+  readFileSync(
+    createRequire(import.meta.url)
+      .resolve('chart.js')
+      .replace(/chart\.c?js$/, 'chart.umd.min.js'),
+    'utf8',
+  );
+
+/** Modules of ours become one script: what they export is simply there. */
+const asScript = (source: string) => source.replace(/^export /gm, '');
+
+function navigation(parts: readonly (readonly [string, string] | undefined)[]): Html {
+  return html`<nav aria-label="Contents"><ul class="wide">${parts.map(
+    (part) => part && html`<li><a href="#${part[0]}">${part[1]}</a></li>`,
+  )}</ul></nav>`;
+}
+
+/**
+ * The report of a run as one self-contained page: no network, no fonts, no images. The same run gives the same
+ * bytes. Every text from the log is escaped.
+ */
+export function renderReport(run: StoredRun): string {
+  const cells = answeringCells(run);
+  const shelf = chartShelf();
+  const multiples = smallMultiples(cells, shelf);
+  const experiment = seventyThirtySection(cells);
+  const body = html`<header class="top"><div class="wide">
+<div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
+<h1>${question(run)}</h1>
+<p class="answer">${badge(runVerdict(run))} ${answer(run)}</p>
+${disagreements(run).map(
+  (cell) =>
+    html`<p class="finding">Measurement and prediction disagree for ${cellName(cell, cells)}: ${percent(cell.result.document.droppedShare)} measured, ${percent(cell.result.document.predicted?.droppedShare ?? 0)} predicted. That is a finding of its own: either the model or the measurement misses something.</p>`,
+)}
+</div></header>
+${navigation([
+  ['verdicts', 'Verdicts'],
+  ['comparison', 'Comparison'],
+  multiples && ['overview', 'Over time'],
+  experiment && ['seventy-thirty', '70/30'],
+  ['cells', 'Cell by cell'],
+  ['ledger', 'Ledger'],
+  ['method', 'How it was run'],
+  ['innocence', 'Harness'],
+  ['worth', 'Measured or modelled'],
+])}
+<main class="wide">
+${verdictCards(cells)}
+${comparisonTable(cells)}
+${multiples}
+${experiment}
+${cellDetails(cells, shelf)}
+${ledgerSection(cells)}
+${howItWasRun(run, cells)}
+${innocence(cells)}
+${worth(cells)}
+</main>
+<footer class="wide">onedrop ${run.run.onedrop}, commit ${run.run.commit}. Charts: Chart.js (MIT). This page needs no network.</footer>`;
+  return `<!doctype html>\n${html`<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:">
+<title>onedrop: ${question(run)}</title>
+<style>${raw(page('style.css'))}</style>
+</head>
+<body>
+${body}
+${jsonScript('chart-data', shelf.data)}
+${inlineScript(chartLibrary())}
+${inlineScript(`(() => {\n${asScript(page('chart-config.js'))}\n${page('page.js')}\n})();`)}
+</body>
+</html>`}\n`;
+}
+
+/** Our own style sheet, which holds no markup. */
+const raw = (css: string) => html([css] as unknown as TemplateStringsArray);

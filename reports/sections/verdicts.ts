@@ -1,0 +1,49 @@
+import type { CellDocument } from '../../harness/analyses/cell-document.ts';
+import { type Html, html } from '../html.ts';
+import type { AnalysedCell } from '../stored-run.ts';
+import { cellName, count, interval, percent, rate, time } from '../words.ts';
+import { badge } from './parts.ts';
+
+/** Where the dropped share and its interval lie between none and all, and where the prediction lay. */
+function range({ droppedShare, interval: [low, high], predicted }: CellDocument): Html {
+  const at = (share: number) => `${(100 * share).toFixed(2)}%`;
+  return html`<div class="range" aria-hidden="true"><i class="measured" style="left:${at(low)};width:${at(high - low)}"></i><i class="point" style="left:${at(droppedShare)}"></i>${
+    predicted && html`<i class="foretold" style="left:${at(predicted.droppedShare)}"></i>`
+  }</div>`;
+}
+
+function prediction({ predicted }: CellDocument): Html | undefined {
+  if (predicted === undefined) return undefined;
+  return html`<dt>predicted by the simulator</dt><dd>${percent(predicted.droppedShare)} ${
+    predicted.agrees
+      ? html`<span class="badge pass">agrees</span>`
+      : html`<span class="badge unknown">disagrees</span>`
+  }</dd>`;
+}
+
+function card(cell: AnalysedCell, cells: readonly AnalysedCell[]): Html {
+  const { document } = cell.result;
+  return html`<article class="card">
+<h3><span>${cellName(cell, cells)}</span>${badge(document.verdict)}</h3>
+<div class="big">${percent(document.droppedShare)} <small>of ${count(document.clients)} clients dropped (95 %: ${interval(document.interval)})</small></div>
+${range(document)}
+<dl class="facts">
+${prediction(document)}
+<dt>dropped twice or more</dt><dd>${count(document.droppedTwice)}</dd>
+<dt>landed on the old version</dt><dd>${count(document.landedOnOld)}</dd>
+<dt>lost while their pod still served</dt><dd>${count(document.collateral)}</dd>
+<dt>peak reconnects per second</dt><dd>${rate(document.peakReconnectsPerSecond)} <span class="note">(theory ${rate(document.theoreticalPeakPerSecond)})</span></dd>
+<dt>time away, median / p95</dt><dd>${time(document.timeAway?.p50)} / ${time(document.timeAway?.p95)}</dd>
+</dl>
+${document.verdict !== 'pass' && html`<ul class="why">${document.why.map((reason) => html`<li>${reason}</li>`)}</ul>`}
+</article>`;
+}
+
+/** One card a cell; a run of very many cells has its table instead. */
+export function verdictCards(cells: readonly AnalysedCell[]): Html {
+  const shown = cells.slice(0, 12);
+  return html`<section id="verdicts" aria-label="Verdicts">
+<div class="cards">${shown.map((cell) => card(cell, cells))}</div>
+${shown.length < cells.length && html`<p class="note">The first ${shown.length} of ${cells.length} cells; all of them stand in the table below.</p>`}
+</section>`;
+}

@@ -1,0 +1,78 @@
+import { answer, disagreements, question, runVerdict } from './answer.ts';
+import type { StoredRun } from './stored-run.ts';
+import { answeringCells, cellName, count, interval, percent, rate, skippedCells, time } from './words.ts';
+
+const MARKS = { pass: '✅ pass', fail: '❌ fail', unknown: '❔ unknown' } as const;
+
+/** Text from outside in a Markdown table: no cell borders, no markup, no mentions, one line. */
+export const markdownText = (text: string): string =>
+  text
+    .replace(/[\\`*_{}[\]<>()#+!|~@]/g, (character) => `\\${character}`)
+    .replace(/\\</g, '&lt;')
+    .replace(/\s+/g, ' ');
+
+/** The run in Markdown, for a step summary or a pull-request comment. */
+export function summaryMarkdown(run: StoredRun): string {
+  const cells = answeringCells(run);
+  const predicted = cells.some(({ result }) => result.document.predicted !== undefined);
+  const head = [
+    'cell',
+    'dropped',
+    '95 % interval',
+    ...(predicted ? ['predicted'] : []),
+    'twice or more',
+    'landed on old',
+    'peak reconnects/s',
+    'time away p95',
+    'verdict',
+  ];
+  const lines = cells.map((cell) => {
+    const { document } = cell.result;
+    return [
+      markdownText(cellName(cell, cells)),
+      percent(document.droppedShare),
+      interval(document.interval),
+      ...(predicted
+        ? [
+            document.predicted === undefined
+              ? '–'
+              : `${percent(document.predicted.droppedShare)} ${document.predicted.agrees ? 'agrees' : '**disagrees**'}`,
+          ]
+        : []),
+      count(document.droppedTwice),
+      count(document.landedOnOld),
+      rate(document.peakReconnectsPerSecond),
+      time(document.timeAway?.p95),
+      MARKS[document.verdict],
+    ];
+  });
+  const row = (fields: readonly string[]) => `| ${fields.join(' | ')} |`;
+  const why = cells
+    .filter(({ result }) => result.document.verdict !== 'pass')
+    .map(
+      (cell) =>
+        `- **${markdownText(cellName(cell, cells))}**: ${cell.result.document.why.map(markdownText).join('; ')}`,
+    );
+  const different = disagreements(run).map(
+    (cell) => `- Measurement and prediction disagree: **${markdownText(cellName(cell, cells))}**`,
+  );
+  const skipped = skippedCells(run).map(
+    ({ header, skipped: reason }) => `- skipped ${markdownText(header.id)}: ${markdownText(reason)}`,
+  );
+  const { run: info } = run;
+  return [
+    `## onedrop: ${MARKS[runVerdict(run)]}`,
+    '',
+    `**${markdownText(question(run))}**`,
+    '',
+    markdownText(answer(run)),
+    '',
+    row(head),
+    row(head.map((_, index) => (index === 0 || index === head.length - 1 ? '---' : '---:'))),
+    ...lines.map(row),
+    ...(why.length + different.length + skipped.length > 0 ? ['', ...different, ...why, ...skipped] : []),
+    '',
+    `Seed ${info.seed}, commit ${markdownText(info.commit)}, ${markdownText(info.machine)}. Again: \`${info.command.replaceAll('`', "'")}\``,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,68 @@
+import type { CellDocument } from '../harness/analyses/cell-document.ts';
+import { AXES, type AxisName } from '../harness/axes.ts';
+import { formatDuration, type Millis } from '../harness/duration.ts';
+import { type AnalysedCell, isAnalysed, type StoredCell, type StoredRun } from './stored-run.ts';
+
+/** A count with thousands separated, the same on every machine. */
+export const count = (number: number): string => number.toLocaleString('en-US');
+
+/** A rate with one decimal where it is small. */
+export const rate = (number: number): string =>
+  number.toLocaleString('en-US', { maximumFractionDigits: number < 100 ? 1 : 0 });
+
+/** A share as `66.7 %`; 0 and 100 only where they are exact. */
+export function percent(share: number): string {
+  const points = 100 * share;
+  if (points === 0 || points === 100) return `${points} %`;
+  if (points < 0.1) return '< 0.1 %';
+  if (points > 99.9) return '> 99.9 %';
+  return `${points.toFixed(1)} %`;
+}
+
+export const interval = ([low, high]: readonly [number, number]): string =>
+  `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %`;
+
+export const plural = (number: number, noun: string): string =>
+  `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
+
+/** A time, or a dash where there is none. */
+export const time = (length: Millis | null | undefined): string =>
+  length === null || length === undefined ? '–' : formatDuration(length);
+
+/** `a, b and c`. */
+export const listed = (items: readonly string[]): string =>
+  items.length < 2 ? (items[0] ?? '') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
+
+/** Cells that answer the question: analysed, and not there to predict another. */
+export const answeringCells = ({ cells }: StoredRun): AnalysedCell[] =>
+  cells.filter(isAnalysed).filter(({ header }) => header.predicts === undefined);
+
+export const skippedCells = ({ cells }: StoredRun): Extract<StoredCell, { skipped: string }>[] =>
+  cells.filter((cell) => !isAnalysed(cell)) as Extract<StoredCell, { skipped: string }>[];
+
+/** An axis value as the user would type it. */
+export const showAxis = (axes: CellDocument['axes'], name: AxisName): string =>
+  AXES[name].show(axes[name] as never);
+
+/** The axes in which the cells of a run differ, in their usual order. */
+export function varyingAxes(cells: readonly AnalysedCell[]): AxisName[] {
+  return (Object.keys(AXES) as AxisName[]).filter(
+    (name) => new Set(cells.map(({ header }) => showAxis(header.axes, name))).size > 1,
+  );
+}
+
+/** What tells a cell from the others of its run, in words: strategy, cluster where several, varying axes. */
+export function cellName(cell: AnalysedCell, cells: readonly AnalysedCell[]): string {
+  const several = (of: (cell: AnalysedCell) => unknown) => new Set(cells.map(of)).size > 1;
+  const parts = varyingAxes(cells).map((name) => {
+    const value = showAxis(cell.header.axes, name);
+    if (name === 'policy' || name === 'balancer' || name === 'proxy') return value;
+    if (name === 'nodes' || name === 'pods' || name === 'clients')
+      return `${value} ${value === '1' ? name.slice(0, -1) : name}`;
+    return `${name} ${value}`;
+  });
+  if (several(({ header }) => header.cluster)) parts.unshift(`on ${cell.header.cluster}`);
+  if (several(({ header }) => header.seed)) parts.push(`seed ${cell.header.seed}`);
+  const detail = parts.join(', ');
+  return detail === '' ? cell.header.strategy : `${cell.header.strategy} · ${detail}`;
+}
