@@ -5,7 +5,7 @@ import type {
   V1IngressServiceBackend,
   V1Service,
 } from '@kubernetes/client-node';
-import type { Millis } from '../../harness/duration.ts';
+import { formatDuration, type Millis } from '../../harness/duration.ts';
 import { SERVICE_NAME } from './endpoint-slice.ts';
 import { annotationsOf, createdAt, isDeleting, labelsOf, nameOf } from './objects.ts';
 
@@ -63,6 +63,20 @@ export interface IngressConfig {
   /** Differs between two configurations exactly where going from one to the other reloads nginx. */
   readonly reloadKey: string;
 }
+
+/** What a proxy does to the connections it holds. */
+export interface HopAct {
+  /** `reload`: new workers take over, and these stay with the old ones; `shutdown` and `idle`: these are ended. */
+  readonly act: 'reload' | 'shutdown' | 'idle';
+  readonly connections: number;
+}
+
+/** The same words for it from a modelled proxy and a real one, as the event `hop` tells them. */
+export const HOP_WORDS: Readonly<Record<HopAct['act'], string>> = {
+  reload: `reloads; connections stay with the old workers for at most ${formatDuration(WORKER_SHUTDOWN_TIMEOUT)}`,
+  shutdown: 'worker-shutdown-timeout is over: the old workers end their connections',
+  idle: 'ends connections that were idle for proxy-read-timeout',
+};
 
 /** The objects that an ingress controller watches. */
 export interface IngressObjects {
@@ -130,47 +144,55 @@ type Candidate = IngressLocation & { readonly identity: string };
 type FindBackend = (service: string, port: string | number | undefined) => IngressBackend;
 
 function fromIngresses(all: readonly V1Ingress[], services: Map<string, V1Service>, backend: FindBackend) {
-  const ingresses = oldestFirst(all).filter(({ spec }) => spec?.ingressClassName === INGRESS_CLASS);
-  const rules = ingresses.flatMap((ingress) =>
-    (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
-      (http?.paths ?? []).flatMap(({ path = '/', pathType, backend: { service } }) =>
-        service === undefined
-          ? []
-          : [
-              {
-                ingress,
-                host,
-                path,
-                match: pathType === 'Exact' ? ('exact' as const) : ('prefix' as const),
-                service,
-              },
-            ],
+  const rules = oldestFirst(all)
+    .filter(({ spec }) => spec?.ingressClassName === INGRESS_CLASS)
+    .flatMap((ingress) =>
+      (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
+        (http?.paths ?? []).flatMap(({ path = '/', pathType, backend: { service } }) =>
+          service === undefined
+            ? []
+            : [
+                {
+                  ingress,
+                  host,
+                  path,
+                  match: matchOf(pathType),
+                  service,
+                  to: backend(service.name, portOf(service)),
+                },
+              ],
+        ),
       ),
-    ),
-  );
-  const primaries = rules.filter(({ ingress }) => !isCanary(ingress));
-  const canaries = rules.filter(({ ingress }) => isCanary(ingress));
-  const locations: Candidate[] = [];
-  const routes: IngressRoute[] = [];
-  for (const { ingress, host, path, match, service } of primaries) {
-    const name = `ingress/${host ?? '_'}${path}/${match}`;
-    if (routes.some((route) => route.name === name)) continue;
-    const primary = backend(service.name, portOf(service));
-    const canary = canaries.find(
-      (other) => other.host === host && other.path === path && other.match === match,
     );
-    const alternative = canary && backend(canary.service.name, portOf(canary.service));
-    routes.push({ name, choices: canaryChoices(primary, alternative, canary?.ingress) });
-    locations.push({
+  const locations: Candidate[] = rules
+    .filter(({ ingress }) => !isCanary(ingress))
+    .map(({ ingress, host, path, match, service, to }) => ({
       host,
       path,
       match,
-      route: name,
+      route: to.name,
       readTimeout: readTimeoutOf(ingress),
       tls: (ingress.spec?.tls ?? []).some(({ hosts = [] }) => host !== undefined && hosts.includes(host)),
-      identity: services.has(service.name) ? primary.name : `${primary.name} (missing)`,
-    });
-  }
+      identity: services.has(service.name) ? to.name : `${to.name} (missing)`,
+    }));
+  // The alternative hangs on the Service, not on the path: whatever else leads to that Service shares it.
+  const routes = distinct(
+    rules.filter(({ ingress }) => !isCanary(ingress)),
+    ({ to }) => to.name,
+  ).map(({ to: primary }): IngressRoute => {
+    const canary = rules.find(
+      ({ ingress, host, path, match }) =>
+        isCanary(ingress) &&
+        locations.some(
+          (location) =>
+            location.route === primary.name &&
+            location.host === host &&
+            location.path === path &&
+            location.match === match,
+        ),
+    );
+    return { name: primary.name, choices: canaryChoices(primary, canary?.to, canary?.ingress) };
+  });
   return { locations, routes };
 }
 
@@ -258,6 +280,7 @@ const oldestFirst = <T extends KubernetesObject>(objects: readonly T[]) =>
     .sort((one, other) => createdAt(one) - createdAt(other) || (nameOf(one) < nameOf(other) ? -1 : 1));
 
 const isCanary = (ingress: V1Ingress) => annotationsOf(ingress)[`${ANNOTATION}canary`] === 'true';
+const matchOf = (pathType: string) => (pathType === 'Exact' ? ('exact' as const) : ('prefix' as const));
 const portOf = ({ port }: V1IngressServiceBackend) => port?.number ?? port?.name;
 
 function numberAnnotation(ingress: V1Ingress, name: string, fallback: number): number {

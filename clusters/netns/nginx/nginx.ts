@@ -1,0 +1,154 @@
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Clock } from '../../../harness/clock.ts';
+import type { Millis } from '../../../harness/duration.ts';
+import { HarnessError } from '../../../harness/errors.ts';
+import { type HopAct, type IngressConfig, WORKER_SHUTDOWN_TIMEOUT } from '../../control-plane/ingress.ts';
+import { backendsText, CONFIGURATION_SOCKET, type NginxSettings, nginxConf } from './nginx-conf.ts';
+
+/** How one nginx is run; it never touches a file outside its directory. */
+export interface NginxOptions extends Omit<NginxSettings, 'luaDirectory'> {
+  readonly clock: Clock;
+  /** Starts a program with the working directory `directory` and standard error piped, in a process group of its own. */
+  start(file: string, args: readonly string[]): ChildProcess;
+  /** What nginx did to connections. */
+  acted(act: HopAct): void;
+  /** Every line that nginx logs. */
+  logged(line: string): void;
+  exited(why: string): void;
+}
+
+/** Real milliseconds within which connections that end with the shutdown timer are known to end by it. */
+const AT_ONCE = 250;
+
+/** One nginx with its controller's duties: configured without a reload where that is enough, else by SIGHUP. */
+export class Nginx {
+  private readonly options: NginxOptions;
+  private readonly process: ChildProcess;
+  private readonly listening: Promise<void>;
+  /** Workers of before a reload, by process id: when they were told to go, and who ended on them since. */
+  private readonly old = new Map<number, { since: Millis; ended: Millis[] }>();
+
+  constructor(options: NginxOptions) {
+    this.options = options;
+    mkdirSync(options.directory, { recursive: true });
+    this.write([]);
+    this.process = options.start('nginx', [
+      '-p',
+      `${options.directory}/`,
+      '-e',
+      'stderr',
+      '-c',
+      'nginx.conf',
+    ]);
+    this.listening = new Promise((resolve, reject) => {
+      const lines = createInterface({ input: this.process.stderr as NodeJS.ReadableStream });
+      lines.on('line', (line) => {
+        if (line.includes('start worker processes')) resolve();
+        this.read(line);
+      });
+      this.process.once('error', reject);
+      this.process.once('exit', (code, signal) => {
+        reject(new HarnessError(`nginx ended (${signal ?? `exit code ${code}`}) before it listened`));
+        options.exited(signal ?? `exit code ${code}`);
+      });
+    });
+    this.listening.catch(() => {});
+  }
+
+  /** Resolves once nginx accepts connections. @throws HarnessError when it ended instead. */
+  ready(): Promise<void> {
+    return this.listening;
+  }
+
+  /**
+   * Hands nginx a configuration as ingress-nginx does: a reload first, where one is needed, then the backends, which
+   * the workers pick up within a second of model time. @throws HarnessError when nginx does not take it.
+   */
+  async configure(config: IngressConfig, reload: boolean): Promise<void> {
+    await this.listening;
+    if (reload) {
+      this.write(config.locations);
+      const connections = await this.connections();
+      this.process.kill('SIGHUP');
+      this.options.acted({ act: 'reload', connections });
+    }
+    await this.ask('POST', '/configuration/backends', backendsText(config));
+  }
+
+  /** Proxied connections, those of old workers included. */
+  async connections(): Promise<number> {
+    const counts = (await this.ask('GET', '/connections')).trim().split('\n').filter(Boolean);
+    return counts.reduce((sum, line) => sum + Number(line.split('\t')[1]), 0);
+  }
+
+  /** SIGTERM of its pod: no new connections, the established ones keep until the shutdown timeout (ing nginx.go Stop). */
+  terminate(): void {
+    this.process.kill('SIGQUIT');
+  }
+
+  /** At once, with all its workers. */
+  kill(): void {
+    const { pid } = this.process;
+    if (pid === undefined || this.process.exitCode !== null || this.process.signalCode !== null) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended in the meantime.
+    }
+  }
+
+  private write(locations: IngressConfig['locations']): void {
+    const settings = { ...this.options, luaDirectory: import.meta.dirname };
+    writeFileSync(join(this.options.directory, 'nginx.conf'), nginxConf(locations, settings));
+  }
+
+  private read(line: string): void {
+    this.options.logged(line);
+    const now = this.options.clock.now();
+    const [, process] = /\[\w+\] (\d+)#/.exec(line) ?? [];
+    const pid = Number(process);
+    if (line.includes('gracefully shutting down')) this.old.set(pid, { since: now, ended: [] });
+    if (line.includes('onedrop ended')) this.old.get(pid)?.ended.push(now);
+    if (line.includes('upstream timed out') && line.includes('upgraded connection'))
+      this.options.acted({ act: 'idle', connections: 1 });
+    const [, gone] = /worker process (\d+) exited/.exec(line) ?? [];
+    if (gone !== undefined) this.workerGone(Number(gone));
+  }
+
+  private workerGone(pid: number): void {
+    const worker = this.old.get(pid);
+    this.old.delete(pid);
+    if (worker === undefined) return;
+    const due = worker.since + WORKER_SHUTDOWN_TIMEOUT - AT_ONCE * this.options.speed;
+    const connections = worker.ended.filter((at) => at >= due).length;
+    if (connections > 0) this.options.acted({ act: 'shutdown', connections });
+  }
+
+  private ask(method: string, path: string, body = ''): Promise<string> {
+    const socketPath = join(this.options.directory, CONFIGURATION_SOCKET);
+    const fail = (why: string) =>
+      new HarnessError(
+        `nginx could not be asked ${method} ${path} on ${socketPath}: ${why}${existsSync(socketPath) ? '' : ' (there is no such socket)'}`,
+      );
+    return new Promise((resolve, reject) => {
+      const asked = request({ socketPath, method, path, agent: false }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (data: string) => {
+          text += data;
+        });
+        response.on('end', () => {
+          const { statusCode = 0 } = response;
+          if (statusCode >= 200 && statusCode < 300) resolve(text);
+          else reject(fail(`it answered ${statusCode}`));
+        });
+      });
+      asked.on('error', (error) => reject(fail(error.message)));
+      asked.end(body);
+    });
+  }
+}
