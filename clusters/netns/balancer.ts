@@ -1,7 +1,5 @@
 import { hash32 } from '../../harness/random.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
-import { BALANCER_NAMESPACE } from './fabric.ts';
-import { commandIn } from './namespace.ts';
 
 /**
  * What one message to the kernel may carry without the right to raise its buffer (net.core.wmem_max is 208 KiB):
@@ -101,17 +99,22 @@ export function balancerRules(
 
 const chain = (name: string, rules: readonly string[]) => `chain ${name} {\n${rules.join('\n')}\n}`;
 
-/** The balancer's namespace as a hash-and-route box: takes whole sets of programs, each in one transaction. */
+/** Runs `nft` where the balancer's packets pass, with an input of its own, and returns its output. */
+export type Nft = (args: readonly string[], input?: string) => Promise<string>;
+
+/** A hash-and-route box: takes whole sets of programs, each in one transaction. */
 export class BalancerBox {
   private readonly numberOf: (node: string) => number;
   private readonly speed: number;
+  private readonly run: Nft;
   private readonly loaded = new Set<string>();
   private trackers: readonly string[] = [];
   private chains: readonly string[] = [];
 
-  constructor(numberOf: (node: string) => number, speed: number) {
+  constructor(numberOf: (node: string) => number, speed: number, run: Nft) {
     this.numberOf = numberOf;
     this.speed = speed;
+    this.run = run;
   }
 
   /** Replaces all forwarding rules atomically; tracked flows stay known unless the generation changed. */
@@ -134,7 +137,7 @@ export class BalancerBox {
 
   /** The ruleset with its counters, for people. */
   async counters(): Promise<string> {
-    return commandIn(BALANCER_NAMESPACE, 'nft', ['--terse', 'list', 'table', 'ip', 'balancer']);
+    return this.run(['--terse', 'list', 'table', 'ip', 'balancer']);
   }
 
   /** Fills a lookup table that nothing refers to yet; a table that was ever loaded is there for good. */
@@ -151,6 +154,6 @@ export class BalancerBox {
   }
 
   private async nft(text: string): Promise<void> {
-    await commandIn(BALANCER_NAMESPACE, 'nft', ['-f', '-'], { input: `${text}\n` });
+    await this.run(['-f', '-'], `${text}\n`);
   }
 }

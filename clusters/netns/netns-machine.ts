@@ -8,7 +8,7 @@ import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import type { NodeRules, ServiceRules } from '../control-plane/rules.ts';
 import { BalancerBox } from './balancer.ts';
-import { Fabric } from './fabric.ts';
+import { BALANCER_NAMESPACE, Fabric } from './fabric.ts';
 import { httpStatus, realTimeout } from './http.ts';
 import { iptablesRestore, iptablesSetup } from './iptables.ts';
 import { commandIn } from './namespace.ts';
@@ -50,7 +50,11 @@ export class NetnsMachine implements Machine {
     this.fabric = fabric;
     this.clock = clock;
     this.record = record;
-    this.balancer = new BalancerBox((node) => this.numbers.get(node) ?? 0, clock.speed);
+    this.balancer = new BalancerBox(
+      (node) => this.numbers.get(node) ?? 0,
+      clock.speed,
+      (args, input = '') => commandIn(BALANCER_NAMESPACE, 'nft', args, { input }),
+    );
   }
 
   /** @throws HarnessError outside namespaces of our own. */
