@@ -1,6 +1,6 @@
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
 import type { Random } from '../../harness/random.ts';
-import { isReady } from './views.ts';
+import { isReady, nodeAddress } from './views.ts';
 
 /** How clients outside reach a Service: through its load balancer, or through a node port where there is none. */
 export type Entrance = 'load-balancer' | 'node-port';
@@ -30,7 +30,7 @@ export function wayIn(entrance: Entrance, service: V1Service | undefined, around
   const nodes = around.nodes.filter(
     (node) => isReady(node) && local?.has(node.metadata?.name ?? '') !== false,
   );
-  return { hosts: nodes.flatMap((node) => address(node) ?? []), port: port.nodePort ?? 0 };
+  return { hosts: nodes.flatMap((node) => nodeAddress(node) ?? []), port: port.nodePort ?? 0 };
 }
 
 /** One of the addresses as a WebSocket URL, each equally likely, as a balancer without affinity would choose. */
@@ -49,9 +49,4 @@ function nodesWithEndpoints(service: V1Service, { slices }: Surroundings): Set<s
       .filter(({ conditions }) => conditions?.ready !== false)
       .flatMap(({ nodeName }) => nodeName ?? []),
   );
-}
-
-function address({ status }: V1Node): string | undefined {
-  const of = (wanted: string) => status?.addresses?.find(({ type }) => type === wanted)?.address;
-  return of('ExternalIP') ?? of('InternalIP');
 }

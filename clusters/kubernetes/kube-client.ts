@@ -94,7 +94,7 @@ export class KubeClient implements Kube {
     const kind = object.kind ?? '';
     // An object that was read and changed names its managers, which an apply must not (HTTP 400).
     const { managedFields: _, ...metadata } = object.metadata ?? {};
-    const wanted = this.dress({ ...object, apiVersion: servedVersion(kind, this.groups), metadata });
+    const wanted = await this.dress({ ...object, apiVersion: servedVersion(kind, this.groups), metadata });
     // force: what a person or a controller wrote into the same fields gives way, as with kubectl's --force-conflicts.
     const applied = await this.connection.attempt(() =>
       this.objects.patch(wanted, undefined, undefined, FIELD_MANAGER, true, PatchStrategy.ServerSideApply),
@@ -222,7 +222,7 @@ export class KubeClient implements Kube {
 }
 
 /** Changes an object on its way to the API server; returns a new one. */
-export type Dress = <T extends KubernetesObject>(object: T) => T;
+export type Dress = <T extends KubernetesObject>(object: T) => T | Promise<T>;
 
 /** The library's generic object API for one namespace; cluster-wide kinds ignore it. */
 class ObjectApi extends KubernetesObjectApi {

@@ -21,6 +21,7 @@ import { collectNamespace } from './collect.ts';
 import type { Entrance } from './entrance.ts';
 import { pickUrl, wayIn } from './entrance.ts';
 import { GatewayLogs } from './gateway-logs.ts';
+import type { Dress } from './kube-client.ts';
 import { KubeClient } from './kube-client.ts';
 import { Observer } from './observer.ts';
 import { createRunNamespace, MANAGED_BY, namespaceName, RUN_LABEL } from './run-namespace.ts';
@@ -40,9 +41,11 @@ export interface KubernetesClusterOptions {
   /** The gateway's image as this cluster's nodes can pull it, or have it. */
   readonly image: string;
   readonly entrance: Entrance;
-  /** Annotations that make this cluster's cloud give the Service the balancer that the axes ask for. */
-  readonly serviceAnnotations?: Readonly<Record<string, string>>;
+  /** What a Service of type LoadBalancer needs here to get the balancer that the axes ask for: annotations, an address. */
+  balancedService?(service: V1Service): V1Service | Promise<V1Service>;
   readonly facts: Readonly<Record<string, string>>;
+  /** Leave the namespace when the cell broke, for a person to look at. */
+  readonly retain?: boolean;
 }
 
 /** A cell in a namespace of its own on any Kubernetes cluster; all that kind, gke and kubeconfig share. */
@@ -55,6 +58,7 @@ export class KubernetesCluster implements Cluster {
   readonly additions = new AsyncDisposableStack();
   /** What a provider adds to `collect`. */
   readonly collectors: ((directory: string) => Promise<void>)[] = [];
+  private failure: Error | undefined;
   private readonly entrance: Entrance;
   private readonly random: Record<ClientGroup, Random>;
   private readonly resources: AsyncDisposableStack;
@@ -80,7 +84,7 @@ export class KubernetesCluster implements Cluster {
     await using resources = new AsyncDisposableStack();
     const clock = new ScaledClock(1);
     const namespace = namespaceName(spec.name);
-    const dress = dresser(image, namespace, options.serviceAnnotations ?? {});
+    const dress = dresser(image, namespace, options.balancedService ?? ((service) => service));
     const kube = await KubeClient.connect({ config, clock, namespace, dress });
     const facts = { ...(await clusterFacts(kube)), ...options.facts };
     resources.use(await createRunNamespace(kube.connection, clock, namespace));
@@ -99,6 +103,7 @@ export class KubernetesCluster implements Cluster {
     const deadline = this.clock.now() + limit;
     for (const name of [service, CONTROL])
       for (let inRow = 0; inRow < KNOCKS; ) {
+        if (this.failure !== undefined) throw this.failure;
         if (this.clock.now() > deadline) throw new NotReachedError(this.whyUnreachable(name, limit));
         if (await this.knock(name)) inRow++;
         else {
@@ -109,6 +114,7 @@ export class KubernetesCluster implements Cluster {
   }
 
   async call(pod: string, path: string): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
     await this.kube.postToPod(pod, ADMIN_PORT, path);
   }
 
@@ -120,9 +126,17 @@ export class KubernetesCluster implements Cluster {
     );
   }
 
+  /** Something that belongs to the cluster broke in the background; the next verb throws it. */
+  fail(error: unknown): void {
+    this.failure ??= error instanceof Error ? error : new Error(String(error));
+    this.observer.note(`the cluster broke: ${this.failure.message}`);
+  }
+
   async collect(directory: string): Promise<void> {
     for (const collect of [(into: string) => collectNamespace(this.kube, into), ...this.collectors])
-      await collect(directory).catch((error: Error) => this.note(`could not collect: ${error.message}`));
+      await collect(directory).catch((error: Error) =>
+        this.observer.note(`could not collect: ${error.message}`),
+      );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,10 +187,6 @@ export class KubernetesCluster implements Cluster {
           : 'it has an address, but connections to it do not open';
     return `Service ${name} cannot be reached after ${formatDuration(limit)}: ${found}`;
   }
-
-  private note(text: string): void {
-    this.observer.note(text);
-  }
 }
 
 /** The Deployment and Service of the control group, by labels that no strategy's selector matches. */
@@ -205,20 +215,20 @@ function controlGroup({ deployment, loadBalancer }: ReturnType<typeof workload>)
   };
 }
 
-/** What every applied object gets: the run's labels, the image that this cluster has, the cloud's annotations. */
-function dresser(image: string, run: string, annotations: Readonly<Record<string, string>>) {
-  return <T extends KubernetesObject>(object: T): T => {
+/** What every applied object gets: the run's labels, the image that this cluster has, what its balancers need. */
+function dresser(
+  image: string,
+  run: string,
+  balanced: (service: V1Service) => V1Service | Promise<V1Service>,
+): Dress {
+  return async <T extends KubernetesObject>(object: T): Promise<T> => {
     const labels = { ...object.metadata?.labels, ...MANAGED_BY, [RUN_LABEL]: run };
     const dressed = { ...object, metadata: { ...object.metadata, labels } };
-    if (object.kind === 'Service') {
-      const { spec } = object as V1Service;
-      if (spec?.type !== 'LoadBalancer') return dressed;
-      return {
-        ...dressed,
-        metadata: { ...dressed.metadata, annotations: { ...annotations, ...object.metadata?.annotations } },
-      };
-    }
-    return object.kind === 'Deployment' ? withImage(dressed, image) : dressed;
+    if (object.kind === 'Deployment') return withImage(dressed, image);
+    const service = dressed as V1Service;
+    return object.kind === 'Service' && service.spec?.type === 'LoadBalancer'
+      ? ((await balanced(service)) as T)
+      : dressed;
   };
 }
 

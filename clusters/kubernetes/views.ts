@@ -143,3 +143,9 @@ export function serviceView({ metadata, spec, status }: V1Service): View {
 /** Whether the node takes pods and traffic; what a control plane thinks of it, not what the balancer does. */
 export const isReady = ({ status }: V1Node): boolean =>
   status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+
+/** Where the node is reached from outside, or else from its own network. */
+export function nodeAddress(node: V1Node | undefined): string | undefined {
+  const of = (wanted: string) => node?.status?.addresses?.find(({ type }) => type === wanted)?.address;
+  return of('ExternalIP') ?? of('InternalIP');
+}
