@@ -53,8 +53,9 @@ describe('the rules of a real kube-proxy 1.20.2', () => {
 
     it('leave the health-check node port answering as the model says', () => {
       for (const node of nodes) {
-        const answer = modelled(name, node).health.find(({ port }) => port === 32_000);
         const dump = read(`${name}/${node.name}.health-nodeport`);
+        const asked = Number(/^# GET \S+:(\d+)\//.exec(dump)?.[1]);
+        const answer = modelled(name, node).health.find(({ port }) => port === asked);
         const status = /^HTTP\/1.1 (\d+)/m.exec(dump)?.[1];
         const count = /"localEndpoints": (\d+)/.exec(dump)?.[1];
         expect(answer && { status: answer.ok ? '200' : '503', count: String(answer.localEndpoints) }).toEqual(
@@ -65,16 +66,16 @@ describe('the rules of a real kube-proxy 1.20.2', () => {
   });
 });
 
-/** KUBE-SERVICES is in Go's map order, so its Services are sorted here. */
+/** These chains hold ports of Services in the order of Go's maps, so they are sorted by port here. */
+const SHARED_CHAINS = ['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES'];
+
 function sorted(saved: string): Dump {
   const dump = parseDump(saved);
-  for (const chains of dump.values()) {
-    const services = chains.get('KUBE-SERVICES') ?? [];
-    chains.set(
-      'KUBE-SERVICES',
-      services.toSorted((a, b) => serviceOf(a).localeCompare(serviceOf(b))),
-    );
-  }
+  for (const chains of dump.values())
+    for (const name of SHARED_CHAINS) {
+      const lines = chains.get(name);
+      lines?.sort((a, b) => serviceOf(a).localeCompare(serviceOf(b)));
+    }
   return dump;
 }
 
