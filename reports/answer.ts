@@ -58,17 +58,36 @@ export function answer(run: StoredRun): string {
     });
     if (parts.length <= 8) return `Clients that lost their connection: ${listed(parts)}.`;
   }
-  const named = (verdict: string) =>
-    cells.filter(({ result }) => result.document.verdict === verdict).map((cell) => cellName(cell, cells));
-  const [passed, failed, unknown] = [named('pass'), named('fail'), named('unknown')];
-  const brief = (names: string[]) =>
-    names.length > 4 ? `${names.length} of ${cells.length} cells` : listed(names);
-  const parts = [
-    passed.length > 0 ? `${brief(passed)} ${passed.length === 1 ? 'passes' : 'pass'}` : 'No cell passes',
-    failed.length > 0 ? `${brief(failed)} ${failed.length === 1 ? 'fails' : 'fail'}` : '',
-    unknown.length > 0 ? `${brief(unknown)} cannot be judged` : '',
-  ].filter((part) => part !== '');
-  return `${capital(parts.join('; '))}.`;
+  const sentences = [...strategies].map((strategy) =>
+    strategyAnswer(
+      strategy,
+      cells.filter(({ header }) => header.strategy === strategy),
+      cells,
+    ),
+  );
+  return `${sentences.join('; ')}.`;
+}
+
+const DOES = { pass: 'passes', fail: 'fails', unknown: 'cannot be judged' } as const;
+
+/** `selector-flip passes with Cluster and fails with Local`; numbers instead of names where there are many. */
+function strategyAnswer(
+  strategy: string,
+  own: readonly AnalysedCell[],
+  all: readonly AnalysedCell[],
+): string {
+  const outcomes = (['pass', 'fail', 'unknown'] as const).flatMap((verdict) => {
+    const cells = own.filter(({ result }) => result.document.verdict === verdict);
+    return cells.length === 0 ? [] : [{ verdict, cells }];
+  });
+  const [only] = outcomes;
+  if (outcomes.length === 1 && only !== undefined)
+    return `${strategy} ${DOES[only.verdict]}${own.length > 1 ? ` in all ${own.length} cells` : ''}`;
+  const where = (cells: readonly AnalysedCell[]) =>
+    cells.length > 3
+      ? `in ${cells.length} of ${own.length} cells`
+      : `with ${listed(cells.map((cell) => cellName(cell, all).split(' · ')[1] ?? cell.header.id))}`;
+  return `${strategy} ${listed(outcomes.map(({ verdict, cells }) => `${DOES[verdict]} ${where(cells)}`))}`;
 }
 
 /** Predictions that the measurement contradicts: findings of their own. */

@@ -27,7 +27,8 @@ function render(value: Value): string {
   if (value === null || value === undefined || value === false) return '';
   if (value instanceof Html) return value.text;
   if (Array.isArray(value)) return value.map(render).join('');
-  return escapeHtml(String(value));
+  // A number never parts from its percent sign at the end of a line.
+  return escapeHtml(String(value)).replace(/(\d) %/g, '$1\u00a0%');
 }
 
 /**

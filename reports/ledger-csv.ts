@@ -1,5 +1,5 @@
 import { CAUSES } from '../harness/analyses/causes.ts';
-import { describeChain, describeLoss, type LedgerRow } from '../harness/analyses/ledger.ts';
+import type { LedgerRow } from '../harness/analyses/ledger.ts';
 import type { AnalysedCell, StoredRun } from './stored-run.ts';
 import { answeringCells } from './words.ts';
 
@@ -22,6 +22,10 @@ const COLUMNS = [
   'pod_after',
   'version_after',
   'node_after',
+  'packet',
+  'packet_ms',
+  'packet_node',
+  'packet_rule',
   'chain',
 ] as const;
 
@@ -32,8 +36,6 @@ const field = (value: string | number | boolean) => {
 };
 
 function line(cell: AnalysedCell, row: LedgerRow): string {
-  const chain = cell.result.ledger.chains[row.chain];
-  const story = chain === undefined ? [] : [...describeChain(chain), ...describeLoss(row, chain)];
   return [
     cell.header.id,
     row.client,
@@ -53,13 +55,20 @@ function line(cell: AnalysedCell, row: LedgerRow): string {
     row.podAfter,
     row.versionAfter,
     row.nodeAfter,
-    story.join(' | '),
+    row.fate?.verdict ?? '',
+    row.fate?.at ?? '',
+    row.fate?.node ?? '',
+    row.fate?.rule ?? '',
+    row.chain,
   ]
     .map(field)
     .join(',');
 }
 
-/** The whole ledger of a run, line by line without line ends: one disconnect each, every cell after the other. */
+/**
+ * The whole ledger of a run, line by line without line ends: one disconnect each, every cell after the other. `chain`
+ * is the number of the cell's chain in report.json; `packet` what became of the first packet that was not delivered.
+ */
 export function* ledgerCsv(run: StoredRun): Generator<string> {
   yield COLUMNS.join(',');
   for (const cell of answeringCells(run)) for (const row of cell.result.ledger.rows) yield line(cell, row);

@@ -5,6 +5,9 @@ import { type ResultDocument, resultDocument } from './result-document.ts';
 import type { AnalysedCell, StoredRun } from './stored-run.ts';
 import { answeringCells } from './words.ts';
 
+/** A release of hundreds of pods has as many chains; the first ones stand for the rest. */
+const MOST_CHAINS = 500;
+
 /** What report.json adds to the stable document of each cell. */
 function details(cell: AnalysedCell) {
   const { document, criteria, ledger, fleet, history, innocence, landings, rates } = cell.result;
@@ -24,7 +27,8 @@ function details(cell: AnalysedCell) {
       title: CAUSES[cause as keyof typeof CAUSES].title,
       disconnects,
     })),
-    chains: ledger.chains.slice(0, 50).map((chain) => ({
+    chains: ledger.chains.slice(0, MOST_CHAINS).map((chain, number) => ({
+      number,
       cause: chain.cause,
       inferred: chain.inferred,
       disconnects: chain.rows,

@@ -20,7 +20,11 @@ export function percent(share: number): string {
 }
 
 export const interval = ([low, high]: readonly [number, number]): string =>
-  `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %`;
+  `${points(low)}–${points(high)} %`;
+
+/** Percentage points; 0 and 100 without decimals where they are exact. */
+const points = (share: number) =>
+  share === 0 || share === 1 ? String(100 * share) : (100 * share).toFixed(1);
 
 export const plural = (number: number, noun: string): string =>
   `${count(number)} ${noun}${number === 1 ? '' : 's'}`;

@@ -80,14 +80,14 @@ export function testLog(cell: CellHeader, story: Story): Timed[] {
       });
   };
   const closed = (client: number, at: Millis, place: (typeof pods)[number], silent: boolean) => {
-    const heartbeat = random.integer(0, axes.heartbeat);
     log(at, {
       type: 'closed',
       client: clientName('fleet', client),
       pod: place.pod,
       version: place.version,
       ending: silent ? { how: 'silence' } : { how: 'close', code: 1001, reason: 'going away' },
-      lastAnswer: silent ? at - axes.heartbeat - heartbeat : at,
+      // The ping that was not answered left a heartbeat before, the last answered one two.
+      lastAnswer: silent ? at - 2 * axes.heartbeat : at,
     });
   };
   const opened = (client: number, at: Millis, { pod, version, node }: (typeof pods)[number], attempts = 1) =>
@@ -137,7 +137,8 @@ export function testLog(cell: CellHeader, story: Story): Timed[] {
       const node = random.pick(nodes);
       if (node === before) continue;
       const name = clientName('fleet', client);
-      const met = turned + random.integer(0, axes.heartbeat);
+      // Hashed away at `turned`: the last answer came before it, the next ping meets the other node.
+      const met = turned + random.integer(1, axes.heartbeat);
       if (cell.evidence === 'modelled')
         log(met, {
           type: 'fate',

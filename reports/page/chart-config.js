@@ -67,17 +67,25 @@ export function formatSeconds(seconds) {
   return sign + text;
 }
 
-/** Multiples that people read time in. */
+/** Ticks at multiples that people read time in, 0 among them. */
+function roundTicks(first, last, most) {
+  const step = tickStep(last - first, most);
+  const ticks = [];
+  for (let value = Math.ceil(first / step) * step; value <= last; value += step) ticks.push({ value });
+  return ticks;
+}
+
 function tickStep(span, most) {
   const steps = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
   return steps.find((step) => span / step <= most) ?? 14400;
 }
 
 /** The steps behind the lines: a tint from begin to end, a hairline and the step's number at its begin. */
-function bandsPlugin(bands, theme, small) {
+function bandsPlugin(bands, theme, small, stacked) {
   return {
     id: 'steps',
-    beforeDatasetsDraw({ ctx, chartArea, scales }) {
+    // Areas would hide what is behind them.
+    [stacked ? 'afterDatasetsDraw' : 'beforeDatasetsDraw']({ ctx, chartArea, scales }) {
       const { top, bottom, left, right } = chartArea;
       ctx.save();
       let free = left;
@@ -188,19 +196,20 @@ export function chartConfig(spec, theme, { small = false } = {}) {
           title: title(spec.xTitle),
           grid: { display: false },
           border: { color: theme.grid },
+          ...(bars
+            ? {}
+            : {
+                afterBuildTicks: (axis) => {
+                  axis.ticks = roundTicks(first, last, small ? 5 : 10);
+                },
+              }),
           ticks: {
             color: theme.faint,
             font,
             maxRotation: 0,
             autoSkip: true,
             autoSkipPadding: 12,
-            ...(bars
-              ? {}
-              : {
-                  stepSize: tickStep(last - first, small ? 5 : 12),
-                  includeBounds: false,
-                  callback: (value) => formatSeconds(value),
-                }),
+            ...(bars ? {} : { callback: (value) => formatSeconds(value) }),
           },
         },
         y: {
@@ -230,6 +239,6 @@ export function chartConfig(spec, theme, { small = false } = {}) {
         },
       },
     },
-    plugins: [bandsPlugin(spec.bands, theme, small), marksPlugin(spec.marks, theme, small)],
+    plugins: [bandsPlugin(spec.bands, theme, small, stacked), marksPlugin(spec.marks, theme, small)],
   };
 }

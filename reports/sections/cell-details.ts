@@ -20,22 +20,38 @@ function steps(cell: AnalysedCell): Html {
   )}</ol>`;
 }
 
-/** Clients by number of disconnects: none, one, two or more. */
+type Bar = readonly [label: string, number: number, bad?: boolean];
+
+function barList(bars: readonly Bar[], whole: number): Html {
+  return html`<div class="bars">${bars.map(
+    ([label, number, bad = false]) =>
+      html`<span>${label}</span><div class="bar${bad && ' bad'}"><i style="width:${((100 * number) / Math.max(1, whole)).toFixed(2)}%"></i></div><span>${count(number)} <span class="note">(${percent(number / Math.max(1, whole))})</span></span>`,
+  )}</div>`;
+}
+
+/** Clients by number of disconnects, and how their disconnects showed. */
 function disconnectsPerClient(cell: AnalysedCell): Html {
   const { disconnectsPerClient: histogram, clients } = cell.result.fleet;
+  const { document, ledger } = cell.result;
   const [none = 0, one = 0, ...more] = histogram;
-  const bars: [string, number, boolean][] = [
-    ['not dropped', none, false],
-    ['dropped once', one, false],
-    ...more.map((number, index): [string, number, boolean] => [`dropped ${index + 2} times`, number, true]),
-  ];
+  const ways = new Map<string, number>();
+  for (const { showed, asked } of ledger.rows) {
+    const way = asked ? 'left on request' : showed;
+    ways.set(way, (ways.get(way) ?? 0) + 1);
+  }
+  const sorted = [...ways].sort(([, a], [, b]) => b - a);
   return html`<figure>
 <h4>Disconnects per client</h4>
-<div class="bars">${bars.map(
-    ([label, number, bad]) =>
-      html`<span>${label}</span><div class="bar${bad && ' bad'}"><i style="width:${((100 * number) / Math.max(1, clients)).toFixed(2)}%"></i></div><span>${count(number)} <span class="note">(${percent(number / Math.max(1, clients))})</span></span>`,
-  )}</div>
-<figcaption>A release should drop each client at most once.</figcaption>
+${barList(
+  [
+    ['not dropped', none],
+    ['dropped once', one],
+    ...more.map((number, index): Bar => [`dropped ${index + 2} times`, number, true]),
+  ],
+  clients,
+)}
+<figcaption>A release should drop each client at most once.${document.healed > 0 && ` ${plural(document.healed, 'client')} fell silent and healed before the heartbeat gave up.`}${document.replacedConnections > 0 && ` ${plural(document.replacedConnections, 'connection')} were replaced before they were closed, which counts as no disconnect.`}</figcaption>
+${sorted.length > 0 && html`<h4>How the disconnects showed to the clients</h4>${barList(sorted, ledger.rows.length)}`}
 </figure>`;
 }
 
@@ -56,10 +72,16 @@ function causes(cell: AnalysedCell): Html {
   const firstOf = new Map<number, LedgerRow>();
   for (const row of rows) if (!firstOf.has(row.chain)) firstOf.set(row.chain, row);
   return html`<h3>Causes</h3>
-<div class="bars">${sorted.map(
-    ([cause, list]) =>
-      html`<span>${CAUSES[cause].title}</span><div class="bar${cause === 'unattributed' && ' bad'}"><i style="width:${((100 * list.length) / rows.length).toFixed(2)}%"></i></div><span>${plural(list.length, 'disconnect')}${list.some(({ inferred }) => inferred) && ' (inferred)'}</span>`,
-  )}</div>
+${barList(
+  sorted.map(
+    ([cause, list]): Bar => [
+      `${CAUSES[cause].title}${list.some(({ inferred }) => inferred) ? ' (inferred)' : ''}`,
+      list.length,
+      cause === 'unattributed',
+    ],
+  ),
+  rows.length,
+)}
 ${sorted.map(([cause]) => html`<p class="note"><strong>${CAUSES[cause].title}:</strong> ${CAUSES[cause].says}</p>`)}
 <h3>What led to the losses</h3>
 ${told.map(({ chain, index }) => {

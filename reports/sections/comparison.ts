@@ -38,6 +38,11 @@ function columns(cells: readonly AnalysedCell[]): Column[] {
       : []),
     ...varyingAxes(cells).map(axis),
     ...(several(({ header }) => header.seed) ? [number('seed', ({ header }) => header.seed, String)] : []),
+    {
+      title: 'verdict',
+      show: ({ result }) => badge(result.document.verdict),
+      key: ({ result }) => ['pass', 'unknown', 'fail'].indexOf(result.document.verdict),
+    },
     number('dropped', ({ result }) => result.document.droppedShare, percent),
     {
       title: '95 % interval',
@@ -68,11 +73,6 @@ function columns(cells: readonly AnalysedCell[]): Column[] {
     number('away p50', ({ result }) => result.document.timeAway?.p50, time),
     number('away p95', ({ result }) => result.document.timeAway?.p95, time),
     number('all on v2 after', ({ result }) => result.document.allOnV2Millis, time),
-    {
-      title: 'verdict',
-      show: ({ result }) => badge(result.document.verdict),
-      key: ({ result }) => ['pass', 'unknown', 'fail'].indexOf(result.document.verdict),
-    },
   ];
 }
 

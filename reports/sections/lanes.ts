@@ -144,14 +144,16 @@ function nodeLanes(history: History, window: Window): Html[] {
   );
 }
 
-/** Times under the lanes, at a handful of round places. */
-function axis(window: Window): Html {
+/** Times under the lanes, at a handful of even places. */
+function axisTrack(window: Window): Html {
   const places = [0, 0.25, 0.5, 0.75, 1].map((share) => window.from + share * (window.to - window.from));
-  return html`<span class="name"></span><div class="track axis">${places.map(
+  return html`<div class="track axis">${places.map(
     (at) =>
       html`<span style="left:${position(at, window)}">${since(Math.round(at / 1000) * 1000, window)}</span>`,
   )}</div>`;
 }
+
+const axis = (window: Window) => html`<span class="name"></span>${axisTrack(window)}`;
 
 /** Steps, endpoints, balancer, rules and pods as lanes over one time axis. */
 export function clusterLanes(cell: AnalysedCell): Html {
@@ -191,14 +193,14 @@ export function clientStrips(cell: AnalysedCell, most: number): Html {
   const look = (state: string) => (['v1', 'v2', 'away', 'silent'].includes(state) ? state : 'other');
   return html`<figure>
 <h4>The lives of ${plural(shown.length, 'client')}</h4>
-<div class="lanes strips" role="img" aria-label="A strip for each of ${shown.length} sampled clients: connected to v1 or v2, silent, or away.">${shown.map(
+<div class="strips" role="img" aria-label="A strip for each of ${shown.length} sampled clients: connected to v1 or v2, silent, or away.">${shown.map(
     ({ client, stretches }) =>
-      html`<span class="name">${client}</span>${track(
+      html`<div title="${client}">${track(
         stretches.map(({ from, to, state }) => ({ from, to, look: look(state), title: '' })),
         window,
         true,
-      )}`,
-  )}${axis(window)}</div>
+      )}</div>`,
+  )}${axisTrack(window)}</div>
 <div class="legend"><span><i class="c-v1"></i>on v1</span><span><i class="c-v2"></i>on v2</span><span><i class="c-silent"></i>silent, not yet noticed</span><span><i class="c-away"></i>away</span></div>
 <figcaption>Sample: ${every * stride === 1 ? 'every client' : `client 0 and every ${every * stride}. one after it`}, of ${plural(cell.result.document.clients, 'client')}; the same for every cell of this size.</figcaption>
 </figure>`;

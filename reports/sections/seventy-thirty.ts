@@ -61,7 +61,7 @@ ${seenTable(cells)}
 ${hypothesisTable(cells)}
 <p class="note">A cell tells which mechanism works under its own settings. Which settings the asker’s cluster had is not known; that takes the check below.</p>
 <h3>Check your own cluster in one minute</h3>
-<pre tabindex="0">kubectl get service NAME -o jsonpath='{.spec.externalTrafficPolicy} {.spec.healthCheckNodePort}{"\n"}'
+<pre tabindex="0">kubectl get service NAME -o jsonpath='{.spec.externalTrafficPolicy} {.spec.healthCheckNodePort}{"\\n"}'
 gcloud compute target-pools list; gcloud compute target-pools get-health NAME --region REGION
 kubectl -n kube-system get daemonset anetd kube-proxy</pre>
 <p><code>Local</code> with a target pool and kube-proxy is H1’s setting; <code>anetd</code> is Dataplane V2 (H4). Then vary the number of nodes: H1 predicts that 1 − 1/N are lost (2 nodes 50 %, 3 nodes 66.7 %, 6 nodes 83.3 %), and that all hung connections heal if the selector is put back before their heartbeat gives up.</p>

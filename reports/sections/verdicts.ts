@@ -21,6 +21,9 @@ function prediction({ predicted }: CellDocument): Html | undefined {
   }</dd>`;
 }
 
+/** A number that should be 0. */
+const tally = (number: number) => html`<dd${number > 0 && html` class="bad"`}>${count(number)}</dd>`;
+
 function card(cell: AnalysedCell, cells: readonly AnalysedCell[]): Html {
   const { document } = cell.result;
   return html`<article class="card">
@@ -29,9 +32,9 @@ function card(cell: AnalysedCell, cells: readonly AnalysedCell[]): Html {
 ${range(document)}
 <dl class="facts">
 ${prediction(document)}
-<dt>dropped twice or more</dt><dd>${count(document.droppedTwice)}</dd>
-<dt>landed on the old version</dt><dd>${count(document.landedOnOld)}</dd>
-<dt>lost while their pod still served</dt><dd>${count(document.collateral)}</dd>
+<dt>dropped twice or more</dt>${tally(document.droppedTwice)}
+<dt>landed on the old version</dt>${tally(document.landedOnOld)}
+<dt>lost while their pod still served</dt>${tally(document.collateral)}
 <dt>peak reconnects per second</dt><dd>${rate(document.peakReconnectsPerSecond)} <span class="note">(theory ${rate(document.theoreticalPeakPerSecond)})</span></dd>
 <dt>time away, median / p95</dt><dd>${time(document.timeAway?.p50)} / ${time(document.timeAway?.p95)}</dd>
 </dl>
