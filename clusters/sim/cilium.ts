@@ -149,7 +149,7 @@ export class Cilium implements Dataplane {
       entry.askerPort = port;
     }
     if (known !== undefined) known.superseded = true;
-    connection.entries.push(entry);
+    this.table.confirm(entry);
     entry.translate(packet);
     return 'forward';
   }

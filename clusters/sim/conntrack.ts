@@ -9,7 +9,8 @@ import type { Packet, PacketKind } from './packet.ts';
 export interface Connection {
   /** The number of the walk under way, which the entries that serve it take on. */
   readonly walk: number;
-  readonly entries: ConntrackEntry[];
+  /** The newest entry of all, the head of a list; an array for one or two entries would cost more than they do. */
+  newest: ConntrackEntry | undefined;
   /** Brings `last` of the entries that a remembered path uses up to date. */
   touch(): void;
 }
@@ -37,6 +38,8 @@ export const NODE_TIMEOUTS: ConntrackTimeouts = {
 export class ConntrackEntry {
   readonly table: Conntrack;
   readonly connection: Connection;
+  /** The next entry of the same connection. */
+  older: ConntrackEntry | undefined = undefined;
   readonly source: Address;
   readonly sourcePort: number;
   readonly destination: Address;
@@ -128,9 +131,7 @@ export class Conntrack {
 
   /** The entry that a packet belongs to; forgets what has timed out on the way. */
   find(packet: Packet, connection: Connection, now: Millis): ConntrackEntry | undefined {
-    const { entries } = connection;
-    for (let index = entries.length - 1; index >= 0; index--) {
-      const entry = entries[index] as ConntrackEntry;
+    for (let entry = connection.newest; entry !== undefined; entry = entry.older) {
       if (entry.table !== this) continue;
       const isOriginal =
         !entry.superseded &&
@@ -140,7 +141,7 @@ export class Conntrack {
         entry.destinationPort === packet.destinationPort;
       if (!isOriginal && !answers(packet, entry)) continue;
       if (!entry.alive(now)) {
-        entries.splice(index, 1);
+        forget(entry);
         continue;
       }
       this.isReply = !isOriginal;
@@ -153,6 +154,12 @@ export class Conntrack {
   /** Whether a packet without an entry is NEW; otherwise it is INVALID, and no NAT touches it. */
   startsEntry(kind: PacketKind): boolean {
     return kind === 'syn' || (kind === 'data' && this.loose);
+  }
+
+  /** Makes a new entry known. */
+  confirm(entry: ConntrackEntry): void {
+    entry.older = entry.connection.newest;
+    entry.connection.newest = entry;
   }
 
   /** A packet of this entry was let through; `isReply` says in which direction it went. */
@@ -176,6 +183,14 @@ export class Conntrack {
   flush(): void {
     this.generation++;
   }
+}
+
+function forget(gone: ConntrackEntry): void {
+  const { connection } = gone;
+  if (connection.newest === gone) connection.newest = gone.older;
+  else
+    for (let entry = connection.newest; entry !== undefined; entry = entry.older)
+      if (entry.older === gone) entry.older = gone.older;
 }
 
 const answers = (packet: Packet, entry: ConntrackEntry) =>

@@ -277,11 +277,7 @@ export class Fabric {
     if (kind === 'syn') return this.lost('reset', pod.name, `nothing listens on ${from}`);
     return flow.pod === pod && !flow.isServerOpen
       ? this.lost('reset', pod.name, `${from} has closed this connection`)
-      : this.lost(
-          'misdelivered',
-          pod.name,
-          `no connection of ${from} with ${formatAddress(source)}:${sourcePort}`,
-        );
+      : this.lost('misdelivered', pod.name, `${from} knows no such connection`);
   }
 
   /** The client's TCP knows its connection by the address it dialled. */

@@ -16,7 +16,7 @@ export class Flow implements Connection, TrackedFlow {
   readonly address: Address;
   readonly port: number;
   readonly frontend: Frontend;
-  readonly entries: ConntrackEntry[] = [];
+  newest: ConntrackEntry | undefined = undefined;
   tracked: SimNode | undefined = undefined;
   trackedAt: Millis = 0;
   trackedGeneration = 0;
@@ -87,7 +87,7 @@ export class Flow implements Connection, TrackedFlow {
     this.stamp = this.sum();
     this.seen = epoch;
     this.patience = this.frontend.idle;
-    for (const entry of this.entries)
+    for (let entry = this.newest; entry !== undefined; entry = entry.older)
       if (entry.walk === this.walk && entry.timeout() < this.patience) this.patience = entry.timeout();
   }
 
@@ -98,7 +98,7 @@ export class Flow implements Connection, TrackedFlow {
   touch(): void {
     if (this.stamp < 0) return;
     if (this.trackedAt < this.last) this.trackedAt = this.last;
-    for (const entry of this.entries)
+    for (let entry = this.newest; entry !== undefined; entry = entry.older)
       if (entry.walk === this.walk && entry.last < this.last) entry.last = this.last;
   }
 

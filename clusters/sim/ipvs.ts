@@ -134,7 +134,7 @@ export class Ipvs implements Dataplane {
       entry.asker = this.node.address;
       entry.askerPort = port;
     }
-    connection.entries.push(entry);
+    this.table.confirm(entry);
     entry.translate(packet);
     return 'forward';
   }

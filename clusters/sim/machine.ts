@@ -11,7 +11,7 @@ import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plan
 import type { NodeRules } from '../control-plane/rules.ts';
 import { type ConnectionHost, SimConnection } from './connection.ts';
 import { Fabric } from './fabric.ts';
-import { parseAddress, parseCidr } from './ipv4.ts';
+import { type Address, parseAddress, parseCidr } from './ipv4.ts';
 import { SimPod } from './pod.ts';
 
 /** A Node.js process whose image is there listens after about a second. */
@@ -30,6 +30,7 @@ export class SimMachine implements Machine, ConnectionHost {
   private readonly clients = parseCidr(CLIENT_CIDR).network;
   /** How often each client has dialled: every attempt has a port of its own. */
   private readonly dialled: number[] = [];
+  private readonly addresses = new Map<string, Address>();
 
   constructor(options: {
     clock: Clock;
@@ -113,10 +114,16 @@ export class SimMachine implements Machine, ConnectionHost {
     const flow = this.fabric.flow(
       (this.clients + number) | 0,
       PORTS.least + (attempt % PORTS.count),
-      parseAddress(target.address),
+      this.address(target.address),
       target.port,
     );
     return new SimConnection(this, flow, () => clientName(group, number), handlers);
+  }
+
+  private address(text: string): Address {
+    const known = this.addresses.get(text) ?? parseAddress(text);
+    this.addresses.set(text, known);
+    return known;
   }
 
   /** Nothing outlives the run: the clock stops, and with it all that was scheduled. */

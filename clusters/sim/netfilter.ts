@@ -72,7 +72,7 @@ export class Netfilter implements Dataplane {
     if (forward !== 'forward') return forward;
     if (fresh !== undefined && !this.postrouting(packet, fresh, now)) return 'drop';
     // Only what was let through becomes an entry (or keeps one alive).
-    if (fresh !== undefined) connection.entries.push(fresh);
+    if (fresh !== undefined) conntrack.confirm(fresh);
     if (entry !== undefined) conntrack.accept(entry, packet.kind, isReply, now);
     return 'forward';
   }
