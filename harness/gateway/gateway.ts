@@ -1,7 +1,8 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type DrainHow, drainPlan, SERVICE_RESTART } from './drain.ts';
+import { performPlan } from './perform-plan.ts';
 
 /** What the gateway does with its connections on SIGTERM. */
 export type Drain = 'abrupt' | 'close-all' | 'paced';
@@ -23,6 +24,10 @@ export interface GatewayOptions {
   /** Model milliseconds since any origin. */
   now(): number;
   after(delay: number, fire: () => void): void;
+  /** Serves a connection instead of greeting it and answering its pings. */
+  serve?(socket: WebSocket, request: IncomingMessage): void;
+  /** Answers a request to the admin port that a gateway knows nothing of; undefined where it is not known either. */
+  command?(method: string, url: URL): [status: number, body: unknown] | undefined;
   /** One JSON line of what the gateway did. */
   log(line: Readonly<Record<string, unknown>>): void;
   /** Ends the process; the last thing a gateway does. */
@@ -56,9 +61,10 @@ export class Gateway {
       server: this.server,
       perMessageDeflate: false,
       clientTracking: false,
+      autoPong: options.serve === undefined,
       closeTimeout: options.closeTimeout,
     } as ConstructorParameters<typeof WebSocketServer>[0]);
-    this.webSockets.on('connection', (socket) => this.accept(socket));
+    this.webSockets.on('connection', (socket, request) => this.accept(socket, request));
     this.admin = createServer((request, response) => {
       answer(response, ...this.control(request.method ?? 'GET', request.url ?? '/'));
     });
@@ -100,28 +106,23 @@ export class Gateway {
   private start(method: DrainHow, over: number, finished: () => void): void {
     this.log('drain', `${method} over ${over} ms`);
     const waiting = [...this.connections];
-    const plan = drainPlan(waiting.length, over);
-    const began = this.options.now();
-    let asked = 0;
-    // Each turn asks all that are due by now, so that coarse timers never stretch the drain.
-    const turn = () => {
-      const elapsed = this.options.now() - began;
-      for (; asked < plan.length && (plan[asked] as number) <= elapsed; asked++)
-        ask(waiting[asked] as WebSocket, method);
-      if (asked === plan.length) finished();
-      else this.options.after((plan[asked] as number) - elapsed, turn);
-    };
-    turn();
+    performPlan(
+      drainPlan(waiting.length, over),
+      this.options,
+      (index) => ask(waiting[index] as WebSocket, method),
+      finished,
+    );
   }
 
-  private accept(socket: WebSocket): void {
+  private accept(socket: WebSocket, request: IncomingMessage): void {
     this.connections.add(socket);
     socket.on('error', ignore);
     socket.on('close', () => {
       this.connections.delete(socket);
       this.endIfEmpty();
     });
-    socket.send(this.greeting);
+    if (this.options.serve === undefined) socket.send(this.greeting);
+    else this.options.serve(socket, request);
     if (this.refusing) ask(socket, 'close');
   }
 
@@ -164,7 +165,7 @@ export class Gateway {
         return [202, { draining: this.connections.size }];
       }
       default:
-        return [404, { error: `no ${method} ${url.pathname}` }];
+        return this.options.command?.(method, url) ?? [404, { error: `no ${method} ${url.pathname}` }];
     }
   }
 }
