@@ -1,7 +1,7 @@
 import type { V1Pod, V1PodTemplateSpec, V1ReplicaSet, V1ReplicaSetStatus } from '@kubernetes/client-node';
 import type { Millis } from '../../harness/duration.ts';
 import { replicasOf } from './fenceposts.ts';
-import { annotationsOf, createdAt, nameOf, ownedBy, timeOf, uidOf } from './objects.ts';
+import { annotationsOf, nameOf, ownedBy, uidOf } from './objects.ts';
 import { isPodActive, isPodAvailable, isPodReady, podCondition, readySince, restartsOf } from './pods.ts';
 
 /** Of its controller; pods of lower cost are deleted first. */
@@ -102,20 +102,25 @@ export function compareVictims(left: V1Pod, right: V1Pod, rank: (pod: V1Pod) => 
     rank(right) - rank(left) ||
     (isPodReady(left) && isPodReady(right) ? byAge(left, right, readyTime, now) : 0) ||
     restartsOf(right) - restartsOf(left) ||
-    byAge(left, right, createdAt, now) ||
-    (uidOf(left) < uidOf(right) ? -1 : uidOf(left) > uidOf(right) ? 1 : 0)
+    byAge(left, right, creationTime, now) ||
+    byUid(left, right)
   );
 }
 
-const readyTime = (pod: V1Pod) => timeOf(podCondition(pod, 'Ready')?.lastTransitionTime);
+const readyTime = (pod: V1Pod) => podCondition(pod, 'Ready')?.lastTransitionTime;
+const creationTime = (pod: V1Pod) => pod.metadata?.creationTimestamp;
 
 /** The younger first, where the ages differ in magnitude; of one magnitude the uid decides, which is as good as chance. */
-function byAge(left: V1Pod, right: V1Pod, time: (pod: V1Pod) => Millis, now: Millis): number {
-  if (time(left) === time(right)) return 0;
-  const difference = magnitude(now - time(left)) - magnitude(now - time(right));
-  if (difference !== 0) return difference;
-  return uidOf(left) < uidOf(right) ? -1 : 1;
+function byAge(left: V1Pod, right: V1Pod, time: (pod: V1Pod) => Date | undefined, now: Millis): number {
+  const [a, b] = [time(left)?.getTime(), time(right)?.getTime()];
+  if (a === b) return 0;
+  // Who has no time goes first (afterOrZero).
+  if (a === undefined || b === undefined) return a === undefined ? -1 : 1;
+  return magnitude(now - a) - magnitude(now - b) || byUid(left, right);
 }
+
+const byUid = (left: V1Pod, right: V1Pod) =>
+  uidOf(left) < uidOf(right) ? -1 : uidOf(left) > uidOf(right) ? 1 : 0;
 
 /** Upstream takes the whole part of log2 of the age in nanoseconds; -1 for an age of nothing. */
 const magnitude = (age: Millis) => (age > 0 ? Math.floor(Math.log2(age * 1e6)) : -1);
