@@ -7,6 +7,7 @@ import type { Fabric } from './fabric.ts';
 import type { Flow } from './flow.ts';
 import type { GatewayConnection } from './gateway.ts';
 import type { SimPod } from './pod.ts';
+import type { Relay } from './process.ts';
 
 /** What a connection needs of the machine it belongs to. */
 export interface ConnectionHost {
@@ -38,6 +39,7 @@ export class SimConnection implements Socket, GatewayConnection {
   /** Undefined once the client knows nothing of the connection any more. */
   private handlers: SocketHandlers | undefined;
   private pod: SimPod | undefined;
+  private relay: Relay | undefined;
   private state: 'connecting' | 'open' | 'leaving' | 'closed' = 'connecting';
   /** The gateway has sent its close frame. */
   private isClosing = false;
@@ -62,7 +64,7 @@ export class SimConnection implements Socket, GatewayConnection {
     const { fabric, clock } = this.host;
     const delivery = fabric.exchange(this.flow, 'data', clock.now());
     // The usual case first, as it happens millions of times.
-    if (delivery === 'delivered') this.handlers?.answered();
+    if (delivery === 'delivered') this.answered();
     else {
       this.hasUnanswered = true;
       this.undelivered(delivery);
@@ -163,7 +165,7 @@ export class SimConnection implements Socket, GatewayConnection {
     }
     this.hasUnanswered = false;
     if (this.pod === undefined) this.upgraded();
-    else if (this.state === 'open') this.handlers?.answered();
+    else if (this.state === 'open') this.answered();
     if (this.state === 'leaving') this.transmit();
   }
 
@@ -178,9 +180,21 @@ export class SimConnection implements Socket, GatewayConnection {
   }
 
   private upgraded(): void {
-    this.pod = this.flow.pod as SimPod;
-    this.handlers?.opened(this.pod.gateway.greeting);
-    this.pod.gateway.accept(this);
+    const pod = this.flow.pod as SimPod;
+    const welcome = pod.process.upgrade(this);
+    if (typeof welcome === 'string') {
+      this.flow.shut();
+      this.host.clock.after(0, () => this.fail({ how: 'refused', why: welcome }));
+      return;
+    }
+    this.pod = pod;
+    this.relay = welcome.relay;
+    this.handlers?.opened(welcome.greeting);
+    pod.process.accept(this);
+  }
+
+  private answered(): void {
+    if (this.relay === undefined || this.relay.passes()) this.handlers?.answered();
   }
 
   private closedByGateway(): void {
@@ -219,7 +233,7 @@ export class SimConnection implements Socket, GatewayConnection {
     if (pod === undefined) return;
     this.pod = undefined;
     this.flow.shut();
-    pod.gateway.left(this);
+    pod.process.left(this);
   }
 
   private lost(verdict: Verdict): void {

@@ -127,6 +127,11 @@ export class Fabric {
     this.epoch++;
   }
 
+  /** The pod that has this address now. */
+  podAt(address: Address): PodEnd | undefined {
+    return this.pods.get(address);
+  }
+
   /** The pod's network namespace is torn down; later packets find no such host. */
   removePod(pod: PodEnd): void {
     pod.epoch++;

@@ -1,13 +1,17 @@
 import type { Clock } from '../../harness/clock.ts';
-import type { Greeting } from '../../harness/cluster.ts';
 import type { Millis } from '../../harness/duration.ts';
 import type { TimedEvent } from '../../harness/event.ts';
 import { type DrainHow, drainPlan } from '../../harness/gateway/drain.ts';
+import type { SimProcess, Welcome } from './process.ts';
 
 /** One client's connection as the gateway holds it. */
 export interface GatewayConnection {
   /** Sends a close frame (1012), or a message that asks the client to leave. */
   ask(how: DrainHow): void;
+  /** The gateway's process has ended and its kernel closes this connection. */
+  end(): void;
+  /** The gateway is gone with its node or its network; nothing is sent. */
+  vanish(): void;
 }
 
 /** What a gateway is, as its environment says (harness/gateway/main.ts). */
@@ -35,9 +39,9 @@ export function gatewaySettings(env: Readonly<Record<string, string>>): GatewayS
 }
 
 /** The modelled gateway: does what harness/gateway/gateway.ts does, without sockets. */
-export class SimGateway {
+export class SimGateway implements SimProcess {
   readonly settings: GatewaySettings;
-  readonly greeting: Greeting;
+  private readonly welcome: Welcome;
   readonly connections = new Set<GatewayConnection>();
   private readonly clock: Clock;
   private readonly record: (event: TimedEvent) => void;
@@ -56,10 +60,18 @@ export class SimGateway {
   ) {
     this.settings = settings;
     const { pod, version, node } = settings;
-    this.greeting = { pod, version, ...(node === undefined ? {} : { node }) };
+    this.welcome = { greeting: { pod, version, ...(node === undefined ? {} : { node }) } };
     this.clock = host.clock;
     this.record = host.record;
     this.exit = host.exit;
+  }
+
+  listens(port: number): boolean {
+    return port === this.settings.port;
+  }
+
+  upgrade(): Welcome {
+    return this.welcome;
   }
 
   /** A client has connected and been greeted. */
@@ -97,7 +109,8 @@ export class SimGateway {
   }
 
   /** The status that a request to the admin port is answered with. */
-  request(method: string, path: string): number {
+  request(method: string, path: string, port: number): number | undefined {
+    if (port !== this.settings.adminPort) return undefined;
     const url = new URL(path, 'http://gateway');
     switch (`${method} ${url.pathname}`) {
       case 'GET /livez':

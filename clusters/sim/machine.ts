@@ -26,6 +26,7 @@ export class SimMachine implements Machine, ConnectionHost {
   readonly fabric: Fabric;
   readonly record: (event: TimedEvent) => void;
   private readonly bootTime: Millis;
+  private readonly random: Random;
   private readonly pods = new Set<SimPod>();
   private readonly clients = parseCidr(CLIENT_CIDR).network;
   /** How often each client has dialled: every attempt has a port of its own. */
@@ -44,6 +45,7 @@ export class SimMachine implements Machine, ConnectionHost {
     this.clock = options.clock;
     this.record = options.record;
     this.bootTime = options.bootTime ?? BOOT_TIME;
+    this.random = options.random.fork('pods');
     this.fabric = new Fabric({
       random: options.random.fork('fabric'),
       loose: options.axes.tcpLoose === '1',
@@ -80,6 +82,7 @@ export class SimMachine implements Machine, ConnectionHost {
         node,
         bootTime,
         record,
+        random: this.random.fork(start.pod.metadata?.name ?? ''),
       },
     );
     this.pods.add(pod);

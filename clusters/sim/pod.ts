@@ -2,19 +2,23 @@ import type { Clock } from '../../harness/clock.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import type { TimedEvent } from '../../harness/event.ts';
+import type { Random } from '../../harness/random.ts';
+import { INGRESS_IMAGE } from '../../harness/workload.ts';
+import type { IngressConfig } from '../control-plane/ingress.ts';
 import type { PodProcess, PodStart } from '../control-plane/machine.ts';
-import type { SimConnection } from './connection.ts';
 import type { Fabric, PodEnd } from './fabric.ts';
 import { gatewaySettings, SimGateway } from './gateway.ts';
+import { ingressSettings, SimIngress } from './ingress.ts';
 import { type Address, parseAddress } from './ipv4.ts';
 import type { SimNode } from './node.ts';
+import type { SimProcess } from './process.ts';
 
-/** One pod: its address on a node, and the gateway process in it. */
+/** One pod: its address on a node, and the process in it, which its image decides. */
 export class SimPod implements PodEnd, PodProcess {
   readonly name: string;
   readonly address: Address;
   readonly node: SimNode;
-  readonly gateway: SimGateway;
+  readonly process: SimProcess;
   epoch = 0;
   private state: 'starting' | 'running' | 'gone' = 'starting';
   private readonly start: PodStart;
@@ -31,6 +35,7 @@ export class SimPod implements PodEnd, PodProcess {
       /** From the start of the process until it listens. */
       bootTime: Millis;
       record: (event: TimedEvent) => void;
+      random: Random;
     },
   ) {
     this.start = start;
@@ -40,7 +45,11 @@ export class SimPod implements PodEnd, PodProcess {
     this.name = start.pod.metadata?.name ?? '';
     this.address = parseAddress(start.address);
     const exit = (why: string) => this.exit(why);
-    this.gateway = new SimGateway(gatewaySettings({ POD_NAME: this.name, ...start.env }), { ...host, exit });
+    const env = { POD_NAME: this.name, ...start.env };
+    this.process =
+      start.pod.spec?.containers[0]?.image === INGRESS_IMAGE
+        ? new SimIngress(ingressSettings(env), { ...host, exit })
+        : new SimGateway(gatewaySettings(env), { ...host, exit });
     this.timer = host.clock.after(host.bootTime, () => {
       this.state = 'running';
       start.started();
@@ -49,7 +58,7 @@ export class SimPod implements PodEnd, PodProcess {
   }
 
   listens(port: number): boolean {
-    return this.state === 'running' && port === this.gateway.settings.port;
+    return this.state === 'running' && this.process.listens(port);
   }
 
   probe(path: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
@@ -65,9 +74,9 @@ export class SimPod implements PodEnd, PodProcess {
 
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (this.state === 'gone') return;
-    if (signal === 'SIGTERM' && this.state === 'running') this.gateway.terminate();
+    if (signal === 'SIGTERM' && this.state === 'running') this.process.terminate();
     else {
-      this.gateway.kill(signal);
+      this.process.kill(signal);
       this.exit(signal);
     }
   }
@@ -79,23 +88,28 @@ export class SimPod implements PodEnd, PodProcess {
     if (status >= 300) throw new HarnessError(`POST ${path} to pod ${this.name}: answered ${status}`);
   }
 
+  async configure(config: IngressConfig, reload: boolean): Promise<void> {
+    if (this.state !== 'running' || this.process.configure === undefined)
+      throw new HarnessError(`pod ${this.name} cannot be configured: no ingress controller runs in it`);
+    this.process.configure(config, reload);
+  }
+
   /** The node is gone, and with it everything on it: nobody is told anything. */
   vanish(): void {
     if (this.state === 'gone') return;
-    this.gateway.kill('its node is gone');
-    for (const connection of this.gateway.connections) (connection as SimConnection).vanish();
+    this.process.kill('its node is gone');
+    for (const connection of this.process.connections) connection.vanish();
     this.ended('its node is gone');
   }
 
   private admin(method: string, path: string, port: number): number | undefined {
-    if (this.state !== 'running' || port !== this.gateway.settings.adminPort) return undefined;
-    return this.gateway.request(method, path);
+    return this.state === 'running' ? this.process.request(method, path, port) : undefined;
   }
 
   /** The process ends: its kernel closes what is open, then the pod's network goes. */
   private exit(why: string): void {
     if (this.state === 'gone') return;
-    for (const connection of this.gateway.connections) (connection as SimConnection).end();
+    for (const connection of this.process.connections) connection.end();
     this.ended(why);
   }
 

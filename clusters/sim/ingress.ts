@@ -1,0 +1,277 @@
+import type { Clock } from '../../harness/clock.ts';
+import type { Millis } from '../../harness/duration.ts';
+import type { TimedEvent } from '../../harness/event.ts';
+import type { DrainHow } from '../../harness/gateway/drain.ts';
+import type { Random } from '../../harness/random.ts';
+import {
+  BACKENDS_SYNC_INTERVAL,
+  chooseBackend,
+  findLocation,
+  type HopAct,
+  hopEvent,
+  type IngressConfig,
+  type IngressLocation,
+  WORKER_SHUTDOWN_TIMEOUT,
+} from '../control-plane/ingress.ts';
+import type { Fabric } from './fabric.ts';
+import type { GatewayConnection } from './gateway.ts';
+import { parseAddress } from './ipv4.ts';
+import type { SimPod } from './pod.ts';
+import type { Relay, SimProcess, Welcome } from './process.ts';
+
+/** proxy_next_upstream_tries (ing configmap.md proxy-next-upstream-tries). */
+const UPSTREAM_TRIES = 3;
+
+/** What an ingress controller is, as its environment says. */
+export interface IngressSettings {
+  readonly pod: string;
+  readonly port: number;
+  readonly healthPort: number;
+}
+
+/** Reads the environment; the ports default to those of the real one (ing's 10254 for health). */
+export function ingressSettings(env: Readonly<Record<string, string>>): IngressSettings {
+  return {
+    pod: env.POD_NAME ?? 'ingress',
+    port: Number(env.PORT ?? 8080),
+    healthPort: Number(env.HEALTH_PORT ?? 10_254),
+  };
+}
+
+interface Host {
+  readonly clock: Clock;
+  readonly fabric: Fabric;
+  readonly random: Random;
+  record(event: TimedEvent): void;
+  exit(why: string): void;
+}
+
+/**
+ * The modelled nginx of an ingress controller: each WebSocket is two TCP connections, and its upstream is drawn once,
+ * at the upgrade. Endpoints are dialled at their own addresses, where no Service rule applies, so the way there is
+ * good as long as the pod and its node are. What differs from a passthrough balancer is what it does itself: a reload
+ * leaves the connections to old workers, which end them when their time is over, and silence is not tolerated.
+ */
+export class SimIngress implements SimProcess {
+  readonly host: Host;
+  private readonly settings: IngressSettings;
+  private readonly held = new Map<GatewayConnection, Held>();
+  private locations: readonly IngressLocation[] = [];
+  private dynamic: Pick<IngressConfig, 'routes' | 'backends'> = { routes: [], backends: [] };
+  /** The next endpoint of each backend. */
+  private readonly turns = new Map<string, number>();
+  private configured = false;
+  private leaving = false;
+  private ended = false;
+  /** Workers of before a reload are of an earlier generation. */
+  private generation = 0;
+  private workersSince: Millis;
+
+  constructor(settings: IngressSettings, host: Host) {
+    this.settings = settings;
+    this.host = host;
+    this.workersSince = host.clock.now();
+  }
+
+  get connections(): Iterable<GatewayConnection> {
+    return this.held.keys();
+  }
+
+  listens(port: number): boolean {
+    return port === this.settings.port && !this.leaving;
+  }
+
+  upgrade(connection: GatewayConnection): Welcome | string {
+    const location = findLocation({ locations: this.locations }, '', '/');
+    if (location === undefined) return answered(404);
+    const pod = this.choose(location.route);
+    if (typeof pod === 'number') return answered(pod);
+    const held = new Held(this, connection, pod, location.readTimeout, this.generation);
+    const welcome = pod.process.upgrade(held);
+    if (typeof welcome === 'string') return welcome;
+    this.held.set(connection, held);
+    return { greeting: welcome.greeting, relay: held };
+  }
+
+  accept(connection: GatewayConnection): void {
+    this.held.get(connection)?.begin();
+  }
+
+  left(connection: GatewayConnection): void {
+    const held = this.held.get(connection);
+    if (held === undefined) return;
+    this.forget(held);
+    held.leave();
+  }
+
+  /** For Held: the connection is over, and both its ends know. */
+  forget(held: Held): void {
+    this.held.delete(held.connection);
+    held[Symbol.dispose]();
+    if (this.leaving && this.held.size === 0) this.end();
+  }
+
+  /** For Held: tells the log what was done to connections. */
+  acted(act: HopAct['act'], connections: number): void {
+    if (connections > 0) this.host.record(hopEvent(this.settings.pod, { act, connections }));
+  }
+
+  configure(config: IngressConfig, reload: boolean): void {
+    const { clock } = this.host;
+    if (reload) {
+      this.locations = config.locations;
+      this.retireWorkers();
+    }
+    this.configured = true;
+    // The workers' timers run from their start, and what is posted waits for the next turn.
+    const turn = BACKENDS_SYNC_INTERVAL - ((clock.now() - this.workersSince) % BACKENDS_SYNC_INTERVAL);
+    clock.after(turn, () => {
+      this.dynamic = config;
+    });
+  }
+
+  /** nginx -s quit: stops to listen at once, and ends when the last connection has, or its workers' time is over. */
+  terminate(): void {
+    if (this.leaving || this.ended) return;
+    this.leaving = true;
+    if (this.held.size === 0) this.end();
+    else this.retireWorkers();
+  }
+
+  kill(): void {
+    this.ended = true;
+    for (const held of this.held.values()) {
+      held.leave();
+      held[Symbol.dispose]();
+    }
+    this.acted('killed', this.held.size);
+  }
+
+  request(method: string, path: string, port: number): number | undefined {
+    if (port !== this.settings.healthPort) return undefined;
+    if (`${method} ${path}` !== 'GET /healthz') return 404;
+    return this.configured && !this.leaving ? 200 : 503;
+  }
+
+  private retireWorkers(): void {
+    const { clock } = this.host;
+    const old = this.generation++;
+    this.workersSince = clock.now();
+    this.acted(this.leaving ? 'quit' : 'reload', this.held.size);
+    clock.after(WORKER_SHUTDOWN_TIMEOUT, () => {
+      const left = [...this.held.values()].filter(({ generation }) => generation === old);
+      if (this.ended) return;
+      this.acted('shutdown', left.length);
+      for (const held of left) held.close();
+    });
+  }
+
+  /** The pod that serves a new connection, or the status it is refused with. */
+  private choose(routeName: string): SimPod | number {
+    const { random, fabric } = this.host;
+    const route = this.dynamic.routes.find(({ name }) => name === routeName);
+    const name = route && chooseBackend(route, (total) => random.integer(0, total));
+    const endpoints = this.dynamic.backends.find((backend) => backend.name === name)?.endpoints ?? [];
+    if (name === undefined || endpoints.length === 0) return 503;
+    for (let tries = 0; tries < UPSTREAM_TRIES; tries++) {
+      const turn = this.turns.get(name) ?? random.integer(0, endpoints.length);
+      const endpoint = endpoints[turn % endpoints.length] as (typeof endpoints)[number];
+      this.turns.set(name, (turn + 1) % endpoints.length);
+      const pod = fabric.podAt(parseAddress(endpoint.address));
+      if (pod?.node.alive && pod.listens(endpoint.port)) return pod as SimPod;
+    }
+    return 502;
+  }
+
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.host.exit('exited');
+  }
+}
+
+/** As `ws` words it. */
+const answered = (status: number) => `Unexpected server response: ${status}`;
+
+/** One client's connection as nginx holds it: what the gateway sees of the client, and the other way round. */
+class Held implements GatewayConnection, Relay, Disposable {
+  readonly connection: GatewayConnection;
+  readonly generation: number;
+  private readonly ingress: SimIngress;
+  private readonly pod: SimPod;
+  private readonly readTimeout: Millis;
+  /** When a byte last came, from either side. */
+  private last: Millis;
+  private timer: Disposable | undefined;
+  private isUpstreamSilent = false;
+
+  constructor(
+    ingress: SimIngress,
+    connection: GatewayConnection,
+    pod: SimPod,
+    readTimeout: Millis,
+    generation: number,
+  ) {
+    this.ingress = ingress;
+    this.connection = connection;
+    this.pod = pod;
+    this.readTimeout = readTimeout;
+    this.generation = generation;
+    this.last = ingress.host.clock.now();
+  }
+
+  begin(): void {
+    this.pod.process.accept(this);
+    this.watch(this.readTimeout);
+  }
+
+  passes(): boolean {
+    this.last = this.ingress.host.clock.now();
+    return !this.isUpstreamSilent;
+  }
+
+  /** nginx ends it, at both sides. */
+  close(): void {
+    this.ingress.forget(this);
+    this.leave();
+    this.connection.end();
+  }
+
+  /** The client is gone. */
+  leave(): void {
+    if (!this.isUpstreamSilent) this.pod.process.left(this);
+  }
+
+  /** The gateway sends a close frame or a message, which nginx passes on. */
+  ask(how: DrainHow): void {
+    this.last = this.ingress.host.clock.now();
+    this.connection.ask(how);
+  }
+
+  /** The gateway's end is closed: nginx closes the client's. */
+  end(): void {
+    this.ingress.forget(this);
+    this.connection.end();
+  }
+
+  vanish(): void {
+    this.isUpstreamSilent = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.timer?.[Symbol.dispose]();
+  }
+
+  private watch(wait: Millis): void {
+    const { clock } = this.ingress.host;
+    this.timer = clock.after(wait, () => {
+      const left = this.last + this.readTimeout - clock.now();
+      if (left > 0) {
+        this.watch(left);
+        return;
+      }
+      this.ingress.acted('idle', 1);
+      this.close();
+    });
+  }
+}
