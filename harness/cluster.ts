@@ -48,6 +48,14 @@ export interface RunContext {
   readonly speed?: number;
 }
 
+/** Something of a provider that can be chosen beside the axes; an option of the CLI. */
+export interface ProviderOption {
+  /** What stands for the value in --help; undefined: a flag, chosen as `true`. */
+  readonly value?: string;
+  /** One line for --help. */
+  readonly help: string;
+}
+
 /** Obtains and removes clusters of one kind. */
 export interface Provider {
   readonly name: string;
@@ -63,6 +71,12 @@ export interface Provider {
   open(spec: ClusterSpec, context: RunContext): Promise<Cluster>;
   /** Removes what killed runs left behind, found by label; harmless to living runs. */
   sweep(): Promise<Removed[]>;
+  /** What can be chosen, by the option's name (`node-image`); providers may share an option. */
+  readonly options?: Readonly<Record<string, ProviderOption>>;
+  /** This provider with what was chosen, by the option's name. @throws UsageError naming every value that is not allowed. */
+  configure?(chosen: Readonly<Record<string, string>>): Provider;
+  /** Called once after a run's last cell: removes what was held ready for a next one. */
+  close?(): Promise<void>;
 }
 
 /** One client's address in the fleet: its number within its group, and what it dials. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { gatewayImageName, imageContext, imageFiles } from './gateway-image.ts';
 
@@ -22,7 +23,7 @@ test("the image's name is made of its content", async () => {
 });
 
 test('what goes into the image is enough to run the gateway', async () => {
-  await using context = await imageContext();
+  await using context = await imageContext(tmpdir());
   expect((await readdir(context.directory)).sort()).toEqual([
     'Dockerfile',
     'gateway',

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GATEWAY_IMAGE } from '../../harness/workload.ts';
-import { command } from '../command.ts';
+import type { OwnedCommand } from './owned-command.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const GATEWAY = join(ROOT, 'harness', 'gateway');
@@ -34,9 +33,11 @@ export async function gatewayImageName(repository = GATEWAY_IMAGE): Promise<stri
   return `${repository}:${hash.digest('hex').slice(0, 12)}`;
 }
 
-/** Writes the build context to a fresh directory, which disposing removes. */
-export async function imageContext(): Promise<AsyncDisposable & { readonly directory: string }> {
-  const directory = await mkdtemp(join(tmpdir(), 'onedrop-image-'));
+/** Writes the build context to a fresh directory below `parent`, which disposing removes. */
+export async function imageContext(
+  parent: string,
+): Promise<AsyncDisposable & { readonly directory: string }> {
+  const directory = await mkdtemp(join(parent, 'image-'));
   for (const [name, path] of await imageFiles()) {
     await mkdir(join(directory, name, '..'), { recursive: true });
     await cp(path, join(directory, name));
@@ -46,17 +47,20 @@ export async function imageContext(): Promise<AsyncDisposable & { readonly direc
 }
 
 /** Builds the gateway's image into the local Docker engine unless it is there, and returns its name. @throws CommandError. */
-export async function buildGatewayImage(signal?: AbortSignal): Promise<string> {
+export async function buildGatewayImage(
+  run: OwnedCommand,
+  parent: string,
+  options: { signal?: AbortSignal } = {},
+): Promise<string> {
   const image = await gatewayImageName();
-  const options = signal === undefined ? {} : { signal };
-  const found = await command('docker', ['image', 'ls', '--quiet', image], options);
+  const found = await run('docker', ['image', 'ls', '--quiet', image], options);
   if (found.trim() !== '') return image;
-  await using context = await imageContext();
-  await command('docker', ['build', '--quiet', '--tag', image, context.directory], options);
+  await using context = await imageContext(parent);
+  await run('docker', ['build', '--quiet', '--tag', image, context.directory], options);
   return image;
 }
 
-/** Builds it for both usual architectures and pushes it to a registry. Returns the command, for those who only print it. */
+/** The command that builds it for both usual architectures and pushes it to a registry. */
 export const pushCommand = (image: string, directory: string): [file: string, args: string[]] => [
   'docker',
   ['buildx', 'build', '--platform', 'linux/amd64,linux/arm64', '--tag', image, '--push', directory],

@@ -12,6 +12,7 @@ import type {
 import type { Millis } from '../../harness/duration.ts';
 import { formatDuration } from '../../harness/duration.ts';
 import { NotReachedError } from '../../harness/errors.ts';
+import { watchHarness } from '../../harness/innocence-clock.ts';
 import type { Random } from '../../harness/random.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
 import { dialWebSocket } from '../../harness/websocket.ts';
@@ -24,7 +25,7 @@ import { GatewayLogs } from './gateway-logs.ts';
 import type { Dress } from './kube-client.ts';
 import { KubeClient } from './kube-client.ts';
 import { Observer } from './observer.ts';
-import { createRunNamespace, MANAGED_BY, namespaceName, RUN_LABEL } from './run-namespace.ts';
+import { createRunNamespace, MANAGED_BY, RUN_LABEL } from './run-namespace.ts';
 
 /** The control group's Deployment and Service: a pod that no step touches, whose clients must not notice anything. */
 const CONTROL = 'control';
@@ -38,6 +39,8 @@ export interface KubernetesClusterOptions {
   readonly spec: ClusterSpec;
   readonly context: RunContext;
   readonly config: KubeConfig;
+  /** Of the namespace, and of the lease that says whether its run lives. */
+  readonly name: string;
   /** The gateway's image as this cluster's nodes can pull it, or have it. */
   readonly image: string;
   readonly entrance: Entrance;
@@ -59,6 +62,8 @@ export class KubernetesCluster implements Cluster {
   /** What a provider adds to `collect`. */
   readonly collectors: ((directory: string) => Promise<void>)[] = [];
   private failure: Error | undefined;
+  private readonly retain: boolean;
+  private retained = false;
   private readonly entrance: Entrance;
   private readonly random: Record<ClientGroup, Random>;
   private readonly resources: AsyncDisposableStack;
@@ -73,6 +78,7 @@ export class KubernetesCluster implements Cluster {
     this.observer = parts.observer;
     this.facts = parts.facts;
     this.entrance = options.entrance;
+    this.retain = options.retain ?? false;
     const random = options.context.random.fork('way in');
     this.random = { fleet: random.fork('fleet'), control: random.fork('control') };
     this.resources = resources;
@@ -80,15 +86,15 @@ export class KubernetesCluster implements Cluster {
 
   /** Makes the namespace, watches it, and brings up the control pod; whatever fails, nothing is left. */
   static async open(options: KubernetesClusterOptions): Promise<KubernetesCluster> {
-    const { spec, context, config, image } = options;
+    const { spec, context, config, image, name: namespace } = options;
     await using resources = new AsyncDisposableStack();
     const clock = new ScaledClock(1);
-    const namespace = namespaceName(spec.name);
     const dress = dresser(image, namespace, options.balancedService ?? ((service) => service));
     const kube = await KubeClient.connect({ config, clock, namespace, dress });
     const facts = { ...(await clusterFacts(kube)), ...options.facts };
     resources.use(await createRunNamespace(kube.connection, clock, namespace));
     const record = context.record.bind(context);
+    resources.use(watchHarness(clock, (event) => record({ at: clock.now(), ...event })));
     const observer = resources.use(new Observer(kube, clock, record));
     const logs = resources.use(new GatewayLogs(kube, clock, record));
     observer.on('Pod', { changed: (pod) => logs.changed(pod) });
@@ -132,14 +138,22 @@ export class KubernetesCluster implements Cluster {
     this.observer.note(`the cluster broke: ${this.failure.message}`);
   }
 
+  /** Asked for when the cell broke, which is also when `retain` keeps all that there is. */
   async collect(directory: string): Promise<void> {
+    this.retained = this.retain;
     for (const collect of [(into: string) => collectNamespace(this.kube, into), ...this.collectors])
       await collect(directory).catch((error: Error) =>
         this.observer.note(`could not collect: ${error.message}`),
       );
   }
 
+  /** Whether the cell broke and is left as it is. */
+  get isRetained(): boolean {
+    return this.retained;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.retained) return;
     try {
       await this.additions.disposeAsync();
     } finally {

@@ -32,8 +32,10 @@ export async function takeLease(name: string): Promise<AsyncDisposable> {
     server.listen(socketPath(name), resolve);
   });
   return {
-    // Closing also removes the file.
-    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+    [Symbol.asyncDispose]: async () => {
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      forgetLease(name);
+    },
   };
 }
 
@@ -51,6 +53,13 @@ export function leaseHolder(name: string): Promise<Holder> {
   });
 }
 
+/** A directory for files that must not outlive whatever is called `name`; `forgetLease` removes it. */
+export function leaseFiles(name: string): string {
+  const directory = join(leaseDirectory(), `${name}.files`);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return directory;
+}
+
 /** The names of all leases whose run is dead. */
 export async function deadLeases(): Promise<string[]> {
   const names = readdirSync(leaseDirectory()).flatMap((file) => /^(.*)\.lease$/.exec(file)?.[1] ?? []);
@@ -61,5 +70,5 @@ export async function deadLeases(): Promise<string[]> {
 /** Forgets a dead run's lease, and the files that it had put beside it; called once all it had made is gone. */
 export function forgetLease(name: string): void {
   for (const file of readdirSync(leaseDirectory()))
-    if (file.startsWith(`${name}.`)) rmSync(join(leaseDirectory(), file), { force: true });
+    if (file.startsWith(`${name}.`)) rmSync(join(leaseDirectory(), file), { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isAbandoned, namespaceName } from './run-namespace.ts';
+import { isAbandoned, nameFor } from './run-namespace.ts';
 
 const NOW = new Date('2026-01-02T03:04:05Z');
 const namespace = (owner: string, expires: string) => ({
@@ -26,8 +26,7 @@ test('a namespace without an expiry is never touched', () => {
   expect(isAbandoned({ metadata: { name: 'x' } }, 'unknown', 'me@here', NOW)).toBe(false);
 });
 
-test("a run's namespace has a name that is a DNS label", () => {
-  expect(namespaceName('20260102-030405-77-0')).toBe('onedrop-20260102-030405-77-0');
-  expect(namespaceName(`${'x'.repeat(54)}-${'y'.repeat(20)}`)).toMatch(/^[a-z0-9-]{1,63}$/);
-  expect(namespaceName(`${'x'.repeat(54)}-y`)).toMatch(/x$/);
+test('a name is a DNS label with room for what is made of it', () => {
+  expect(nameFor('kind', '20260102-030405-77-0')).toBe('onedrop-kind-20260102-030405-77-0');
+  expect(nameFor('cell', `${'x'.repeat(31)}-${'y'.repeat(20)}`)).toMatch(/^onedrop-cell-x+$/);
 });

@@ -25,8 +25,9 @@ const REMOVAL_LIMIT: Millis = 10 * 60_000;
 
 const expiry = () => new Date(wallTime().getTime() + TIME_TO_LIVE).toISOString();
 
-/** `onedrop-` and the run's name, cut to the 63 characters of a DNS label (the lease's path must stay short, too). */
-export const namespaceName = (run: string): string => `onedrop-${run}`.slice(0, 63).replace(/-+$/, '');
+/** `onedrop-`, what is named and for which run, cut so that longer names can be made of it (and the lease's path stays short). */
+export const nameFor = (what: string, run: string): string =>
+  `onedrop-${what}-${run}`.slice(0, 45).replace(/-+$/, '');
 
 /**
  * A namespace for one cell, labelled with its run, its owner and an expiry that is moved on while the run lives.

@@ -1,0 +1,126 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { command } from '../command.ts';
+import { buildGatewayImage } from '../kubernetes/gateway-image.ts';
+import { forgetLease, leaseFiles, takeLease } from '../kubernetes/lease.ts';
+import { commandOwnedBy, type OwnedCommand } from '../kubernetes/owned-command.ts';
+import type { NodeContainer } from './balancer-boxes.ts';
+import { kindConfig, type Shape } from './kind-config.ts';
+
+/** How long the nodes may take to become ready, as kind spells it. */
+const READY_WITHIN = '300s';
+
+/** A running kind cluster, with the gateway's image on its nodes. */
+export interface KindCluster {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly run: OwnedCommand;
+  /** The kubeconfig's text. */
+  readonly kubeconfig: string;
+  /** The gateway's image. */
+  readonly image: string;
+  /** The workers, in the order of their names. */
+  readonly workers: readonly NodeContainer[];
+  /** The Docker network of this cluster alone. */
+  readonly network: string;
+  /** Gives up the lease; undefined for a cluster that is kept, which has none. */
+  readonly lease: AsyncDisposable | undefined;
+}
+
+/** kind puts its nodes on a network of this name, so that clusters of different runs never meet. */
+const onNetwork = (name: string) => ({ env: { ...process.env, KIND_EXPERIMENTAL_DOCKER_NETWORK: name } });
+
+/** Creates a cluster, or reuses one that was kept; whatever fails, nothing half-made is left unless `retain`. */
+export async function createKindCluster(options: {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly keep: boolean;
+  readonly retain: boolean;
+  /** The gateway's image, if it is not the built-in one; it must be in the local engine. */
+  readonly gatewayImage: string | undefined;
+  readonly signal: AbortSignal;
+}): Promise<KindCluster> {
+  const { name, shape, keep, retain, signal } = options;
+  const lease = keep ? undefined : await takeLease(name);
+  const run = commandOwnedBy(name);
+  try {
+    const image = options.gatewayImage ?? (await buildGatewayImage(run, leaseFiles(name), { signal }));
+    if (!(keep && (await kindClusters()).includes(name))) await create(run, name, shape, retain, signal);
+    const workers = await workersOf(run, name);
+    const nodes = workers.map((worker) => worker.name).join(',');
+    await run('kind', ['load', 'docker-image', image, '--name', name, '--nodes', nodes], { signal });
+    const kubeconfig = await run('kind', ['get', 'kubeconfig', '--name', name]);
+    if (keep) forgetLease(name);
+    return { name, shape, run, kubeconfig, image, workers, network: name, lease };
+  } catch (error) {
+    if (!retain) await deleteKindCluster(name).finally(() => lease?.[Symbol.asyncDispose]());
+    throw error;
+  }
+}
+
+async function create(
+  run: OwnedCommand,
+  name: string,
+  shape: Shape,
+  retain: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const words = ['create', 'cluster', '--name', name, '--config', '-', '--wait', READY_WITHIN];
+  // The user's own kubeconfig is not touched.
+  words.push('--kubeconfig', join(leaseFiles(name), 'kubeconfig'));
+  if (shape.image !== undefined) words.push('--image', shape.image);
+  if (retain) words.push('--retain');
+  await run('kind', words, { input: kindConfig(shape), signal, ...onNetwork(name) });
+}
+
+/** The names of all kind clusters of this engine. */
+async function kindClusters(): Promise<string[]> {
+  return (await command('kind', ['get', 'clusters'])).split('\n').filter((line) => line !== '');
+}
+
+async function workersOf(run: OwnedCommand, name: string): Promise<NodeContainer[]> {
+  const names = (await run('kind', ['get', 'nodes', '--name', name]))
+    .split('\n')
+    .filter((node) => node !== '' && !node.endsWith('-control-plane'));
+  const text = await run('docker', ['container', 'inspect', ...names]);
+  const containers = JSON.parse(text) as {
+    Name: string;
+    NetworkSettings: { Networks: Record<string, { IPAddress: string }> };
+  }[];
+  return containers
+    .map(({ Name, NetworkSettings }) => ({
+      name: Name.replace(/^\//, ''),
+      address: NetworkSettings.Networks[name]?.IPAddress ?? '',
+    }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** Removes a cluster with its network and files; one that does not exist is removed. */
+export async function deleteKindCluster(name: string): Promise<void> {
+  const kubeconfig = join(leaseFiles(name), 'kubeconfig');
+  await command('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig]);
+  await command('docker', ['network', 'rm', '--force', name]);
+  rmSync(leaseFiles(name), { recursive: true, force: true });
+}
+
+/** kube-proxy's rules and conntrack on each worker, for people. */
+export async function nodeEvidence({ run, workers }: KindCluster): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  for (const { name } of workers)
+    for (const [what, words] of [
+      ['iptables', ['iptables-save', '--counters']],
+      ['nftables', ['nft', 'list', 'ruleset']],
+      ['conntrack', ['conntrack', '-L']],
+    ] as const) {
+      const read = run('docker', ['exec', name, ...words]);
+      texts.set(`${name}.${what}.txt`, await read.catch((error: Error) => `${error.message}\n`));
+    }
+  return texts;
+}
+
+/** The name of a node image's tag as the cluster's control plane says it, for the facts. */
+export async function nodeImageOf({ run, workers }: KindCluster): Promise<string> {
+  const [worker] = workers;
+  if (worker === undefined) return 'unknown';
+  return (await run('docker', ['container', 'inspect', '--format', '{{.Config.Image}}', worker.name])).trim();
+}

@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { platform } from 'node:os';
+import { join } from 'node:path';
+import type { V1Service } from '@kubernetes/client-node';
+import type { Axes } from '../../harness/axes.ts';
+import type { Cluster, ClusterSpec, Preflight, Provider, RunContext } from '../../harness/cluster.ts';
+import { command } from '../command.ts';
+import { nameFor } from '../kubernetes/run-namespace.ts';
+import { BalancerBoxes } from './balancer-boxes.ts';
+import {
+  createKindCluster,
+  deleteKindCluster,
+  type KindCluster,
+  nodeEvidence,
+  nodeImageOf,
+} from './kind-cluster.ts';
+import { proxyMode, type Shape } from './kind-config.ts';
+import { imageVersion, nodeImage } from './node-image.ts';
+import { sweepKind } from './sweep-kind.ts';
+
+/** What can be chosen beside the axes. */
+export interface KindOptions {
+  /** A Kubernetes version (`1.34`) or a node image; default: the installed kind's own. */
+  readonly nodeImage?: string;
+  /** The gateway's image, in the local engine; default: the built-in one, built there. */
+  readonly gatewayImage?: string;
+  /** Keep the cluster for later runs of the same shape, which then start at once. */
+  readonly keep?: boolean;
+  /** Leave what broke as it is. */
+  readonly retain?: boolean;
+}
+
+/** kind: real Kubernetes nodes as containers, behind a balancer that behaves like GCP's. */
+export function createKind(options: KindOptions = {}): Provider {
+  const image = options.nodeImage === undefined ? undefined : nodeImage(options.nodeImage);
+  /** Clusters between two cells, by shape; a run's cells come one after the other. */
+  const idle = new Map<string, KindCluster>();
+  const { keep = false, retain = false } = options;
+  return {
+    name: 'kind',
+    description:
+      "measured on a real Kubernetes in containers (kind): real kubelets and kube-proxies, behind a balancer that behaves like GCP's",
+    evidence: 'measured',
+    offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
+    refuses: (axes) => refusal(axes, image),
+    preflight,
+    options: {
+      'node-image': {
+        value: 'VERSION|IMAGE',
+        help: 'Kubernetes version (1.34) or node image of kind clusters',
+      },
+      'gateway-image': {
+        value: 'IMAGE',
+        help: 'image of the gateway on real clusters (default: the built-in one)',
+      },
+      keep: { help: 'keep kind and GKE clusters for later runs of the same shape' },
+      retain: { help: 'leave clusters as they are when a cell broke' },
+    },
+    configure: (chosen) =>
+      createKind({
+        ...(chosen['node-image'] === undefined ? {} : { nodeImage: chosen['node-image'] }),
+        ...(chosen['gateway-image'] === undefined ? {} : { gatewayImage: chosen['gateway-image'] }),
+        keep: chosen.keep === 'true',
+        retain: chosen.retain === 'true',
+      }),
+    async open(spec, context) {
+      const shape = shapeOf(spec.axes, image);
+      const key = JSON.stringify(shape);
+      const kind =
+        idle.get(key) ??
+        (await createKindCluster({
+          name: keep ? keptName(shape) : nameFor('kind', spec.name),
+          shape,
+          keep,
+          retain,
+          gatewayImage: options.gatewayImage,
+          signal: context.signal,
+        }));
+      idle.delete(key);
+      const free = () => void idle.set(key, kind);
+      try {
+        return await openCell(kind, spec, context, { retain, free });
+      } catch (error) {
+        if (!retain) free();
+        throw error;
+      }
+    },
+    async close() {
+      const clusters = [...idle.values()].filter(({ lease }) => lease !== undefined);
+      idle.clear();
+      for (const { name, lease } of clusters) {
+        await deleteKindCluster(name);
+        await lease?.[Symbol.asyncDispose]();
+      }
+    },
+    sweep: sweepKind,
+  };
+}
+
+/** What a cell's namespace, lease and balancers are named after; begins like the clusters, which sweep goes by. */
+const CELL = 'kind-cell';
+
+/** One cell on a running kind cluster; `free` is called once the cluster can take the next. */
+async function openCell(
+  kind: KindCluster,
+  spec: ClusterSpec,
+  context: RunContext,
+  { retain, free }: { retain: boolean; free: () => void },
+): Promise<Cluster> {
+  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
+  const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
+  const { PassthroughBalancer } = await import('../kubernetes/passthrough-balancer.ts');
+  const { run, workers, network, image } = kind;
+  const config = new KubeConfig();
+  config.loadFromString(kind.kubeconfig);
+  const name = nameFor(CELL, spec.name);
+  await using opening = new AsyncDisposableStack();
+  const node = await nodeImageOf(kind);
+  const boxes = opening.use(
+    await BalancerBoxes.open(run, {
+      lease: name,
+      image: node,
+      network,
+      nodes: workers,
+      tcpLoose: spec.axes.tcpLoose,
+    }),
+  );
+  const cluster = await KubernetesCluster.open({
+    spec,
+    context,
+    config,
+    name,
+    image,
+    entrance: 'load-balancer',
+    retain,
+    // The pool model publishes the address that a Service asks for.
+    balancedService: async (service: V1Service) => ({
+      ...service,
+      spec: { ...service.spec, loadBalancerIP: await boxes.address(service.metadata?.name ?? '') },
+    }),
+    facts: {
+      'node image': node,
+      'kind network': network,
+      balancer: 'container per Service, GCP pool model, nftables',
+    },
+  });
+  const balancer = new PassthroughBalancer(cluster, {
+    axes: spec.axes,
+    random: context.random.fork('kind'),
+    record: context.record.bind(context),
+    program: (programs) => boxes.program(programs),
+  });
+  cluster.collectors.push((directory) => collectNodes(kind, boxes, directory));
+  const parts = opening.move();
+  cluster.additions.defer(() => {
+    free();
+  });
+  cluster.additions.use(parts);
+  cluster.additions.use(balancer);
+  return cluster;
+}
+
+async function collectNodes(kind: KindCluster, boxes: BalancerBoxes, directory: string): Promise<void> {
+  const into = join(directory, kind.name);
+  await mkdir(into, { recursive: true });
+  await writeFile(join(into, 'balancer.nftables.txt'), await boxes.counters());
+  for (const [file, text] of await nodeEvidence(kind)) await writeFile(join(into, file), text);
+}
+
+const shapeOf = ({ nodes, proxy }: Axes, image: string | undefined): Shape => ({
+  nodes,
+  proxyMode: proxyMode(proxy) ?? 'iptables',
+  image,
+});
+
+const keptName = (shape: Shape) =>
+  `onedrop-keep-${createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 8)}`;
+
+/** The first release whose kube-proxy has nftables mode without a feature gate, and the first with today's iptables chains. */
+const NFTABLES_SINCE = 31;
+const TODAYS_CHAINS_SINCE = 24;
+
+function refusal({ proxy }: Axes, image: string | undefined): string | undefined {
+  const mode = proxyMode(proxy);
+  if (mode === undefined)
+    return `kind runs kube-proxy; ${proxy} needs a cluster that has it (--cluster kubeconfig)`;
+  const minor = image === undefined ? undefined : imageVersion(image)?.[1];
+  if (mode === 'nftables' && minor !== undefined && minor < NFTABLES_SINCE)
+    return `kube-proxy has nftables mode since Kubernetes 1.${NFTABLES_SINCE}; ${image} is older`;
+  if (proxy === 'iptables-1.22' && (minor === undefined || minor >= TODAYS_CHAINS_SINCE))
+    return `the rules of 1.22 are those of Kubernetes before 1.${TODAYS_CHAINS_SINCE}; choose --node-image 1.22`;
+  if (mode === 'ipvs' && platform() === 'linux' && !existsSync('/proc/net/ip_vs'))
+    return 'this kernel has no ip_vs (modprobe ip_vs)';
+  return undefined;
+}
+
+async function preflight(): Promise<Preflight> {
+  const missing: { what: string; mend: string }[] = [];
+  const works = (file: string, args: string[]) =>
+    command(file, args).then(
+      (text) => text.trim(),
+      () => undefined,
+    );
+  const engine = await works('docker', ['version', '--format', '{{.Server.Version}}']);
+  if (engine === undefined)
+    missing.push({
+      what: 'no Docker engine answers',
+      mend: 'start it, or install it: https://docs.docker.com/engine/install/',
+    });
+  const kind = await works('kind', ['version']);
+  if (kind === undefined)
+    missing.push({
+      what: 'kind is not installed',
+      mend: 'https://kind.sigs.k8s.io/docs/user/quick-start/#installation',
+    });
+  // Elsewhere containers live in a virtual machine, and only its own network reaches them.
+  if (platform() !== 'linux')
+    missing.push({
+      what: 'containers cannot be reached from here by their own addresses',
+      mend: 'run onedrop itself in a container of the engine: docker run --rm -it --network host -v /var/run/docker.sock:/var/run/docker.sock -v "$PWD":/onedrop -w /onedrop node:24-bookworm (with docker and kind in it)',
+    });
+  return missing.length > 0
+    ? { usable: false, missing }
+    : { usable: true, notes: [`kind: Docker engine ${engine}, ${kind}`] };
+}

@@ -1,0 +1,82 @@
+import type { Removed } from '../../harness/cluster.ts';
+import { command } from '../command.ts';
+import { deadLeases, forgetLease, leaseHolder } from '../kubernetes/lease.ts';
+import { endOrphans } from '../kubernetes/owned-command.ts';
+import { MANAGED_BY, nameFor } from '../kubernetes/run-namespace.ts';
+import { wallTime } from '../kubernetes/wall-time.ts';
+import { LEASE_LABEL } from './balancer-boxes.ts';
+import { deleteKindCluster } from './kind-cluster.ts';
+
+/** What kind itself labels its containers with. */
+const CLUSTER_LABEL = 'io.x-k8s.kind.cluster';
+
+/** All that a run makes with kind is named so; kept clusters are not. */
+const PREFIX = nameFor('kind', '');
+
+/** Without its lease (another machine's, or /tmp was cleared) nobody can say that a run is dead before this age. */
+const CERTAINLY_DEAD = 6 * 3_600_000;
+
+interface Container {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Created: string;
+  readonly Config: { readonly Labels: Readonly<Record<string, string>> | null };
+}
+
+/** Removes containers, networks and clusters of runs that are dead, and what still worked for them. */
+export async function sweepKind(): Promise<Removed[]> {
+  const removed: Removed[] = [];
+  const dead = new Set((await deadLeases()).filter((lease) => lease.startsWith(PREFIX)));
+  // Nothing may be made any more while it is being removed.
+  for (const lease of dead) endOrphans(lease);
+  const containers = await ownContainers();
+  for (const { Created, Config } of containers) {
+    const lease = leaseOf(Config.Labels);
+    if (lease !== undefined && (await isDead(lease, Created))) dead.add(lease);
+  }
+  for (const { Id, Name, Config } of containers) {
+    const labels = Config.Labels ?? {};
+    if (labels[LEASE_LABEL] === undefined || !dead.has(labels[LEASE_LABEL])) continue;
+    await command('docker', ['rm', '--force', '--volumes', Id]);
+    removed.push({ kind: 'container', name: Name.replace(/^\//, '') });
+  }
+  const networks = (await lines('docker', ['network', 'ls', '--format', '{{.Name}}'])).filter((name) =>
+    dead.has(name),
+  );
+  const clusters = containers.flatMap(({ Config }) => Config.Labels?.[CLUSTER_LABEL] ?? []);
+  for (const name of new Set([...clusters, ...networks])) {
+    if (!dead.has(name)) continue;
+    await deleteKindCluster(name);
+    removed.push({ kind: 'kind cluster', name });
+  }
+  for (const lease of dead) forgetLease(lease);
+  return removed;
+}
+
+/** Containers of kind clusters that onedrop made, and its balancers. */
+async function ownContainers(): Promise<Container[]> {
+  const [[label, value]] = Object.entries(MANAGED_BY) as [[string, string]];
+  const list = (filter: string) =>
+    lines('docker', ['ps', '--all', '--quiet', '--no-trunc', '--filter', filter]);
+  const ids = new Set([
+    ...(await list(`label=${CLUSTER_LABEL}`)),
+    ...(await list(`label=${label}=${value}`)),
+  ]);
+  if (ids.size === 0) return [];
+  const containers = JSON.parse(await command('docker', ['container', 'inspect', ...ids])) as Container[];
+  return containers.filter(({ Config }) => leaseOf(Config.Labels) !== undefined);
+}
+
+function leaseOf(labels: Readonly<Record<string, string>> | null): string | undefined {
+  const lease = labels?.[LEASE_LABEL] ?? labels?.[CLUSTER_LABEL];
+  return lease?.startsWith(PREFIX) ? lease : undefined;
+}
+
+async function isDead(lease: string, created: string): Promise<boolean> {
+  const holder = await leaseHolder(lease);
+  if (holder !== 'unknown') return holder === 'dead';
+  return wallTime().getTime() - new Date(created).getTime() > CERTAINLY_DEAD;
+}
+
+const lines = async (file: string, words: readonly string[]) =>
+  (await command(file, words)).split('\n').filter((line) => line !== '');
