@@ -38,7 +38,7 @@ export function cellAnswer({ result: { document } }: AnalysedCell): string {
   const foretold =
     predicted === undefined
       ? ''
-      : `; the simulator predicted ${percent(predicted.droppedShare)}, which ${predicted.agrees ? 'agrees' : 'DISAGREES'}`;
+      : `; the simulator predicted ${percent(predicted.droppedShare)}, which ${predicted.agrees ? 'agrees' : 'disagrees'}`;
   return `${share}${twice}${foretold}`;
 }
 

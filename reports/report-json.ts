@@ -1,6 +1,6 @@
 import { CAUSES } from '../harness/analyses/causes.ts';
 import { describeChain } from '../harness/analyses/ledger.ts';
-import { connectionsChart, ratesChart } from './charts/cell-charts.ts';
+import { connectionsChart, disconnectsChart, reconnectsChart } from './charts/cell-charts.ts';
 import { type ResultDocument, resultDocument } from './result-document.ts';
 import type { AnalysedCell, StoredRun } from './stored-run.ts';
 import { answeringCells } from './words.ts';
@@ -40,7 +40,7 @@ function details(cell: AnalysedCell) {
     facts: cell.header.facts,
     connections: series(connectionsChart(cell)),
     /** The busiest second of each interval. */
-    perSecond: series(ratesChart(cell)),
+    perSecond: { ...series(disconnectsChart(cell)), ...series(reconnectsChart(cell)) },
   };
 }
 

@@ -39,6 +39,8 @@ function navigation(parts: readonly (readonly [string, string] | undefined)[]): 
  */
 export function renderReport(run: StoredRun): string {
   const cells = answeringCells(run);
+  const different = disagreements(run);
+  const compared = cells.filter(({ result }) => result.document.predicted !== undefined).length;
   const shelf = chartShelf();
   const multiples = smallMultiples(cells, shelf);
   const experiment = seventyThirtySection(cells);
@@ -46,10 +48,10 @@ export function renderReport(run: StoredRun): string {
 <div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
 <h1>${question(run)}</h1>
 <p class="answer">${badge(runVerdict(run))} ${answer(run)}</p>
-${disagreements(run).map(
+${different.map(
   (cell) =>
     html`<p class="finding">Measurement and prediction disagree for ${cellName(cell, cells)}: ${percent(cell.result.document.droppedShare)} measured, ${percent(cell.result.document.predicted?.droppedShare ?? 0)} predicted. That is a finding of its own: either the model or the measurement misses something.</p>`,
-)}
+)}${different.length > 0 && html`<p class="note">At 95 %, one comparison in twenty disagrees by chance; ${compared} ${compared === 1 ? 'was' : 'were'} made here.</p>`}
 </div></header>
 ${navigation([
   ['verdicts', 'Verdicts'],

@@ -37,25 +37,50 @@ export function connectionsChart(cell: AnalysedCell, points = POINTS): ChartSpec
   };
 }
 
-/** Disconnects, reconnects and refused attempts per second, under the storm that theory expects. */
-export function ratesChart(cell: AnalysedCell, points = POINTS): ChartSpec {
+const pointsNote = (grid: readonly number[]) => {
+  const per = grid.length > 1 ? (grid[1] as number) - (grid[0] as number) : 1;
+  return per > 1 ? ` Each point is the busiest second of about ${per}.` : '';
+};
+
+/** Disconnects per second, by when the clients noticed. */
+export function disconnectsChart(cell: AnalysedCell, points = POINTS): ChartSpec {
+  const { from, to, zero } = chartWindow(cell);
+  const { rates, document } = cell.result;
+  const grid = timeGrid(from, to, points);
+  const at = rates.peakDisconnectsAt;
+  return {
+    kind: 'lines',
+    title: 'Disconnects per second',
+    summary:
+      at === null
+        ? 'No client was disconnected.'
+        : `At most ${plural(rates.peakDisconnectsIn10Seconds, 'disconnect')} within ten seconds (${percent(document.lossIn10SecondsShare)} of the clients), ${formatDuration(at - zero * 1000)} after the release began.${pointsNote(grid)}`,
+    x: grid.map((second) => second - zero),
+    series: [{ label: 'disconnects', role: 'disconnects', values: busiest(rates.disconnects, grid) }],
+    xTitle: SINCE_RELEASE,
+    yTitle: 'disconnects per second',
+    bands: stepBands(cell),
+    marks: [],
+  };
+}
+
+/** Reconnects and refused attempts per second, under the storm that theory expects. */
+export function reconnectsChart(cell: AnalysedCell, points = POINTS): ChartSpec {
   const { from, to, zero } = chartWindow(cell);
   const { rates } = cell.result;
   const grid = timeGrid(from, to, points);
   const series: Series[] = [
-    { label: 'disconnects', role: 'disconnects', values: busiest(rates.disconnects, grid) },
     { label: 'reconnects', role: 'reconnects', values: busiest(rates.reconnects, grid) },
     { label: 'refused attempts', role: 'refused', values: busiest(rates.refused, grid) },
   ];
-  const per = grid.length > 1 ? (grid[1] as number) - (grid[0] as number) : 1;
   return {
     kind: 'lines',
-    title: 'Disconnects and reconnects per second',
-    summary: `Peak ${rate(rates.peakReconnectsPerSecond)} reconnects in one second, ${rate(rates.peakReconnectsPer10Seconds)} a second over ten; theory for all clients ${rate(rates.theoreticalPeakPerSecond)} a second.${per > 1 ? ` Each point is the busiest second of about ${per}.` : ''}`,
+    title: 'Reconnects per second',
+    summary: `Peak ${rate(rates.peakReconnectsPerSecond)} reconnects in one second, ${rate(rates.peakReconnectsPer10Seconds)} a second over ten; theory for all clients ${rate(rates.theoreticalPeakPerSecond)} a second.${pointsNote(grid)}`,
     x: grid.map((second) => second - zero),
     series: series.filter(({ role, values }) => role !== 'refused' || values.some((value) => value > 0)),
     xTitle: SINCE_RELEASE,
-    yTitle: 'per second',
+    yTitle: 'reconnects per second',
     bands: stepBands(cell),
     marks: [
       {

@@ -40,6 +40,7 @@ export const THEMES = {
       rollback: 'rgba(107,91,179,0.13)',
       fault: 'rgba(200,64,47,0.14)',
     },
+    rims: { release: '#8c95a4', 'cut-over': '#2f6fd0', rollback: '#6b5bb3', fault: '#c8402f' },
     palette: ['#2f6fd0', '#c8402f', '#2c8a5f', '#b27a00', '#6b5bb3', '#1d8aa0', '#a0457f', '#6d7683'],
   },
   dark: {
@@ -54,6 +55,7 @@ export const THEMES = {
       rollback: 'rgba(165,151,234,0.18)',
       fault: 'rgba(240,121,107,0.20)',
     },
+    rims: { release: '#8a94a6', 'cut-over': '#6ea3f5', rollback: '#a597ea', fault: '#f0796b' },
     palette: ['#6ea3f5', '#f0796b', '#5fc596', '#e0ab3f', '#a597ea', '#4fc0d6', '#dd82bb', '#a4adba'],
   },
 };
@@ -68,10 +70,10 @@ export function formatSeconds(seconds) {
 }
 
 /** Ticks at multiples that people read time in, 0 among them. */
-function roundTicks(first, last, most) {
+export function roundTicks(first, last, most) {
   const step = tickStep(last - first, most);
   const ticks = [];
-  for (let value = Math.ceil(first / step) * step; value <= last; value += step) ticks.push({ value });
+  for (let value = Math.ceil(first / step) * step; value <= last; value += step) ticks.push(value);
   return ticks;
 }
 
@@ -94,15 +96,18 @@ function bandsPlugin(bands, theme, small, stacked) {
         const end = Math.min(right, Math.max(begin + 1.5, scales.x.getPixelForValue(to)));
         if (begin > right || end < left) continue;
         ctx.fillStyle = theme.bands[kind];
-        ctx.fillRect(begin, top, end - begin, bottom - top);
-        ctx.fillStyle = theme.faint;
+        // Over areas a tint would change their colours: there only a rim tells the step.
+        if (stacked) ctx.fillStyle = theme.rims[kind];
+        ctx.fillRect(begin, top - (stacked ? 4 : 0), end - begin, stacked ? 4 : bottom - top);
+        ctx.fillStyle = stacked ? theme.text : theme.faint;
         ctx.fillRect(begin, top, 1, bottom - top);
         if (small) continue;
         ctx.font = '600 11px system-ui, sans-serif';
         ctx.textBaseline = 'bottom';
         // Steps that begin together would print their numbers over each other.
         const place = Math.max(begin + 2, free);
-        ctx.fillText(tag, place, top - 2);
+        ctx.fillStyle = theme.faint;
+        ctx.fillText(tag, place, top - (stacked ? 5 : 2));
         free = place + ctx.measureText(tag).width + 5;
       }
       ctx.restore();
@@ -131,6 +136,12 @@ function marksPlugin(marks, theme, small) {
           ctx.textAlign = 'right';
           const above = height - chartArea.top > 16;
           ctx.textBaseline = above ? 'bottom' : 'top';
+          const width = ctx.measureText(label).width;
+          ctx.save();
+          ctx.globalAlpha = 0.85;
+          ctx.fillStyle = theme.surface;
+          ctx.fillRect(chartArea.right - width - 7, height + (above ? -17 : 2), width + 6, 15);
+          ctx.restore();
           ctx.fillText(label, chartArea.right - 4, height + (above ? -3 : 3));
         }
         ctx.restore();
@@ -189,7 +200,7 @@ export function chartConfig(spec, theme, { small = false } = {}) {
       parsing: bars ? undefined : false,
       normalized: true,
       interaction: { mode: 'index', intersect: false },
-      layout: { padding: { top: small ? 2 : 14 } },
+      layout: { padding: { top: small ? 5 : 18 } },
       scales: {
         x: {
           ...(bars ? {} : { type: 'linear', min: first, max: last }),
@@ -200,7 +211,7 @@ export function chartConfig(spec, theme, { small = false } = {}) {
             ? {}
             : {
                 afterBuildTicks: (axis) => {
-                  axis.ticks = roundTicks(first, last, small ? 5 : 10);
+                  axis.ticks = roundTicks(first, last, small ? 5 : 10).map((value) => ({ value }));
                 },
               }),
           ticks: {

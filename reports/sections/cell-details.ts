@@ -1,7 +1,13 @@
 import { CAUSES, type Cause } from '../../harness/analyses/causes.ts';
 import { describeChain, describeLoss, type LedgerRow } from '../../harness/analyses/ledger.ts';
 import { cellAnswer } from '../answer.ts';
-import { connectionsChart, placesChart, ratesChart, timeAwayChart } from '../charts/cell-charts.ts';
+import {
+  connectionsChart,
+  disconnectsChart,
+  placesChart,
+  reconnectsChart,
+  timeAwayChart,
+} from '../charts/cell-charts.ts';
 import { numberedSteps, releaseBegin } from '../charts/chart-spec.ts';
 import { type Html, html } from '../html.ts';
 import type { AnalysedCell } from '../stored-run.ts';
@@ -46,7 +52,9 @@ ${barList(
   [
     ['not dropped', none],
     ['dropped once', one],
-    ...more.map((number, index): Bar => [`dropped ${index + 2} times`, number, true]),
+    ...more.map(
+      (number, index): Bar => [`dropped ${index === 0 ? 'twice' : `${index + 2} times`}`, number, true],
+    ),
   ],
   clients,
 )}
@@ -96,16 +104,17 @@ ${chains.length > told.length && html`<p class="note">The ${told.length} commone
 
 function details(cell: AnalysedCell, cells: readonly AnalysedCell[], shelf: ChartShelf, open: boolean): Html {
   const { document, criteria, history } = cell.result;
-  const strips = cells.length <= 6 ? 60 : 24;
+  const strips = cells.length <= 6 ? 40 : 20;
   return html`<details class="cell"${open && html` open`}>
 <summary>${cellName(cell, cells)}${badge(document.verdict)}<span class="note">${percent(document.droppedShare)} dropped</span></summary>
 <p>${capital(cellAnswer(cell))}.</p>
 <ul class="criteria">${criteria.map(({ outcome, says }) => html`<li>${badge(outcome)}<span>${says}</span></li>`)}</ul>
 ${steps(cell)}
-<div class="grid2">${figure(shelf, connectionsChart(cell))}${figure(shelf, ratesChart(cell))}${disconnectsPerClient(cell)}${
+<div class="grid2">${figure(shelf, connectionsChart(cell))}${figure(shelf, disconnectsChart(cell))}${figure(shelf, reconnectsChart(cell))}${
     document.timeAway && figure(shelf, timeAwayChart(cell))
-  }${figure(shelf, placesChart(cell))}${clientStrips(cell, strips)}</div>
+  }${disconnectsPerClient(cell)}${figure(shelf, placesChart(cell))}</div>
 ${clusterLanes(cell)}
+${clientStrips(cell, strips)}
 ${causes(cell)}
 ${history.notes.length > 0 && html`<h3>Notes</h3><ul>${history.notes.slice(0, 20).map(({ at, text }) => html`<li>${time(at - releaseBegin(cell))}: ${text}</li>`)}</ul>`}
 </details>`;

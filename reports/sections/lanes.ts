@@ -2,6 +2,7 @@ import type { History, PodHistory } from '../../harness/analyses/history.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { chartWindow, numberedSteps } from '../charts/chart-spec.ts';
 import { type Html, html } from '../html.ts';
+import { formatSeconds, roundTicks } from '../page/chart-config.js';
 import type { AnalysedCell } from '../stored-run.ts';
 import { plural, time } from '../words.ts';
 
@@ -144,12 +145,12 @@ function nodeLanes(history: History, window: Window): Html[] {
   );
 }
 
-/** Times under the lanes, at a handful of even places. */
+/** Round times under the lanes. */
 function axisTrack(window: Window): Html {
-  const places = [0, 0.25, 0.5, 0.75, 1].map((share) => window.from + share * (window.to - window.from));
-  return html`<div class="track axis">${places.map(
-    (at) =>
-      html`<span style="left:${position(at, window)}">${since(Math.round(at / 1000) * 1000, window)}</span>`,
+  const seconds = (at: Millis) => (at - window.zero) / 1000;
+  return html`<div class="track axis">${roundTicks(seconds(window.from), seconds(window.to), 6).map(
+    (tick) =>
+      html`<span style="left:${position(window.zero + tick * 1000, window)}">${formatSeconds(tick)}</span>`,
   )}</div>`;
 }
 
