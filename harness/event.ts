@@ -107,6 +107,14 @@ export type TimedEvent =
       /** Make before break: the new connection was open before this one was closed, so nothing was lost. */
       readonly replaced?: boolean;
     }
+  /** Another gateway serves the client's connection from now on; the client was told so and lost nothing. */
+  | {
+      readonly type: 'rehomed';
+      readonly client: ClientName;
+      readonly pod: string;
+      readonly version: string;
+      readonly node?: string;
+    }
   /** A silent connection answered again before the client gave up on it; `silent` since its last answer. */
   | { readonly type: 'healed'; readonly client: ClientName; readonly silent: Millis }
   | {
@@ -168,7 +176,14 @@ export type TimedEvent =
       readonly connections?: number;
     }
   /** Some hop between client and pod (nginx, sidecar, connection holder) changed or ended connections. */
-  | { readonly type: 'hop'; readonly hop: string; readonly did: string; readonly connections?: number }
+  | {
+      readonly type: 'hop';
+      readonly hop: string;
+      readonly did: string;
+      readonly connections?: number;
+      /** The connections live on for now: what was done is no ending, but may lead to one. */
+      readonly kept?: true;
+    }
   /** Other evidence on a measured cluster: rule counters, conntrack, ICMP; shown as it is. */
   | {
       readonly type: 'evidence';

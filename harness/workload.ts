@@ -10,6 +10,9 @@ export const SERVICE_PORT = 80;
 /** The image that embedded clusters run as the built-in gateway, and that kind and GKE replace by the built one. */
 export const GATEWAY_IMAGE = 'onedrop-gateway';
 
+/** The image that embedded clusters run as the ingress controller: nginx and what drives it. */
+export const INGRESS_IMAGE = 'onedrop-ingress';
+
 /** Manifests of the gateway under test, as plain Kubernetes objects. */
 export interface Workload {
   readonly service: string;

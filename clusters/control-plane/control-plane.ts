@@ -9,6 +9,7 @@ import { nodeAddress, nodeName, podCidr } from './addresses.ts';
 import { BalancerDriver } from './balancer-driver.ts';
 import type { Context } from './context.ts';
 import { Controllers } from './controllers.ts';
+import { IngressDriver } from './ingress-driver.ts';
 import { KubeletDriver } from './kubelet-driver.ts';
 import { healthCheck, program } from './load-balancer.ts';
 import type { Machine, MachineNode } from './machine.ts';
@@ -41,6 +42,7 @@ export class ControlPlane implements AsyncDisposable {
   private readonly balancer: BalancerDriver;
   private readonly controllers: Controllers;
   private readonly lifecycle: NodeLifecycle;
+  private readonly ingress: IngressDriver;
   private nodes = 0;
   private failure: { readonly error: unknown } | undefined;
 
@@ -62,6 +64,7 @@ export class ControlPlane implements AsyncDisposable {
     this.proxies = new ProxyDriver(this.context);
     this.balancer = new BalancerDriver(this.context);
     this.lifecycle = new NodeLifecycle(this.context);
+    this.ingress = new IngressDriver(this.context, (pod) => this.kubelets.process(pod));
     this.kube = storeKube(
       this.store,
       clock,
@@ -135,7 +138,14 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const part of [this.controllers, this.proxies, this.balancer, this.lifecycle, this.kubelets])
+    for (const part of [
+      this.controllers,
+      this.proxies,
+      this.balancer,
+      this.lifecycle,
+      this.ingress,
+      this.kubelets,
+    ])
       part[Symbol.dispose]();
   }
 

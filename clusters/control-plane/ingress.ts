@@ -6,6 +6,7 @@ import type {
   V1Service,
 } from '@kubernetes/client-node';
 import { formatDuration, type Millis } from '../../harness/duration.ts';
+import type { TimedEvent } from '../../harness/event.ts';
 import { SERVICE_NAME } from './endpoint-slice.ts';
 import { annotationsOf, createdAt, isDeleting, labelsOf, nameOf } from './objects.ts';
 
@@ -66,17 +67,30 @@ export interface IngressConfig {
 
 /** What a proxy does to the connections it holds. */
 export interface HopAct {
-  /** `reload`: new workers take over, and these stay with the old ones; `shutdown` and `idle`: these are ended. */
-  readonly act: 'reload' | 'shutdown' | 'idle';
+  readonly act: keyof typeof HOP_ACTS;
   readonly connections: number;
 }
 
-/** The same words for it from a modelled proxy and a real one, as the event `hop` tells them. */
-export const HOP_WORDS: Readonly<Record<HopAct['act'], string>> = {
-  reload: `reloads; connections stay with the old workers for at most ${formatDuration(WORKER_SHUTDOWN_TIMEOUT)}`,
-  shutdown: 'worker-shutdown-timeout is over: the old workers end their connections',
-  idle: 'ends connections that were idle for proxy-read-timeout',
-};
+/** `kept`: the connections live on for now. */
+const HOP_ACTS = {
+  reload: {
+    did: `reloads; connections stay with the old workers for at most ${formatDuration(WORKER_SHUTDOWN_TIMEOUT)}`,
+    kept: true,
+  },
+  quit: {
+    did: `quits; connections stay with its workers for at most ${formatDuration(WORKER_SHUTDOWN_TIMEOUT)}`,
+    kept: true,
+  },
+  shutdown: { did: 'worker-shutdown-timeout is over: the old workers end their connections', kept: false },
+  idle: { did: 'ends a connection that was silent for proxy-read-timeout', kept: false },
+  killed: { did: 'is killed, and its connections with it', kept: false },
+} as const;
+
+/** The same words for it from a modelled proxy and a real one. */
+export function hopEvent(hop: string, { act, connections }: HopAct): Extract<TimedEvent, { type: 'hop' }> {
+  const { did, kept } = HOP_ACTS[act];
+  return { type: 'hop', hop, did, connections, ...(kept ? { kept } : {}) };
+}
 
 /** The objects that an ingress controller watches. */
 export interface IngressObjects {
@@ -310,7 +324,11 @@ function bySpecificity(one: IngressLocation, other: IngressLocation): number {
 }
 
 /** The location that serves a request, as nginx chooses it: the host's own before any, exact before the longest prefix. */
-export function findLocation(config: IngressConfig, host: string, path: string): IngressLocation | undefined {
+export function findLocation(
+  config: Pick<IngressConfig, 'locations'>,
+  host: string,
+  path: string,
+): IngressLocation | undefined {
   const own = config.locations.filter((location) => location.host === host);
   const candidates =
     own.length > 0 ? own : config.locations.filter((location) => location.host === undefined);

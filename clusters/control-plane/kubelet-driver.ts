@@ -85,6 +85,12 @@ export class KubeletDriver implements Disposable {
     await pod.process.post(path, port);
   }
 
+  /** The pod's process, once it listens. */
+  process(name: string): PodProcess | undefined {
+    const pod = [...this.pods.values()].find((one) => one.name === name);
+    return pod?.state.startedAt === undefined ? undefined : pod.process;
+  }
+
   [Symbol.dispose](): void {
     for (const pod of this.pods.values()) this.forget(pod);
     for (const timer of this.timers) timer[Symbol.dispose]();

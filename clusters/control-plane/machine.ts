@@ -1,6 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Millis } from '../../harness/duration.ts';
 import type { BalancerProgram } from './balancer-program.ts';
+import type { IngressConfig } from './ingress.ts';
 import type { NodeRules } from './rules.ts';
 
 /**
@@ -49,6 +50,11 @@ export interface PodProcess {
   /** kubelet's HTTP probe: `done(true)` for 200-399 within `timeout`. */
   probe(path: string, port: number, timeout: Millis, done: (ok: boolean) => void): void;
   signal(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /**
+   * Ingress controllers only: hands nginx a configuration, with a reload or without. Resolves once it has been told;
+   * workers look at what needs no reload once a second. @throws HarnessError when it cannot be told.
+   */
+  configure?(config: IngressConfig, reload: boolean): Promise<void>;
   /** POST to a port of the pod, as kubectl proxy would. @throws HarnessError when it does not answer 2xx. */
   post(path: string, port: number): Promise<void>;
 }
