@@ -167,3 +167,21 @@ test('pings of a fleet opened at once are spread over the heartbeat', async () =
   });
   expect(fleet.counts().open).toBe(300);
 });
+
+test('a client that another gateway takes over logs it, counts for that version, and goes on as before', async () => {
+  const { clock, fleet, mine, connected, fleetSocket } = scripted();
+  await clock.run(async () => {
+    await connected();
+    fleetSocket().handlers.rehomed?.({ pod: 'next', version: 'v2', node: 'node-2' });
+    expect(fleet.counts().byVersion.get('v1')).toBe(0);
+    expect(fleet.counts().byVersion.get('v2')).toBe(1);
+    expect(fleet.settled()).toBe(true);
+    await clock.sleep(90_000);
+    fleetSocket().handlers.closed({ how: 'fin' });
+  });
+  expect(mine()).toMatchObject([
+    { type: 'open', version: 'v1' },
+    { type: 'rehomed', pod: 'next', version: 'v2', node: 'node-2' },
+    { type: 'closed', pod: 'next', version: 'v2' },
+  ]);
+});

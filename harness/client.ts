@@ -110,6 +110,16 @@ export class Client implements ClientAddress {
     connection.startHeartbeat(this.draw().integer(1, this.host.settings.heartbeat + 1));
   }
 
+  /** For Connection: another gateway has taken the connection over. */
+  rehomed(connection: Connection, greeting: Greeting): void {
+    if (this.connection !== connection) return;
+    // Leaves the old version's count, before the greeting changes.
+    this.become('connecting');
+    this.greeting = greeting;
+    this.host.record({ type: 'rehomed', client: this.name, ...greeting });
+    this.become('open');
+  }
+
   /** For Connection: an attempt failed. */
   failed(connection: Connection, why: string): void {
     if (this.opening === connection) this.opening = undefined;
@@ -218,6 +228,11 @@ class Connection implements SocketHandlers {
     this.isOpen = true;
     this.lastAnswer = this.host.clock.now();
     this.client.opened(this, greeting);
+  }
+
+  rehomed(greeting: Greeting): void {
+    this.lastAnswer = this.host.clock.now();
+    this.client.rehomed(this, greeting);
   }
 
   answered(): void {

@@ -113,6 +113,8 @@ export type Ending =
 export interface SocketHandlers {
   /** The WebSocket is open and the gateway has said who it is. */
   opened(greeting: Greeting): void;
+  /** The connection lives on, and another gateway says that it serves it from now on. */
+  rehomed?(greeting: Greeting): void;
   /** A pong came in. */
   answered(): void;
   /** The gateway asks this client to reconnect by itself (an application message, not a close). */

@@ -108,10 +108,14 @@ function onMessage(this: WebSocket, data: WebSocket.RawData): void {
   const message = parse(data);
   if (message === undefined) return;
   if (message.onedrop === 'reconnect') connection.handlers?.asked();
-  else if (message.onedrop === 1 && !connection.greeted) {
-    connection.greeted = true;
+  else if (message.onedrop === 1) {
     const { pod, version, node } = message;
-    connection.handlers?.opened({ pod, version, ...(node ? { node } : {}) });
+    const greeting = { pod, version, ...(node ? { node } : {}) };
+    if (connection.greeted) connection.handlers?.rehomed?.(greeting);
+    else {
+      connection.greeted = true;
+      connection.handlers?.opened(greeting);
+    }
   }
 }
 

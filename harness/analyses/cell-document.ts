@@ -58,6 +58,8 @@ export interface CellDocument {
   readonly refusedAttempts: number;
   /** Connections, not clients: opened anew before the old one was closed. */
   readonly replacedConnections: number;
+  /** Clients whose connection another gateway took over: they noticed nothing but its greeting. */
+  readonly rehomed: number;
   readonly peakReconnectsPerSecond: number;
   /** The most in ten successive seconds, per second. */
   readonly peakReconnectsPer10Seconds: number;
@@ -136,6 +138,7 @@ export function cellDocument(
     disconnects: rows.length,
     refusedAttempts: fleet.refusedAttempts,
     replacedConnections: fleet.replacedConnections,
+    rehomed: fleet.rehomed,
     peakReconnectsPerSecond: rates.peakReconnectsPerSecond,
     peakReconnectsPer10Seconds: rates.peakReconnectsPer10Seconds,
     theoreticalPeakPerSecond: rates.theoreticalPeakPerSecond,

@@ -74,13 +74,13 @@ function count(state: State, { pod, version, node }: Place, change: number, at: 
   if (node !== '') counter(state.byNode, node).add(change, at);
 }
 
-function opened(state: State, event: Extract<Timed, { type: 'open' }>): void {
+function opened(state: State, event: Extract<Timed, { type: 'open' | 'rehomed' }>): void {
   const number = clientNumber(event.client);
   const node = event.node ?? state.nodes.get(event.pod) ?? '';
   const place = state.places[number];
   const next = { pod: event.pod, version: event.version, node, open: true };
   if (place === undefined) state.clients++;
-  // Make before break: the old connection ends as the new one begins.
+  // Make before break: the old connection ends as the new one begins. Or another gateway has taken it over.
   else if (place.open) count(state, place, -1, event.at);
   else state.away.add(-1, event.at);
   state.places[number] = next;
@@ -125,10 +125,10 @@ export const connectionsAnalysis: Analysis<State, Connections> = {
       if (event.node !== '') state.nodes.set(event.pod, event.node);
       return;
     }
-    if (event.type !== 'open' && event.type !== 'closed') return;
+    if (event.type !== 'open' && event.type !== 'rehomed' && event.type !== 'closed') return;
     if (!isFleet(event.client)) return;
-    if (event.type === 'open') opened(state, event);
-    else closed(state, event);
+    if (event.type === 'closed') closed(state, event);
+    else opened(state, event);
     const onV2 = state.byVersion.get('v2')?.value ?? 0;
     if (onV2 < state.clients) state.allOnV2At = null;
     else state.allOnV2At ??= event.at;

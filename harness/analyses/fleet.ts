@@ -48,6 +48,7 @@ interface State {
   readonly drops: Drop[];
   readonly controlDrops: Drop[];
   replaced: number;
+  readonly rehomed: Set<ClientName>;
   refused: number;
   healings: number;
   longestHealing: Millis;
@@ -68,6 +69,8 @@ export interface FleetResult {
   readonly longestHealing: Millis;
   /** Connections replaced before they were closed (make before break): nothing was lost. */
   readonly replacedConnections: number;
+  /** Clients that another gateway took over without their noticing anything but its greeting. */
+  readonly rehomed: number;
   readonly refusedAttempts: number;
   readonly gaveUp: number;
   readonly stillAway: number;
@@ -148,6 +151,7 @@ export const fleetAnalysis: Analysis<State, FleetResult> = {
     drops: [],
     controlDrops: [],
     replaced: 0,
+    rehomed: new Set(),
     refused: 0,
     healings: 0,
     longestHealing: 0,
@@ -160,6 +164,14 @@ export const fleetAnalysis: Analysis<State, FleetResult> = {
         return opened(clientOf(state, event.client), event);
       case 'closed':
         return closed(state, clientOf(state, event.client), event);
+      case 'rehomed': {
+        const client = clientOf(state, event.client);
+        client.node = event.node;
+        // Whatever became of packets to the gateway before is no matter of the one that serves now.
+        client.fate = undefined;
+        if (isFleet(event.client)) state.rehomed.add(event.client);
+        return;
+      }
       case 'fate': {
         const client = clientOf(state, event.client);
         if (client.open) client.fate = event;
@@ -204,6 +216,7 @@ export const fleetAnalysis: Analysis<State, FleetResult> = {
       healings: state.healings,
       longestHealing: state.longestHealing,
       replacedConnections: state.replaced,
+      rehomed: state.rehomed.size,
       refusedAttempts: state.refused,
       gaveUp: clients.filter(({ open, last }) => !open && last?.gaveUp === true).length,
       stillAway: clients.filter(({ open }) => !open).length,

@@ -40,7 +40,9 @@ export const landingsAnalysis: Analysis<State, Landings> = {
         else if (state.old === 'v1') state.old = undefined;
       }
     }
-    if (event.type !== 'open' || event.version !== state.old || !isFleet(event.client)) return;
+    // Whoever takes a connection over lands it as well.
+    if (event.type !== 'open' && event.type !== 'rehomed') return;
+    if (event.version !== state.old || !isFleet(event.client)) return;
     state.clients.add(event.client);
     state.landings++;
     state.lastLandingAt = event.at;

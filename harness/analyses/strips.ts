@@ -49,7 +49,7 @@ export const stripsAnalysis: Analysis<State, Strips> = {
   }),
   fold(state, event) {
     state.end = event.at;
-    if (event.type !== 'open' && event.type !== 'closed') return;
+    if (event.type !== 'open' && event.type !== 'rehomed' && event.type !== 'closed') return;
     if (!isFleet(event.client)) return;
     const number = clientNumber(event.client);
     if (number % state.every !== 0) return;
@@ -58,7 +58,7 @@ export const stripsAnalysis: Analysis<State, Strips> = {
       life = { client: event.client, stretches: [], state: '', from: event.at };
       state.lives.set(number, life);
     }
-    if (event.type === 'open') become(life, event.version, event.at);
+    if (event.type !== 'closed') become(life, event.version, event.at);
     else if (event.replaced !== true) {
       if (event.ending.how === 'silence') become(life, 'silent', Math.max(life.from, event.lastAnswer));
       become(life, 'away', event.at);
