@@ -101,10 +101,38 @@ export const AXES = {
   ),
   dnsTtl: axis(duration('0s', '24h'), '1m', 'TIME', 'how long clients keep a DNS answer'),
   keepBlue: choice(['no', 'yes'], 'no', 'blue-green: is the old side kept once green serves'),
+  handoffBy: choice(
+    ['holder', 'worker'],
+    'holder',
+    'handoff: a connection holder in front, or the sockets passed on inside the pod',
+  ),
   nodeSet: choice(
     ['stable', 'legacy'],
     'stable',
     'node-churn: balancer keeps nodes until they are gone (KEP-3458), or drops them once cordoned',
+  ),
+  canarySteps: axis(
+    z.string().regex(/^(\d{1,2}-)*100$/, 'weights up to 100, such as 5-25-50-100'),
+    '5-25-50-100',
+    'N-N-100',
+    'ingress-canary: shares of new connections, in per cent',
+  ),
+  canaryEvery: axis(duration('0s', '24h'), '2m', 'TIME', 'ingress-canary: how long each share is held'),
+  ingressApi: choice(
+    ['ingress', 'gateway-api'],
+    'ingress',
+    'ingress-canary: canary Ingress, or weights of one HTTPRoute',
+  ),
+  promote: choice(
+    ['ingress', 'selector'],
+    'ingress',
+    'ingress-canary: the Ingress names the other Service, or its Service selects v2',
+  ),
+  proxyReadTimeout: axis(
+    duration('1s', '24h'),
+    '1m',
+    'TIME',
+    'ingress-canary: nginx ends a connection that is silent for this long',
   ),
   tcpLoose: choice(['1', '0'], '1', 'nf_conntrack_tcp_loose on the nodes'),
   rollbackAfter: axis(

@@ -1,5 +1,6 @@
 import type { Strategy } from '../harness/scenario.ts';
 import { blueGreen } from './blue-green.ts';
+import { ingressCanary } from './ingress-canary.ts';
 import { makeBeforeBreak } from './make-before-break.ts';
 import { nodeChurn } from './node-churn.ts';
 import { pacedDrain } from './paced-drain.ts';
@@ -17,6 +18,7 @@ export const STRATEGIES: Readonly<Record<string, Strategy>> = {
   'paced-drain': pacedDrain,
   'make-before-break': makeBeforeBreak,
   'blue-green': blueGreen,
+  'ingress-canary': ingressCanary,
   'seventy-thirty': seventyThirty,
   'node-churn': nodeChurn,
   'policy-change': policyChange,

@@ -22,7 +22,14 @@ export const sim: Provider = {
   description:
     'virtual time; packets walk modelled rules, conntrack and balancer (modelled, any OS, seconds)',
   evidence: 'modelled',
-  offers: new Set(['passthrough-balancer', 'node-churn', 'balancer-recreation', 'autoscaler']),
+  offers: new Set([
+    'passthrough-balancer',
+    'node-churn',
+    'balancer-recreation',
+    'autoscaler',
+    'ingress',
+    'gateway-api',
+  ]),
   refuses: () => undefined,
   preflight: async () => ({ usable: true, notes: [] }),
   open: (spec, context) => SimCluster.open(spec, context),
