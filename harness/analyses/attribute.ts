@@ -26,25 +26,29 @@ const inferred = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution
   inferred: true,
 });
 
+const NOTHING: Attribution = { cause: 'unattributed', inferred: false, moments: [] };
+
 const until = (moment: Moment | undefined, time: Millis) =>
   moment !== undefined && moment.at <= time ? moment : undefined;
 
-/** The endpoint change, rules and balancer state that stood when a packet met its fate. */
+/** The endpoint change, rules and balancer state that stood when a packet met its fate, as far as the release brought them about. */
 function pathMoments(index: EvidenceIndex, node: string, at: Millis) {
-  const rules = index.proxies.get(node);
-  const rule = rules?.[findLast(rules, at)];
-  let change = findLast(index.balancers, at);
-  const failOpen = index.balancers[change]?.failOpen === true;
+  const rules = index.proxies.get(node) ?? [];
+  const rule = rules[findLast(rules, at)];
+  let place = findLast(index.balancers, at);
+  const failOpen = index.balancers[place]?.failOpen === true;
   // Back to where it began to fail open: what came after changed nothing for the flow.
-  while (
-    failOpen &&
-    index.balancers[change - 1]?.failOpen === true &&
-    index.balancers[change]?.recreated === false
-  )
-    change--;
-  const balancer = index.balancers[change];
-  const shrink = lastUntil(index.shrinks, Math.min(at, balancer?.at ?? at)) ?? lastUntil(index.shrinks, at);
-  return { rule: rule?.forwards === false ? rule.moment : undefined, balancer, shrink };
+  while (failOpen && index.balancers[place - 1]?.failOpen === true && !index.balancers[place]?.recreated)
+    place--;
+  const change = index.balancers[place];
+  const balancer = change !== undefined && change.at >= index.begin ? change : undefined;
+  const recent = (moment: Moment | undefined) =>
+    moment !== undefined && moment.at >= index.begin ? moment : undefined;
+  return {
+    rule: rule?.forwards === false ? recent(rule.moment) : undefined,
+    balancer,
+    endpoints: recent(lastUntil(index.endpoints, Math.min(at, balancer?.at ?? at))),
+  };
 }
 
 function findLast(list: readonly { readonly moment: Moment }[], time: Millis): number {
@@ -53,6 +57,10 @@ function findLast(list: readonly { readonly moment: Moment }[], time: Millis): n
   return index;
 }
 
+/** The recreation of a balancer that made it forget a connection opened before. */
+const recreation = (index: EvidenceIndex, openedAt: Millis, time: Millis): Moment | undefined =>
+  index.balancers.find(({ recreated, at }) => recreated && at >= openedAt && at <= time)?.moment;
+
 /** From the fate of the first packet that was not delivered. */
 function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate): Attribution {
   const { ended, terminating } = index.pods.get(drop.pod) ?? {};
@@ -60,14 +68,16 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
   const carrier = fate.before ?? drop.node ?? fate.node;
   const removed = until(index.removedNodes.get(carrier), fate.at);
   if (removed) return seen('node-removed', removed);
-  const { rule, balancer, shrink } = pathMoments(index, fate.node, fate.at);
-  if (fate.before === undefined || fate.before === fate.node) return seen('dataplane-cut', shrink, rule);
+  const recreated = recreation(index, drop.openedAt, fate.at);
+  if (recreated) return seen('balancer-recreated', recreated);
+  const { rule, balancer, endpoints } = pathMoments(index, fate.node, fate.at);
+  if (fate.before === undefined || fate.before === fate.node) return seen('dataplane-cut', endpoints, rule);
+  if (balancer?.empty) return seen('no-backend', endpoints, balancer.moment);
   // A backend service keeps TCP on the backend it has, healthy or not, for as long as it remembers the flow.
-  if (cell.axes.balancer === 'backend-service' && balancer?.recreated !== true)
-    return seen('tracking-expired', shrink, rule, balancer?.moment);
-  if (balancer?.recreated === true) return seen('balancer-recreated', balancer.moment, rule);
-  if (balancer?.failOpen === true) return seen('fail-open-rehash', shrink, rule, balancer.moment);
-  return seen('balancer-moved', shrink, rule, balancer?.moment);
+  if (cell.axes.balancer === 'backend-service')
+    return seen('tracking-expired', endpoints, rule, balancer?.moment);
+  if (balancer?.failOpen) return seen('fail-open-rehash', endpoints, rule, balancer.moment);
+  return seen('balancer-moved', endpoints, rule, balancer?.moment);
 }
 
 /** Without a fate: what changed on the connection's path while it fell silent. */
@@ -78,20 +88,25 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attrib
   const node = drop.node ?? index.history.pods.get(drop.pod)?.node ?? '';
   const removed = index.removedNodes.get(node);
   if (within(removed)) return inferred('node-removed', removed);
+  const recreated = recreation(index, from, to);
+  if (recreated) return inferred('balancer-recreated', recreated);
   const changes = index.balancers.filter(({ moment }) => within(moment));
-  const change =
-    changes.find(({ recreated }) => recreated) ?? changes.find(({ failOpen }) => failOpen) ?? changes[0];
+  const change = changes.find(({ failOpen }) => failOpen) ?? changes[0];
   if (change !== undefined) {
-    const { rule, shrink } = pathMoments(index, node, change.at);
-    if (change.recreated) return inferred('balancer-recreated', change.moment);
-    if (cell.axes.balancer === 'backend-service')
-      return inferred('tracking-expired', shrink, rule, change.moment);
-    return inferred(change.failOpen ? 'fail-open-rehash' : 'balancer-moved', shrink, rule, change.moment);
+    const { rule, endpoints } = pathMoments(index, node, change.at);
+    const cause = change.empty
+      ? 'no-backend'
+      : cell.axes.balancer === 'backend-service'
+        ? 'tracking-expired'
+        : change.failOpen
+          ? 'fail-open-rehash'
+          : 'balancer-moved';
+    return inferred(cause, endpoints, rule, change.moment);
   }
   const cut = index.proxies.get(node)?.find(({ moment, forwards }) => !forwards && within(moment));
   if (cut !== undefined)
-    return inferred('dataplane-cut', lastUntil(index.shrinks, cut.moment.at), cut.moment);
-  return { cause: 'unattributed', inferred: false, moments: [] };
+    return inferred('dataplane-cut', lastUntil(index.endpoints, cut.moment.at), cut.moment);
+  return NOTHING;
 }
 
 /**

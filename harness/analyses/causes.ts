@@ -25,7 +25,11 @@ export const CAUSES = {
   },
   'balancer-recreated': {
     title: 'balancer was recreated',
-    says: 'The forwarding rule and its tracking table were deleted and made anew; established flows were hashed again.',
+    says: 'The forwarding rule and its tracking table were deleted and made anew: packets found no rule for a while, and established flows were then hashed as if they were new.',
+  },
+  'no-backend': {
+    title: 'balancer had no backend',
+    says: 'The balancer had no backend left to send the flow to.',
   },
   'tracking-expired': {
     title: 'tracking entry expired',

@@ -21,16 +21,27 @@ interface PodEnd {
   terminating?: Moment;
 }
 
+/** A change of a balancer: in health, in number, or its table forgotten. */
+export interface BalancerChange {
+  readonly at: Millis;
+  readonly moment: Moment;
+  readonly failOpen: boolean;
+  readonly recreated: boolean;
+  readonly empty: boolean;
+}
+
 /** The cluster's history arranged for looking up what led to a disconnect. */
 export interface EvidenceIndex {
   readonly history: History;
+  /** When the release began; what was so before is no part of a chain. */
+  readonly begin: Millis;
   readonly pods: ReadonlyMap<string, PodEnd>;
-  /** Endpoint changes that took a ready endpoint away. */
-  readonly shrinks: readonly Moment[];
+  /** Each change of a Service's ready endpoints. */
+  readonly endpoints: readonly Moment[];
   /** Per node: each change of its rules. */
   readonly proxies: ReadonlyMap<string, readonly { moment: Moment; forwards: boolean }[]>;
   /** Balancer changes with what changed. */
-  readonly balancers: readonly { moment: Moment; failOpen: boolean; recreated: boolean; at: Millis }[];
+  readonly balancers: readonly BalancerChange[];
   readonly removedNodes: ReadonlyMap<string, Moment>;
   readonly hops: readonly Moment[];
 }
@@ -69,24 +80,26 @@ function indexPods(history: History): Map<string, PodEnd> {
   return pods;
 }
 
-function indexShrinks(history: History): Moment[] {
+function indexEndpoints(history: History): Moment[] {
   const before = new Map<string, Set<string>>();
-  const shrinks: Moment[] = [];
+  const changes: Moment[] = [];
+  const names = (pods: readonly string[]) => (pods.length > 3 ? `${pods.length} pods` : pods.join(', '));
   for (const { at, service, endpoints } of history.endpoints) {
     const ready = new Set(endpoints.filter((endpoint) => endpoint.ready).map(({ pod }) => pod));
-    const lost = [...(before.get(service) ?? [])].filter((pod) => !ready.has(pod));
+    const old = before.get(service) ?? new Set();
     before.set(service, ready);
-    if (lost.length === 0) continue;
+    const lost = [...old].filter((pod) => !ready.has(pod));
+    const gained = [...ready].filter((pod) => !old.has(pod));
+    if (lost.length + gained.length === 0) continue;
     const left =
-      ready.size === 0 ? 'no ready endpoint is left' : `${plural(ready.size, 'ready endpoint')} left`;
-    const names = lost.length > 3 ? `${lost.length} pods` : lost.join(', ');
-    shrinks.push({
-      at,
-      kind: 'endpoints',
-      text: `Service ${service} loses ${names} from its endpoints; ${left}`,
-    });
+      ready.size === 0 ? 'no ready endpoint is left' : `${plural(ready.size, 'ready endpoint')} now`;
+    const what = [
+      ...(lost.length > 0 ? [`loses ${names(lost)}`] : []),
+      ...(gained.length > 0 ? [`gains ${names(gained)}`] : []),
+    ].join(' and ');
+    changes.push({ at, kind: 'endpoints', text: `Service ${service} ${what}; ${left}` });
   }
-  return shrinks;
+  return changes;
 }
 
 /** Nodes take up the same change one after the other; within this time it is told as one. */
@@ -124,41 +137,44 @@ function indexProxies(history: History): EvidenceIndex['proxies'] {
   return proxies;
 }
 
-function indexBalancers(history: History): EvidenceIndex['balancers'] {
-  const before = new Map<string, Of<'balancer'>>();
-  const changes: { moment: Moment; failOpen: boolean; recreated: boolean; at: Millis }[] = [];
-  for (const event of history.balancers) {
+function indexBalancers(history: History): BalancerChange[] {
+  const before = new Set<string>();
+  return history.balancers.flatMap((event, place): BalancerChange[] => {
     const { at, service, backends, failOpen } = event;
-    const previous = before.get(service);
-    before.set(service, event);
+    const known = before.has(service);
+    before.add(service);
+    const next = history.balancers.slice(place + 1).find((later) => later.service === service);
+    const empty = backends.length === 0;
+    // A forwarding rule that goes only to come again is recreated from the moment it goes.
+    const recreated = event.recreated === true || (empty && next?.recreated === true);
+    if (!known && !recreated) return [];
     const healthy = backends.filter((backend) => backend.healthy).map(({ node }) => node);
+    const few = healthy.length > 4 ? `${healthy.slice(0, 4).join(', ')}, ...` : healthy.join(', ');
     const state = failOpen
       ? `no backend is healthy, it fails open over ${plural(backends.length, 'node')}`
-      : backends.length === 0
+      : empty
         ? 'it has no backends'
-        : `${healthy.length} of ${plural(backends.length, 'backend')} healthy (${healthy.length > 4 ? `${healthy.slice(0, 4).join(', ')}, ...` : healthy.join(', ') || 'none'})`;
-    const recreated = event.recreated === true;
-    if (previous === undefined && !recreated) continue;
-    changes.push({
-      moment: {
+        : `${healthy.length} of ${plural(backends.length, 'backend')} healthy${few === '' ? '' : ` (${few})`}`;
+    const deed = recreated ? (empty ? ' is deleted to be made anew' : ' is made anew') : '';
+    return [
+      {
         at,
-        kind: 'balancer',
-        text: `balancer of ${service}${recreated ? ' is recreated' : ''}: ${state}`,
+        moment: { at, kind: 'balancer', text: `balancer of ${service}${deed}: ${state}` },
+        failOpen,
+        recreated,
+        empty,
       },
-      failOpen,
-      recreated,
-      at,
-    });
-  }
-  return changes;
+    ];
+  });
 }
 
 /** Arranges a cell's history for attribution. */
 export function indexEvidence(history: History): EvidenceIndex {
   return {
     history,
+    begin: history.steps.find(({ phase }) => phase === 'release')?.begin ?? 0,
     pods: indexPods(history),
-    shrinks: indexShrinks(history),
+    endpoints: indexEndpoints(history),
     proxies: indexProxies(history),
     balancers: indexBalancers(history),
     removedNodes: new Map(
