@@ -3,7 +3,7 @@ import type { Clock } from '../../harness/clock.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import type { TimedEvent } from '../../harness/event.ts';
-import { GATEWAY_IMAGE } from '../../harness/workload.ts';
+import { saidEvent } from '../../harness/gateway/said.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import type { NodeRules, ServiceRules } from '../control-plane/rules.ts';
@@ -14,7 +14,7 @@ import { iptablesRestore, iptablesSetup } from './iptables.ts';
 import { commandIn } from './namespace.ts';
 import { nftablesTransaction } from './nftables.ts';
 import { NodeAgent } from './node-agent.ts';
-import { type GatewayLine, GatewayProcess } from './pod.ts';
+import { GatewayProcess, PROGRAMS } from './pod.ts';
 
 /** A pod's network goes this much model time after its process, as kubelet removes the sandbox; never under 250 ms real. */
 const SANDBOX_REMOVAL: Millis = 2000;
@@ -92,9 +92,10 @@ export class NetnsMachine implements Machine {
     const name = start.pod.metadata?.name ?? '';
     if (node === undefined)
       throw new HarnessError(`Cannot start pod ${name}: there is no node ${start.node}`);
-    if (image !== GATEWAY_IMAGE)
+    const program = PROGRAMS[image ?? ''];
+    if (program === undefined)
       throw new HarnessError(
-        `Cannot start pod ${name}: image ${image} is not known here, only ${GATEWAY_IMAGE}`,
+        `Cannot start pod ${name}: image ${image} is not known here, only ${Object.keys(PROGRAMS).join(', ')}`,
       );
     const pod: Pod = { namespace: `pod-${++this.pods}`, process: undefined, killed: false };
     node.pods.add(pod);
@@ -110,12 +111,16 @@ export class NetnsMachine implements Machine {
         return;
       }
       pod.process = new GatewayProcess({
+        program,
         namespace: pod.namespace,
         address: start.address,
         env: start.env,
         speed: this.clock.speed,
         started: () => start.started(),
-        said: (line) => this.record(gatewayEvent(name, line)),
+        said: (line) => {
+          const event = saidEvent(name, line);
+          if (event !== undefined) this.record(event);
+        },
         exited: (why) => {
           if (why === 'SIGKILL') this.record({ type: 'gateway', pod: name, did: 'killed', why });
           exited(why);
@@ -205,16 +210,6 @@ export class NetnsMachine implements Machine {
 function kill(pod: Pod): void {
   pod.killed = true;
   pod.process?.signal('SIGKILL');
-}
-
-function gatewayEvent(pod: string, { did, why, connections }: GatewayLine): TimedEvent {
-  return {
-    type: 'gateway',
-    pod,
-    did: did as 'sigterm' | 'drain' | 'exit',
-    why: why ?? '',
-    ...(connections === undefined ? {} : { connections }),
-  };
 }
 
 /** Puts a node's Service rules in force, each table in one step, as kube-proxy does. */

@@ -39,7 +39,13 @@ export const netns: Provider = {
   description:
     'measured on this Linux kernel: real sockets, rules, conntrack and gateways in namespaces, no root',
   evidence: 'measured',
-  offers: new Set(['passthrough-balancer', 'node-churn', 'balancer-recreation', 'second-balancer']),
+  offers: new Set([
+    'passthrough-balancer',
+    'node-churn',
+    'balancer-recreation',
+    'second-balancer',
+    'handoff',
+  ]),
   refuses: (axes) => refusal(axes),
   preflight,
   open: (spec, context) => NetnsCluster.open(spec, context),

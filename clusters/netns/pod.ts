@@ -3,23 +3,31 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
+import type { Said } from '../../harness/gateway/said.ts';
+import { HOLDER_IMAGE, SUPERVISOR_IMAGE } from '../../harness/handoff-workload.ts';
+import { GATEWAY_IMAGE } from '../../harness/workload.ts';
 import { start } from '../command.ts';
 import type { PodProcess } from '../control-plane/machine.ts';
 import { httpStatus, realTimeout } from './http.ts';
 import { within } from './namespace.ts';
 
-const GATEWAY = fileURLToPath(new URL('../../harness/gateway/main.ts', import.meta.url));
+const program = (path: string) => fileURLToPath(new URL(`../../harness/gateway/${path}`, import.meta.url));
+
+const GATEWAY = program('main.ts');
+
+/** The program that runs instead of each image. */
+export const PROGRAMS: Readonly<Record<string, string>> = {
+  [GATEWAY_IMAGE]: GATEWAY,
+  [HOLDER_IMAGE]: program('holder/main.ts'),
+  [SUPERVISOR_IMAGE]: program('handoff/main.ts'),
+};
 
 /** A POST to a gateway's admin port is given up after this many real milliseconds. */
 const POST_TIMEOUT = 10_000;
 
-export interface GatewayLine {
-  readonly did: string;
-  readonly why?: string;
-  readonly connections?: number;
-}
-
 export interface GatewayStart {
+  /** What runs; the gateway unless said. */
+  readonly program?: string;
   readonly namespace: string;
   readonly address: string;
   readonly env: Readonly<Record<string, string>>;
@@ -27,7 +35,7 @@ export interface GatewayStart {
   readonly speed: number;
   /** It listens. */
   started(): void;
-  said(line: GatewayLine): void;
+  said(line: Said): void;
   exited(why: string): void;
 }
 
@@ -39,8 +47,8 @@ export class GatewayProcess implements PodProcess {
 
   constructor(options: GatewayStart) {
     this.options = options;
-    const { namespace, env, speed } = options;
-    this.process = start(...within(namespace, process.execPath, [GATEWAY]), {
+    const { program = GATEWAY, namespace, env, speed } = options;
+    this.process = start(...within(namespace, process.execPath, [program]), {
       env: { PATH: process.env.PATH, ...env, TIME_SCALE: String(speed) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -49,7 +57,7 @@ export class GatewayProcess implements PodProcess {
       stderr = `${stderr}${data}`.slice(-2000);
     });
     createInterface({ input: this.process.stdout as NodeJS.ReadableStream }).on('line', (text) => {
-      const line = JSON.parse(text) as GatewayLine;
+      const line = JSON.parse(text) as Said;
       if (line.did === 'listening') options.started();
       else options.said(line);
     });

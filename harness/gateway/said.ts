@@ -1,0 +1,26 @@
+import type { TimedEvent } from '../event.ts';
+
+/** One line of what a gateway, a supervisor or a connection holder says on its output. */
+export interface Said {
+  readonly did: string;
+  readonly why?: string;
+  readonly connections?: number;
+}
+
+const GATEWAY = new Set(['sigterm', 'drain', 'exit', 'killed', 'close'] as const);
+type GatewayDid = typeof GATEWAY extends Set<infer Did> ? Did : never;
+
+/** What connections were moved to, in words; they live on. */
+const MOVED: Readonly<Record<string, (why: string) => string>> = {
+  handover: (why) => `passed on to the next worker: ${why}`,
+  rehome: (why) => `moved to another upstream: ${why}`,
+};
+
+/** The event that a line is, or undefined where it is none (`listening`). */
+export function saidEvent(pod: string, { did, why = '', connections }: Said): TimedEvent | undefined {
+  const count = connections === undefined ? {} : { connections };
+  const moved = MOVED[did];
+  if (moved !== undefined) return { type: 'hop', hop: pod, did: moved(why), ...count, kept: true };
+  if (GATEWAY.has(did as GatewayDid)) return { type: 'gateway', pod, did: did as GatewayDid, why, ...count };
+  return undefined;
+}
