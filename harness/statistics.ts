@@ -62,7 +62,7 @@ export interface Quantiles {
   readonly max: number;
 }
 
-/** The quantiles of `values` in any order; null when there are none. Whole numbers stay whole. */
+/** The quantiles of `values` in any order, interpolated (R-7) and rounded; null when there are none. */
 export function quantiles(values: ArrayLike<number>): Quantiles | null {
   if (values.length === 0) return null;
   const sorted = Float64Array.from(values).sort();

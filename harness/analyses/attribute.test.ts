@@ -1,0 +1,275 @@
+import { describe, expect, test } from 'vitest';
+import type { Timed, TimedEvent, Verdict } from '../event.ts';
+import { analyze } from './analyze.ts';
+import { describeChain, describeLoss } from './ledger.ts';
+import { testCell, testLog } from './test-log.ts';
+
+const NODES = ['n1', 'n2', 'n3'];
+type Entry = readonly [number, TimedEvent];
+const pod = (phase: 'running' | 'terminating' | 'gone'): TimedEvent => ({
+  type: 'pod',
+  pod: 'a',
+  version: 'v1',
+  node: 'n1',
+  phase,
+  ready: true,
+});
+const step = (name: string, cutOver = false): TimedEvent => ({
+  type: 'step',
+  name,
+  edge: 'begin',
+  phase: 'release',
+  ...(cutOver ? { cutOver } : {}),
+});
+const endpoints = (...pods: string[]): TimedEvent => ({
+  type: 'endpoints',
+  service: 'gateway',
+  endpoints: pods.map((name) => ({ pod: name, node: 'n1', ready: true, serving: true, terminating: false })),
+});
+const balancer = (healthy: readonly string[], more = {}): TimedEvent => ({
+  type: 'balancer',
+  service: 'gateway',
+  backends: NODES.map((node) => ({ node, healthy: healthy.includes(node) })),
+  failOpen: healthy.length === 0,
+  ...more,
+});
+const rules = (node: string, word: 'forward' | 'reject' | 'none'): TimedEvent => ({
+  type: 'proxy',
+  node,
+  service: 'gateway',
+  rules: word,
+  localEndpoints: 0,
+});
+const fate = (node: string, verdict: Verdict, before?: string): TimedEvent => ({
+  type: 'fate',
+  client: 'c0',
+  verdict,
+  node,
+  ...(before === undefined ? {} : { before }),
+  rule: 'some rule',
+});
+const gateway = (did: 'sigterm' | 'drain' | 'exit' | 'killed' | 'close'): TimedEvent => ({
+  type: 'gateway',
+  pod: 'a',
+  did,
+  why: '',
+});
+
+/** One client on pod a of node n1; the release begins at 10 s, the client notices at 90 s. */
+function attributed(
+  story: readonly Entry[],
+  lost: {
+    ending?: Extract<TimedEvent, { type: 'closed' }>['ending'];
+    asked?: boolean;
+    lastAnswer?: number;
+  } = {},
+  cell: Parameters<typeof testCell>[0] = {},
+) {
+  const before: Entry[] = [
+    [0, pod('running')],
+    [0, endpoints('a')],
+    [0, balancer(['n1'])],
+    ...NODES.map((node): Entry => [0, rules(node, 'forward')]),
+    [1000, { type: 'open', client: 'c0', pod: 'a', version: 'v1', node: 'n1', attempts: 1 }],
+    [10_000, step('flip', true)],
+  ];
+  const { ending = { how: 'silence' }, asked, lastAnswer = 30_000 } = lost;
+  const after: Entry[] = [
+    [
+      90_000,
+      {
+        type: 'closed',
+        client: 'c0',
+        pod: 'a',
+        version: 'v1',
+        ending,
+        lastAnswer,
+        ...(asked === undefined ? {} : { asked }),
+      },
+    ],
+    [120_000, { type: 'end', outcome: 'finished' }],
+  ];
+  const log = [...before, ...story, ...after]
+    .map(([at, event]): Timed => ({ at, ...event }))
+    .sort((a, b) => a.at - b.at);
+  const { ledger } = analyze(testCell({ ...cell, axes: { clients: 1, ...cell.axes } }), log);
+  const row = ledger.rows[0];
+  const chain = ledger.chains[0];
+  if (row === undefined || chain === undefined) throw new Error('the drop left no row');
+  return { row, chain, cause: row.cause, inferred: row.inferred, lines: describeChain(chain) };
+}
+
+const close = { how: 'close', code: 1001, reason: '' } as const;
+const measured = { evidence: 'measured', cluster: 'netns', speed: 10 } as const;
+
+describe('a cause that the log shows', () => {
+  test('is the balancer failing open, told from the step to the packet', () => {
+    const { cause, inferred, lines, row, chain } = attributed([
+      [10_100, endpoints()],
+      ...NODES.map((node): Entry => [10_400, rules(node, 'reject')]),
+      [31_000, balancer([])],
+      [60_000, fate('n2', 'rejected', 'n1')],
+    ]);
+    expect({ cause, inferred }).toEqual({ cause: 'fail-open-rehash', inferred: false });
+    expect(lines).toEqual([
+      'step "flip" begins',
+      '+100ms Service gateway loses a; no ready endpoint is left',
+      "+400ms n1, n2, n3: the node's dataplane now rejects the Service (it has no endpoints) (gateway)",
+      '+21s balancer of gateway: no backend is healthy, it fails open over 3 nodes',
+    ]);
+    expect(describeLoss(row, chain)).toEqual([
+      "+50s the client's next packet, sent to n2 instead of n1, is rejected by some rule",
+      '+1m20s the heartbeat is unanswered since +20s: the client gives the connection up',
+      'it has not come back by the end of the cell',
+    ]);
+  });
+
+  test.each([
+    ['asked-to-leave', [[80_000, gateway('drain')]], { ending: close, asked: true }],
+    ['gateway-closed', [[80_000, gateway('sigterm')]], { ending: close }],
+    [
+      'gateway-ended',
+      [
+        [80_000, gateway('sigterm')],
+        [89_990, gateway('exit')],
+      ],
+      { ending: { how: 'fin' } },
+    ],
+    [
+      'gateway-ended',
+      [
+        [50_000, gateway('killed')],
+        [60_000, fate('n1', 'unroutable')],
+      ],
+      {},
+    ],
+    ['gateway-ended', [[50_000, pod('gone')]], {}],
+    [
+      'dataplane-cut',
+      [
+        [10_100, endpoints()],
+        [10_200, rules('n1', 'none')],
+        [40_000, fate('n1', 'reset', 'n1')],
+      ],
+      {},
+    ],
+    [
+      'balancer-moved',
+      [
+        [31_000, balancer(['n2'])],
+        [60_000, fate('n2', 'misdelivered', 'n1')],
+      ],
+      { ending: { how: 'reset' } },
+    ],
+    [
+      'no-backend',
+      [
+        [31_000, balancer([], { backends: [], failOpen: false })],
+        [60_000, fate('balancer', 'dropped', 'n1')],
+      ],
+      {},
+    ],
+    [
+      'balancer-recreated',
+      [
+        [20_000, balancer(['n1'], { recreated: true })],
+        [25_000, balancer(['n1', 'n2'])],
+        [60_000, fate('n2', 'misdelivered', 'n1')],
+      ],
+      {},
+    ],
+    [
+      'node-removed',
+      [
+        [31_000, { type: 'node', node: 'n1', change: 'removed' }],
+        [60_000, fate('n2', 'rejected', 'n1')],
+      ],
+      {},
+    ],
+    [
+      'hop-ended',
+      [[89_500, { type: 'hop', hop: 'nginx', did: 'reload: old worker exits' }]],
+      { ending: { how: 'fin' }, lastAnswer: 90_000 },
+    ],
+    ['unattributed', [], {}],
+    ['unattributed', [], { ending: close }],
+  ] as [string, Entry[], Parameters<typeof attributed>[1]][])('%s', (expected, story, lost) => {
+    const { cause, inferred } = attributed(story, lost);
+    expect({ cause, inferred }).toEqual({ cause: expected, inferred: false });
+  });
+
+  test('is an expired tracking entry where a backend service moved the flow', () => {
+    const story: Entry[] = [
+      [31_000, balancer([])],
+      [60_000, fate('n2', 'rejected', 'n1')],
+    ];
+    expect(attributed(story, {}, { axes: { balancer: 'backend-service' } }).cause).toBe('tracking-expired');
+  });
+
+  test('is the lost packet even where a close frame came through in the end', () => {
+    const story: Entry[] = [
+      [31_000, balancer([])],
+      [60_000, fate('n2', 'rejected', 'n1')],
+      [89_000, gateway('sigterm')],
+    ];
+    expect(attributed(story, { ending: close }).cause).toBe('fail-open-rehash');
+  });
+});
+
+describe('on a measured cluster', () => {
+  test.each([
+    [
+      'fail-open-rehash',
+      [
+        [10_100, endpoints()],
+        [31_000, balancer([])],
+      ],
+      {},
+    ],
+    ['balancer-moved', [[31_000, balancer(['n2'])]], {}],
+    ['node-removed', [[31_000, { type: 'node', node: 'n1', change: 'removed' }]], {}],
+    ['dataplane-cut', [[31_000, rules('n1', 'none')]], {}],
+    ['gateway-closed', [[91_000, pod('terminating')]], { ending: close }],
+  ] as [string, Entry[], Parameters<typeof attributed>[1]][])(
+    'a loss while the path changed is inferred to be %s',
+    (expected, story, lost) => {
+      const { cause, inferred } = attributed(story, lost, measured);
+      expect({ cause, inferred }).toEqual({ cause: expected, inferred: true });
+    },
+  );
+
+  test('a change long before the last answer explains nothing', () => {
+    const { cause } = attributed([[12_000, balancer(['n2'])]], { lastAnswer: 60_000 }, measured);
+    expect(cause).toBe('unattributed');
+  });
+
+  test('every silent loss after failing open is attributed', () => {
+    const cell = testCell({ ...measured, axes: { clients: 500 } });
+    const { document } = analyze(cell, testLog(cell, 'fail-open'));
+    expect(document.unattributed).toBe(0);
+    expect(document.inferred).toBe(document.dropped);
+  });
+});
+
+describe('the causing step', () => {
+  test('is the cut-over rather than the wait that began as soon as the patch was accepted', () => {
+    const { chain } = attributed([
+      [10_005, step('watch')],
+      [10_100, endpoints()],
+      [31_000, balancer([])],
+      [60_000, fate('n2', 'rejected', 'n1')],
+    ]);
+    expect(chain.step?.name).toBe('flip');
+  });
+
+  test('is the drain where a gateway drains, though the cut-over was just before', () => {
+    const { chain } = attributed(
+      [
+        [12_000, step('drain v1')],
+        [12_100, gateway('drain')],
+      ],
+      { ending: close },
+    );
+    expect(chain.step?.name).toBe('drain v1');
+  });
+});
