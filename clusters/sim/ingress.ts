@@ -157,10 +157,11 @@ export class SimIngress implements SimProcess {
     const { clock } = this.host;
     const old = this.generation++;
     this.workersSince = clock.now();
-    this.acted(this.leaving ? 'quit' : 'reload', this.held.size);
+    const theirs = () => [...this.held.values()].filter(({ generation }) => generation === old);
+    this.acted(this.leaving ? 'quit' : 'reload', theirs().length);
     clock.after(WORKER_SHUTDOWN_TIMEOUT, () => {
-      const left = [...this.held.values()].filter(({ generation }) => generation === old);
       if (this.ended) return;
+      const left = theirs();
       this.acted('shutdown', left.length);
       for (const held of left) held.close();
     });

@@ -79,10 +79,13 @@ export class Nginx {
     await this.ask('POST', '/configuration/backends', backendsText(config));
   }
 
-  /** Proxied connections, those of old workers included. */
-  async connections(): Promise<number> {
+  /** Proxied connections of the workers that accept new ones. */
+  private async connections(): Promise<number> {
     const counts = (await this.ask('GET', '/connections')).trim().split('\n').filter(Boolean);
-    return counts.reduce((sum, line) => sum + Number(line.split('\t')[1]), 0);
+    return counts
+      .map((line) => line.split('\t').map(Number) as [pid: number, connections: number])
+      .filter(([pid]) => !this.old.has(pid))
+      .reduce((sum, [, connections]) => sum + connections, 0);
   }
 
   /** SIGTERM of its pod: no new connections, the established ones keep until the shutdown timeout (ing nginx.go Stop). */
