@@ -1,5 +1,6 @@
 import type { Provider } from '../harness/cluster.ts';
+import { netns } from './netns/netns.ts';
 import { sim } from './sim/sim.ts';
 
 /** Every cluster by name, in the order in which they are listed. */
-export const PROVIDERS: Readonly<Record<string, Provider>> = { sim };
+export const PROVIDERS: Readonly<Record<string, Provider>> = { sim, netns };

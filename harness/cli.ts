@@ -4,6 +4,7 @@ import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { PROVIDERS } from '../clusters/index.ts';
+import { launcherPid, relaunch } from '../clusters/netns/relaunch.ts';
 import { RunReader } from '../reports/stored-run.ts';
 import { resultDocument, resultTable, runVerdict } from '../reports/terminal.ts';
 import { writeReports } from '../reports/write-reports.ts';
@@ -29,6 +30,9 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
   if (options.list) return list();
   const { cells, notes } = await plan(names, options);
   if (options.dryRun) return print(cells.map(describe).join('\n'));
+  // Returns only inside namespaces of our own, which netns builds its network in.
+  if (cells.some(({ provider, skip }) => provider === PROVIDERS.netns && skip === undefined))
+    await relaunch();
   const info = runInfo(Number(options.seed));
   const directory = options.out ?? join(ROOT, 'reports', 'runs', info.id);
   if (existsSync(join(directory, 'events.jsonl')))
@@ -118,11 +122,16 @@ async function chooseProviders(text: string, mistakes: string[]) {
   const notes: string[] = [];
   const providers: Provider[] = [];
   for (const name of new Set(text.split(',').map((part) => part.trim()))) {
-    const provider = name === 'auto' ? PROVIDERS.sim : PROVIDERS[name];
+    const provider = name === 'auto' ? await bestEmbedded(notes) : PROVIDERS[name];
     if (provider === undefined)
       mistakes.push(`--cluster ${name}: not known; choose from auto, ${Object.keys(PROVIDERS).join(', ')}`);
     else providers.push(provider);
   }
+  const others = providers.filter(({ name }) => name !== 'netns' && name !== 'sim').map(({ name }) => name);
+  if (others.length > 0 && providers.some(({ name }) => name === 'netns'))
+    mistakes.push(
+      `--cluster ${text}: netns runs in a network of its own, from which ${others.join(', ')} cannot be reached; run them one after the other`,
+    );
   for (const provider of providers) {
     const preflight = await provider.preflight();
     if (preflight.usable) notes.push(...preflight.notes);
@@ -131,6 +140,18 @@ async function chooseProviders(text: string, mistakes: string[]) {
         mistakes.push(`--cluster ${provider.name}: ${what}; ${mend}`);
   }
   return { providers, notes };
+}
+
+async function bestEmbedded(notes: string[]): Promise<Provider | undefined> {
+  const { netns, sim } = PROVIDERS;
+  const preflight = await netns?.preflight();
+  if (preflight?.usable) {
+    notes.push('cluster netns: measured on this Linux kernel, because this machine allows it');
+    return netns;
+  }
+  const why = preflight?.missing.map(({ what, mend }) => `${what} (${mend})`).join('; ');
+  notes.push(`cluster sim: modelled, because netns cannot run here: ${why}`);
+  return sim;
 }
 
 function list(): void {
@@ -171,7 +192,7 @@ function runInfo(seed: number): RunInfo {
   const startedAt = new Date().toISOString();
   const memory = Math.round(totalmem() / 2 ** 30);
   return {
-    id: `${startedAt.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${process.pid}`,
+    id: `${startedAt.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${launcherPid()}`,
     startedAt,
     command: ['npm run scenario --', ...process.argv.slice(3)].join(' '),
     machine: `${type()} ${release()}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}, ${memory} GiB`,

@@ -6,6 +6,9 @@ import { command } from '../command.ts';
 /** Set for everything inside to the network namespace that was left, so that inside can be told from outside. */
 const OUTSIDE = 'ONEDROP_OUTSIDE_NAMESPACE';
 
+/** Set likewise to the process id of whoever left it; inside, ids begin at 1 again and name nobody. */
+const LAUNCHER = 'ONEDROP_LAUNCHER_PID';
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Namespaces of one's own: the network to build in, mounts for /run and /proc, and processes that end together. */
@@ -17,6 +20,9 @@ export function isInside(): boolean {
   const outside = process.env[OUTSIDE];
   return outside !== undefined && outside !== networkNamespace();
 }
+
+/** The process id by which the rest of the machine knows this run. */
+export const launcherPid = (): number => Number((isInside() && process.env[LAUNCHER]) || process.pid);
 
 /**
  * Arguments of `unshare` that work here: with a user namespace, so that no root is needed, else without one.
@@ -47,7 +53,7 @@ export async function inNamespaces(
   const unshare = await unshareArguments();
   return spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...unshare, process.execPath, ...argv], {
     stdio: options.stdio,
-    env: { ...(options.env ?? process.env), [OUTSIDE]: networkNamespace() },
+    env: { ...(options.env ?? process.env), [OUTSIDE]: networkNamespace(), [LAUNCHER]: String(process.pid) },
     // A session of its own: a Ctrl-C reaches only this process, which passes it on once.
     detached: true,
   });
