@@ -73,11 +73,13 @@ export function buildLedger(cell: CellHeader, history: History, drops: readonly 
   const index = indexEvidence(history);
   const chains: (Chain & { rows: number })[] = [];
   const known = new Map<string, number>();
+  const released = history.steps.find(({ phase }) => phase === 'release')?.begin ?? 0;
   const rows = drops.map((drop): LedgerRow => {
     const { cause, inferred, moments } = attribute(index, cell, drop);
     const key = [cause, inferred, ...moments.map(({ at, text }) => `${at} ${text}`)].join('|');
-    // Without any moment the step is told by the drop itself, and chains of different steps differ.
-    const first = moments[0];
+    // Rules that stood before the release are the chain's background, not its beginning. Without any moment the
+    // step is told by the drop itself, and chains of different steps differ.
+    const first = moments.find(({ at }) => at >= released);
     const step = causingStep(history, first?.at ?? drop.fate?.at ?? drop.detected, first?.kind);
     const chainKey = `${key}|${step?.begin}`;
     let chain = known.get(chainKey);

@@ -36,7 +36,7 @@ const halfHour: Strategy = {
   ...selectorFlip,
   async release(stage) {
     await selectorFlip.release(stage);
-    await stage.sleep(11 * 60_000);
+    await stage.sleep(20 * 60_000);
   },
 };
 
@@ -111,6 +111,7 @@ async function main(): Promise<void> {
     ],
   });
   for (const clients of SIZES) {
+    process.stderr.write(`${clients.toLocaleString('en')} clients ...\n`);
     const { seconds, bareSeconds, megabytes, logMegabytes, modelMinutes, dropped } = await inProcess(clients);
     table.push([
       clients.toLocaleString('en'),
