@@ -293,3 +293,75 @@ it('two runs of one seed log the same, another seed something else', async () =>
   expect(await log(1)).toBe(first);
   expect(await log(2)).not.toBe(first);
 });
+
+it('the autoscaler follows CPU up within half a minute, and down after five minutes', async () => {
+  await run({ pods: 2 }, async (bench) => {
+    await bench.plane.start();
+    const deployment = bench.workload.deployment('v1');
+    const container = deployment.spec?.template.spec?.containers[0];
+    if (container) container.resources = { requests: { cpu: '1' } };
+    await bench.kube.apply(deployment);
+    await bench.clock.sleep(330_000);
+    const load = async (millicores: number) => {
+      for (const pod of await bench.kube.list('Pod')) bench.machine.usages.set(nameOf(pod), millicores);
+    };
+    await load(900);
+    await bench.kube.apply({
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { name: 'gateway' },
+      spec: {
+        minReplicas: 1,
+        maxReplicas: 10,
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'gateway-v1' },
+        metrics: [
+          {
+            type: 'Resource',
+            resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 50 } },
+          },
+        ],
+      },
+    });
+    const size = async () => (await bench.kube.get('Deployment', 'gateway-v1'))?.spec?.replicas;
+    const up = bench.clock.now();
+    expect((await bench.until(async () => (await size()) === 4)) - up).toBeLessThan(30_000);
+    expect(bench.of('autoscaler').at(-1)).toMatchObject({ target: 'gateway-v1', current: 2, desired: 4 });
+    await load(100);
+    const quiet = bench.clock.now();
+    const down = (await bench.until(async () => (await size()) === 1)) - quiet;
+    expect(down).toBeGreaterThan(270_000);
+    expect(down).toBeLessThan(345_000);
+  });
+});
+
+it('an autoscaler on an external Value shrinks when readiness fails on purpose, the failing pods first', async () => {
+  await run({ pods: 4 }, async (bench) => {
+    await bench.serve();
+    bench.machine.metrics.set('connections', 400);
+    await bench.kube.apply({
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { name: 'gateway' },
+      spec: {
+        minReplicas: 1,
+        maxReplicas: 10,
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'gateway-v1' },
+        metrics: [
+          {
+            type: 'External',
+            external: { metric: { name: 'connections' }, target: { type: 'Value', value: '300' } },
+          },
+        ],
+        behavior: { scaleDown: { stabilizationWindowSeconds: 0 }, scaleUp: { selectPolicy: 'Disabled' } },
+      },
+    });
+    const pods = (await bench.kube.list('Pod')).map(nameOf);
+    const failing = pods.slice(0, 3);
+    for (const pod of failing) await bench.plane.call(pod, '/fail-readiness');
+    await bench.clock.sleep(120_000);
+    const left = (await bench.kube.list('Pod')).map(nameOf);
+    expect((await bench.kube.get('Deployment', 'gateway-v1'))?.spec?.replicas).toBe(2);
+    expect(left).toContain(pods[3]);
+    expect(left).toHaveLength(2);
+  });
+});

@@ -6,6 +6,7 @@ import type { Event } from '../../harness/event.ts';
 import type { Kube } from '../../harness/kube.ts';
 import type { Random } from '../../harness/random.ts';
 import { nodeAddress, nodeName, podCidr } from './addresses.ts';
+import { AutoscalerDriver } from './autoscaler-driver.ts';
 import { BalancerDriver } from './balancer-driver.ts';
 import type { Context } from './context.ts';
 import { Controllers } from './controllers.ts';
@@ -43,6 +44,7 @@ export class ControlPlane implements AsyncDisposable {
   private readonly controllers: Controllers;
   private readonly lifecycle: NodeLifecycle;
   private readonly ingress: IngressDriver;
+  private readonly autoscaler: AutoscalerDriver;
   private nodes = 0;
   private failure: { readonly error: unknown } | undefined;
 
@@ -65,6 +67,7 @@ export class ControlPlane implements AsyncDisposable {
     this.balancer = new BalancerDriver(this.context);
     this.lifecycle = new NodeLifecycle(this.context);
     this.ingress = new IngressDriver(this.context, (pod) => this.kubelets.process(pod));
+    this.autoscaler = new AutoscalerDriver(this.context);
     this.kube = storeKube(
       this.store,
       clock,
@@ -144,6 +147,7 @@ export class ControlPlane implements AsyncDisposable {
       this.balancer,
       this.lifecycle,
       this.ingress,
+      this.autoscaler,
       this.kubelets,
     ])
       part[Symbol.dispose]();

@@ -256,6 +256,7 @@ export class KubeletDriver implements Disposable {
       ...current,
       status: {
         ...current.status,
+        startTime: current.status?.startTime ?? timestamp(now),
         phase: state.stage === 'finished' ? 'Failed' : startedOnce ? 'Running' : 'Pending',
         ...(startedOnce ? { podIP: pod.address, podIPs: [{ ip: pod.address }] } : {}),
         conditions: [

@@ -22,6 +22,10 @@ export interface Machine extends AsyncDisposable {
   programBalancer(programs: readonly BalancerProgram[]): Promise<void>;
   /** A balancer's health check: GET `/healthz` on a port of a node. `done(false)` for anything but 200 within `timeout`. */
   checkHealth(node: string, port: number, timeout: Millis, done: (ok: boolean) => void): void;
+  /** CPU that a pod has used on average since this was last asked, in millicores; undefined when nobody can say. For the autoscaler. */
+  usage?(pod: string): number | undefined;
+  /** A metric of the gateways for the autoscaler, such as `connections`: one pod's, or that of all together. */
+  metric?(name: string, pod?: string): number | undefined;
 }
 
 export interface MachineNode {

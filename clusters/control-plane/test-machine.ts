@@ -70,6 +70,9 @@ export class TestMachine implements Machine {
   /** Every sync of a node. */
   readonly syncs: { readonly at: Millis; readonly node: string }[] = [];
   readonly script: Script = { boot: 50, exit: 20 };
+  /** Millicores by pod, and metrics of all pods together by name. */
+  readonly usages = new Map<string, number>();
+  readonly metrics = new Map<string, number>();
   private readonly clock: Clock;
 
   constructor(clock: Clock) {
@@ -104,6 +107,14 @@ export class TestMachine implements Machine {
   checkHealth(node: string, port: number, _timeout: Millis, done: (ok: boolean) => void): void {
     const ok = this.rules.get(node)?.health.find((answer) => answer.port === port)?.ok ?? false;
     this.clock.after(1, () => done(ok));
+  }
+
+  usage(pod: string): number | undefined {
+    return this.usages.get(pod);
+  }
+
+  metric(name: string): number | undefined {
+    return this.metrics.get(name);
   }
 
   /** The latest process of a pod. */
