@@ -231,7 +231,6 @@ class Connection implements SocketHandlers {
   }
 
   rehomed(greeting: Greeting): void {
-    this.lastAnswer = this.host.clock.now();
     this.client.rehomed(this, greeting);
   }
 

@@ -1,5 +1,6 @@
 import type { Strategy } from '../harness/scenario.ts';
 import { blueGreen } from './blue-green.ts';
+import { handoff } from './handoff.ts';
 import { ingressCanary } from './ingress-canary.ts';
 import { makeBeforeBreak } from './make-before-break.ts';
 import { nodeChurn } from './node-churn.ts';
@@ -19,6 +20,7 @@ export const STRATEGIES: Readonly<Record<string, Strategy>> = {
   'make-before-break': makeBeforeBreak,
   'blue-green': blueGreen,
   'ingress-canary': ingressCanary,
+  handoff,
   'seventy-thirty': seventyThirty,
   'node-churn': nodeChurn,
   'policy-change': policyChange,

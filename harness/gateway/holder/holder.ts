@@ -16,6 +16,9 @@ export interface HolderOptions extends Omit<GatewayOptions, 'serve' | 'command'>
 /** How many upstreams may be in their handshake at once; the others wait, so that a gateway's end is no storm. */
 const OPENING_AT_ONCE = 100;
 
+/** Model milliseconds; moves are logged by the number, not one by one. */
+const LOG_PERIOD = 10_000;
+
 /**
  * The connection holder: a thin, rarely released process that terminates the clients' WebSockets and keeps one
  * upstream WebSocket for each to the versioned gateway. When an upstream goes (close 1001, 1011 to 1014, no close
@@ -35,7 +38,7 @@ export class Holder {
   private readonly clients = new Set<HeldClient>();
   private readonly waiting: (() => void)[] = [];
   private openings = 0;
-  /** Clients moved since the last time none was on its way, by reason. */
+  /** Clients moved since the last line of the log, by reason. */
   private readonly moved = new Map<string, number>();
 
   constructor(options: HolderOptions) {
@@ -51,7 +54,7 @@ export class Holder {
         this.waiting.push(() => open(() => this.opened()));
         this.next();
       },
-      rehomed: (why) => void this.moved.set(why, (this.moved.get(why) ?? 0) + 1),
+      rehomed: (why) => this.count(why),
     };
     this.gateway = new Gateway({
       ...options,
@@ -103,12 +106,16 @@ export class Holder {
 
   private opened(): void {
     this.openings--;
-    // The one that has just opened is counted in the turn after this.
-    this.options.after(0, () => {
-      this.next();
-      if (this.openings > 0) return;
-      for (const [why, connections] of this.moved) this.options.log({ did: 'rehome', why, connections });
-      this.moved.clear();
-    });
+    this.options.after(0, () => this.next());
+  }
+
+  private count(why: string): void {
+    if (this.moved.size === 0)
+      this.options.after(LOG_PERIOD, () => {
+        for (const [reason, connections] of this.moved)
+          this.options.log({ did: 'rehome', why: reason, connections });
+        this.moved.clear();
+      });
+    this.moved.set(why, (this.moved.get(why) ?? 0) + 1);
   }
 }
