@@ -183,6 +183,8 @@ export type TimedEvent =
       readonly connections?: number;
       /** The connections live on for now: what was done is no ending, but may lead to one. */
       readonly kept?: true;
+      /** When that was done to the connections which has now ended them. */
+      readonly since?: Millis;
     }
   /** Other evidence on a measured cluster: rule counters, conntrack, ICMP; shown as it is. */
   | {

@@ -61,6 +61,8 @@ export const ingressCanary: Strategy = {
   },
 };
 
+/** The controller looks at its objects at most every 3.3 s, and its workers at what it says once a second. */
+const IN_FORCE = 5000;
 /** worker-shutdown-timeout of 240 s and a minute: by then it has shown what a reload costs. */
 const WORKERS_GONE = 300_000;
 
@@ -76,6 +78,7 @@ async function promote(stage: Stage, version: 'v1' | 'v2'): Promise<void> {
   if (stage.axes.promote === 'selector') await stage.kube.apply(service(main, version));
   else await stage.kube.apply(ingress(version === 'v1' ? main : next));
   if (version === 'v2') await stage.kube.delete('Ingress', canaryName);
+  await stage.sleep(IN_FORCE);
 }
 
 /** Back to v1 from wherever the release was: what is so already is not changed, and reloads nothing. */

@@ -69,6 +69,8 @@ export interface IngressConfig {
 export interface HopAct {
   readonly act: keyof typeof HOP_ACTS;
   readonly connections: number;
+  /** When the reload was that left these connections to old workers. */
+  readonly since?: Millis;
 }
 
 /** `kept`: the connections live on for now. */
@@ -87,9 +89,19 @@ const HOP_ACTS = {
 } as const;
 
 /** The same words for it from a modelled proxy and a real one. */
-export function hopEvent(hop: string, { act, connections }: HopAct): Extract<TimedEvent, { type: 'hop' }> {
+export function hopEvent(
+  hop: string,
+  { act, connections, since }: HopAct,
+): Extract<TimedEvent, { type: 'hop' }> {
   const { did, kept } = HOP_ACTS[act];
-  return { type: 'hop', hop, did, connections, ...(kept ? { kept } : {}) };
+  return {
+    type: 'hop',
+    hop,
+    did,
+    connections,
+    ...(kept ? { kept } : {}),
+    ...(since === undefined ? {} : { since }),
+  };
 }
 
 /** The objects that an ingress controller watches. */

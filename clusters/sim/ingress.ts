@@ -112,8 +112,8 @@ export class SimIngress implements SimProcess {
   }
 
   /** For Held: tells the log what was done to connections. */
-  acted(act: HopAct['act'], connections: number): void {
-    if (connections > 0) this.host.record(hopEvent(this.settings.pod, { act, connections }));
+  acted(act: HopAct): void {
+    if (act.connections > 0) this.host.record(hopEvent(this.settings.pod, act));
   }
 
   configure(config: IngressConfig, reload: boolean): void {
@@ -144,7 +144,7 @@ export class SimIngress implements SimProcess {
       held.leave();
       held[Symbol.dispose]();
     }
-    this.acted('killed', this.held.size);
+    this.acted({ act: 'killed', connections: this.held.size });
   }
 
   request(method: string, path: string, port: number): number | undefined {
@@ -156,13 +156,14 @@ export class SimIngress implements SimProcess {
   private retireWorkers(): void {
     const { clock } = this.host;
     const old = this.generation++;
-    this.workersSince = clock.now();
+    const since = clock.now();
+    this.workersSince = since;
     const theirs = () => [...this.held.values()].filter(({ generation }) => generation === old);
-    this.acted(this.leaving ? 'quit' : 'reload', theirs().length);
+    this.acted({ act: this.leaving ? 'quit' : 'reload', connections: theirs().length });
     clock.after(WORKER_SHUTDOWN_TIMEOUT, () => {
       if (this.ended) return;
       const left = theirs();
-      this.acted('shutdown', left.length);
+      this.acted({ act: 'shutdown', connections: left.length, since });
       for (const held of left) held.close();
     });
   }
@@ -271,7 +272,7 @@ class Held implements GatewayConnection, Relay, Disposable {
         this.watch(left);
         return;
       }
-      this.ingress.acted('idle', 1);
+      this.ingress.acted({ act: 'idle', connections: 1 });
       this.close();
     });
   }

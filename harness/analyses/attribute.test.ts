@@ -191,6 +191,19 @@ describe('a cause that the log shows', () => {
       [[89_500, { type: 'hop', hop: 'nginx', did: 'reload: old worker exits' }]],
       { ending: { how: 'fin' }, lastAnswer: 90_000 },
     ],
+    [
+      'hop-ended',
+      [
+        [60_000, gateway('drain')],
+        [89_500, { type: 'hop', hop: 'nginx', did: 'worker-shutdown-timeout is over' }],
+      ],
+      { ending: { how: 'fin' }, lastAnswer: 90_000 },
+    ],
+    [
+      'unattributed',
+      [[89_500, { type: 'hop', hop: 'nginx', did: 'reload', kept: true }]],
+      { ending: { how: 'fin' }, lastAnswer: 90_000 },
+    ],
     ['unattributed', [], {}],
     ['unattributed', [], { ending: close }],
   ] as [string, Entry[], Parameters<typeof attributed>[1]][])('%s', (expected, story, lost) => {
@@ -204,6 +217,23 @@ describe('a cause that the log shows', () => {
       [60_000, fate('n2', 'rejected', 'n1')],
     ];
     expect(attributed(story, {}, { axes: { balancer: 'backend-service' } }).cause).toBe('tracking-expired');
+  });
+
+  test('is what a hop had done long before it ended the connection', () => {
+    const reload: TimedEvent = { type: 'hop', hop: 'nginx', did: 'reloads', kept: true };
+    const { chain } = attributed(
+      [
+        [20_000, reload],
+        [50_000, { ...reload, hop: 'another nginx' }],
+        [60_000, { ...reload, did: 'reloads again' }],
+        [89_500, { type: 'hop', hop: 'nginx', did: 'ends them', since: 20_050, connections: 3 }],
+      ],
+      { ending: { how: 'fin' }, lastAnswer: 90_000 },
+    );
+    expect(chain.moments.map(({ text }) => text)).toEqual([
+      'nginx: reloads',
+      'nginx: ends them (3 connections)',
+    ]);
   });
 
   test('is the lost packet even where a close frame came through in the end', () => {

@@ -124,12 +124,19 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   // A gateway that had only begun to drain may still have been killed with this connection open.
   if (over && drop.ending.how !== 'close' && over.at <= drop.detected)
     return seen('gateway-ended', until(terminating, late), told, over);
+  const hop = index.hops.findLast(
+    ({ moment: { at } }) =>
+      at <= late && at >= Math.min(drop.lastAnswer, drop.detected - WATCH_DELAY) - WATCH_DELAY,
+  );
+  const byHop = () => ({
+    ...seen('hop-ended', hop?.begun, hop?.moment),
+    inferred: cell.evidence === 'measured',
+  });
+  // A gateway says goodbye with a close frame; a proxy that gives up a connection does not.
+  if (hop !== undefined && drop.ending.how === 'fin') return byHop();
   if (told && drop.ending.how !== 'silence') return seen('gateway-closed', until(terminating, late), told);
   if (over) return seen('gateway-ended', until(terminating, late), over);
-  const hop = index.hops.findLast(
-    ({ at }) => at <= late && at >= Math.min(drop.lastAnswer, drop.detected - WATCH_DELAY) - WATCH_DELAY,
-  );
-  if (hop !== undefined) return { ...seen('hop-ended', hop), inferred: cell.evidence === 'measured' };
+  if (hop !== undefined) return byHop();
   if (drop.ending.how === 'close') {
     const going = until(terminating, late);
     return going

@@ -30,6 +30,13 @@ export interface BalancerChange {
   readonly empty: boolean;
 }
 
+/** A hop's ending of connections. */
+export interface HopEnding {
+  readonly moment: Moment;
+  /** What it had done to them before, that has now ended them. */
+  readonly begun: Moment | undefined;
+}
+
 /** The cluster's history arranged for looking up what led to a disconnect. */
 export interface EvidenceIndex {
   readonly history: History;
@@ -43,7 +50,7 @@ export interface EvidenceIndex {
   /** Balancer changes with what changed. */
   readonly balancers: readonly BalancerChange[];
   readonly removedNodes: ReadonlyMap<string, Moment>;
-  readonly hops: readonly Moment[];
+  readonly hops: readonly HopEnding[];
 }
 
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -168,6 +175,25 @@ function indexBalancers(history: History): BalancerChange[] {
   });
 }
 
+function indexHops(history: History): HopEnding[] {
+  const momentOf = ({ at, hop, did, connections }: Of<'hop'>): Moment => ({
+    at,
+    kind: 'hop',
+    text: `${hop}: ${did}${connections === undefined ? '' : ` (${plural(connections, 'connection')})`}`,
+  });
+  const keeping = history.hops.filter(({ kept }) => kept);
+  return history.hops
+    .filter(({ kept }) => !kept)
+    .map((event) => {
+      const { hop, since } = event;
+      const begun =
+        since === undefined
+          ? undefined
+          : keeping.findLast((earlier) => earlier.hop === hop && earlier.at <= since);
+      return { moment: momentOf(event), begun: begun && momentOf(begun) };
+    });
+}
+
 /** Arranges a cell's history for attribution. */
 export function indexEvidence(history: History): EvidenceIndex {
   return {
@@ -182,11 +208,7 @@ export function indexEvidence(history: History): EvidenceIndex {
         .filter(({ change }) => change === 'removed')
         .map(({ at, node }) => [node, { at, kind: 'node', text: `node ${node} is removed` }]),
     ),
-    hops: history.hops.map(({ at, hop, did, connections }) => ({
-      at,
-      kind: 'hop',
-      text: `${hop}: ${did}${connections === undefined ? '' : ` (${plural(connections, 'connection')})`}`,
-    })),
+    hops: indexHops(history),
   };
 }
 

@@ -128,7 +128,7 @@ export class Nginx {
     if (worker === undefined) return;
     const due = worker.since + WORKER_SHUTDOWN_TIMEOUT - AT_ONCE * this.options.speed;
     const connections = worker.ended.filter((at) => at >= due).length;
-    if (connections > 0) this.options.acted({ act: 'shutdown', connections });
+    if (connections > 0) this.options.acted({ act: 'shutdown', connections, since: worker.since });
   }
 
   private ask(method: string, path: string, body = ''): Promise<string> {
