@@ -15,7 +15,7 @@ import {
   setNodes,
 } from './load-balancer.ts';
 import { nameOf } from './objects.ts';
-import { isNodeReady } from './scheduler.ts';
+import { isNodeLeaving, isNodeReady } from './scheduler.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** Times of the cloud's API, which no document states; what matters is that they are seconds and not milliseconds. */
@@ -73,7 +73,7 @@ export class BalancerDriver implements Disposable {
         const waits = type === 'added' && (object as V1Service).spec?.type === 'LoadBalancer';
         this.services.add(nameOf(object), waits ? CLOUD.provision : undefined);
       }
-      if (object.kind === 'Node') this.nodeSync.add('');
+      if (object.kind === 'Node' && (type !== 'modified' || !this.stableNodeSet)) this.nodeSync.add('');
     });
   }
 
@@ -175,7 +175,7 @@ export class BalancerDriver implements Disposable {
     balancer.recreating = this.context.clock.after(CLOUD.recreation, () => {
       balancer.recreating = undefined;
       const now = this.context.clock.now();
-      const nodes = this.readyNodes();
+      const nodes = this.backends();
       balancer.pools = balancer.wanted.map((config, index) => {
         const former = balancer.former[index] ?? balancer.former[0];
         return former === undefined
@@ -201,20 +201,30 @@ export class BalancerDriver implements Disposable {
       policy: spec.externalTrafficPolicy === 'Local' ? 'Local' : 'Cluster',
       affinity: spec.sessionAffinity === 'ClientIP' ? 'ClientIP' : 'None',
       healthCheckPort: spec.healthCheckNodePort ?? 0,
-      nodes: this.readyNodes(),
+      nodes: this.backends(),
     }));
   }
 
-  /** All ready nodes, whatever the traffic policy (FACTS A1). */
-  private readyNodes(): string[] {
+  /** StableLoadBalancerNodeSet (KEP-3458, on since 1.27); the modes that stand for 1.22 do not have it. */
+  private get stableNodeSet(): boolean {
+    return !['iptables-1.22', 'cilium'].includes(this.context.axes.proxy);
+  }
+
+  /**
+   * All nodes, whatever the traffic policy (FACTS A1), that are not about to be deleted. With a stable node set only
+   * their coming and going is acted upon, and readiness is left to the health checks
+   * (k8s staging/src/k8s.io/cloud-provider/controllers/service/controller.go stableNodeSetPredicates).
+   */
+  private backends(): string[] {
     return this.context.store
       .list('Node')
-      .filter((node) => isNodeReady(node) && !this.gone.has(nameOf(node)))
-      .map(nameOf);
+      .filter((node) => !isNodeLeaving(node) && (this.stableNodeSet || isNodeReady(node)))
+      .map(nameOf)
+      .filter((name) => !this.gone.has(name));
   }
 
   private syncNodes(): void {
-    const nodes = this.readyNodes();
+    const nodes = this.backends();
     const now = this.context.clock.now();
     let changed = false;
     for (const balancer of this.balancers.values()) {
@@ -236,7 +246,7 @@ export class BalancerDriver implements Disposable {
   /** Each pool asks each of its nodes once an interval, in a phase that belongs to the pair. */
   private startChecks(balancer: Balancer): void {
     for (const [index, pool] of balancer.pools.entries())
-      for (const node of this.readyNodes()) {
+      for (const node of program(pool).nodes) {
         const { interval } = healthCheck(pool);
         const phases = this.random.fork(`${balancer.service}/${index}/${node}/${pool.generation}`);
         const phase = phases.integer(0, interval);

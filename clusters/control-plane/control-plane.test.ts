@@ -365,3 +365,45 @@ it('an autoscaler on an external Value shrinks when readiness fails on purpose, 
     expect(left).toHaveLength(2);
   });
 });
+
+const TAINT = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] } };
+
+it('a node about to be deleted stays a backend, and fails its health check with policy Cluster', async () => {
+  await run({}, async (bench) => {
+    await bench.serve();
+    const tainted = bench.clock.now();
+    await bench.kube.patch('Node', 'node-3', TAINT);
+    await bench.clock.sleep(60_000);
+    const [event] = bench.of('balancer', tainted);
+    expect(event?.backends).toEqual([
+      { node: 'node-1', healthy: true },
+      { node: 'node-2', healthy: true },
+      { node: 'node-3', healthy: false },
+    ]);
+    expect((event?.at ?? 0) - tainted).toBeGreaterThan(16_000);
+  });
+});
+
+it('before the stable node set such a node left the pool at once', async () => {
+  await run({ proxy: 'iptables-1.22' }, async (bench) => {
+    await bench.serve();
+    const tainted = bench.clock.now();
+    await bench.kube.patch('Node', 'node-3', TAINT);
+    await bench.clock.sleep(60_000);
+    const [event] = bench.of('balancer', tainted);
+    expect(event?.backends.map(({ node }) => node)).toEqual(['node-1', 'node-2']);
+    expect((event?.at ?? 0) - tainted).toBeLessThan(4000);
+  });
+});
+
+it('a Node deleted through the API goes with its machine, and the next one joins by being applied', async () => {
+  await run({}, async (bench) => {
+    await bench.serve();
+    await bench.kube.delete('Node', 'node-3');
+    expect([...bench.machine.nodes.keys()]).toEqual(['node-1', 'node-2']);
+    await bench.kube.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-4' } });
+    expect([...bench.machine.nodes.keys()]).toEqual(['node-1', 'node-2', 'node-4']);
+    await expect(bench.kube.apply({ kind: 'Node', metadata: { name: 'mine' } })).rejects.toThrow('node-5');
+    await bench.plane.reachable('gateway', 60_000);
+  });
+});

@@ -6,9 +6,11 @@ import type { Random } from '../../harness/random.ts';
 import { type BoundedFrequency, createBoundedFrequency, tryRun } from './bounded-frequency.ts';
 import { type Context, perform } from './context.ts';
 import { chooseEndpoints } from './endpoint-choice.ts';
-import { nodeRules } from './kube-proxy.ts';
+import { HEALTHZ_PORT, nodeRules } from './kube-proxy.ts';
 import type { MachineNode } from './machine.ts';
+import { nameOf } from './objects.ts';
 import type { NodeRules } from './rules.ts';
+import { isNodeLeaving } from './scheduler.ts';
 import { type ServicePort, servicePorts } from './service-port.ts';
 
 /** minSyncPeriod of kube-proxy's modes, and the burst of its runner (FACTS B5); Cilium's agent acts on each change. */
@@ -21,6 +23,8 @@ const MIN_SYNC: Readonly<Record<Axes['proxy'], Millis>> = {
   'cilium-1.16': 0,
 };
 const BURST = 2;
+/** KEP-3836, on since 1.30: kube-proxy's /healthz fails on a node that the cluster autoscaler is about to delete (FACTS B6). */
+const TELLS_LEAVING: ReadonlySet<Axes['proxy']> = new Set(['iptables', 'nftables', 'ipvs']);
 /** IPVS's graceful termination looks at real servers of weight 0 once a minute (FACTS B4). */
 const IPVS_RECHECK: Millis = 60_000;
 /** From a change in the API to the proxy's having seen it. */
@@ -65,8 +69,9 @@ export class ProxyDriver implements Disposable {
   constructor(context: Context) {
     this.context = context;
     context.store.watch((_type, object) => {
-      if (object.kind !== 'Service' && object.kind !== 'EndpointSlice') return;
-      for (const proxy of this.proxies.values()) this.deliver(proxy);
+      const shared = object.kind === 'Service' || object.kind === 'EndpointSlice';
+      for (const proxy of this.proxies.values())
+        if (shared || (object.kind === 'Node' && nameOf(object) === proxy.node.name)) this.deliver(proxy);
     });
   }
 
@@ -87,7 +92,7 @@ export class ProxyDriver implements Disposable {
       logged: new Map(),
     };
     this.proxies.set(node.name, proxy);
-    const sources = this.sources();
+    const sources = this.sources(proxy);
     const rules = this.rules(proxy);
     await machine.programNode(rules);
     this.applied(proxy, rules, sources);
@@ -103,7 +108,7 @@ export class ProxyDriver implements Disposable {
   /** Whether the rules in force on a node were made of what the API says now. */
   isCurrent(node: string): boolean {
     const proxy = this.proxies.get(node);
-    return proxy !== undefined && same(proxy.sources, this.sources());
+    return proxy !== undefined && same(proxy.sources, this.sources(proxy));
   }
 
   /** The rules that are in force on a node. */
@@ -151,7 +156,7 @@ export class ProxyDriver implements Disposable {
   }
 
   private sync(proxy: Proxy): void {
-    const sources = this.sources();
+    const sources = this.sources(proxy);
     if (same(sources, proxy.sources) && this.context.axes.proxy !== 'ipvs') return;
     proxy.syncing = true;
     const rules = this.rules(proxy);
@@ -182,13 +187,15 @@ export class ProxyDriver implements Disposable {
       proxy.recheck = this.context.clock.after(IPVS_RECHECK, () => this.request(proxy));
   }
 
-  private sources(): KubernetesObject[] {
-    return [...this.context.store.list('Service'), ...this.context.store.list('EndpointSlice')];
+  private sources(proxy: Proxy): KubernetesObject[] {
+    const { store } = this.context;
+    const node = store.get('Node', proxy.node.name);
+    return [...store.list('Service'), ...store.list('EndpointSlice'), ...(node ? [node] : [])];
   }
 
   private rules(proxy: Proxy): NodeRules {
     const { store, axes, clock } = this.context;
-    return nodeRules({
+    const rules = nodeRules({
       services: store.list('Service'),
       slices: store.list('EndpointSlice'),
       node: proxy.node,
@@ -196,6 +203,12 @@ export class ProxyDriver implements Disposable {
       ...(proxy.inForce === undefined ? {} : { previous: proxy.inForce }),
       now: clock.now(),
     });
+    const node = store.get('Node', proxy.node.name);
+    if (node === undefined || !isNodeLeaving(node) || !TELLS_LEAVING.has(axes.proxy)) return rules;
+    const health = rules.health.map((answer) =>
+      answer.port === HEALTHZ_PORT ? { ...answer, ok: false } : answer,
+    );
+    return { ...rules, health };
   }
 
   /** Says what each balanced Service now has on this node, where that has changed. */

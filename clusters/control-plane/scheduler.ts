@@ -9,6 +9,10 @@ export const zoneOfNode = (node: V1Node) => labelsOf(node)[ZONE];
 export const isNodeReady = (node: V1Node) =>
   node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
+/** The cluster autoscaler is about to take the node away. */
+export const isNodeLeaving = (node: V1Node) =>
+  node.spec?.taints?.some(({ key }) => key === 'ToBeDeletedByClusterAutoscaler') ?? false;
+
 /**
  * The node for a pod, or undefined when none takes it. Feasible are ready, schedulable nodes with room that the
  * nodeSelector finds; of them the one with the fewest pods of the same controller, then in the zone with the
@@ -27,6 +31,7 @@ export function schedule(pod: V1Pod, nodes: readonly V1Node[], pods: readonly V1
     (node) =>
       isNodeReady(node) &&
       !isDeleting(node) &&
+      !isNodeLeaving(node) &&
       node.spec?.unschedulable !== true &&
       hasLabels(labelsOf(node), pod.spec?.nodeSelector ?? {}) &&
       count(running, (other) => other.spec?.nodeName === nameOf(node)) <
