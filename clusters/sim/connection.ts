@@ -1,5 +1,5 @@
 import type { Clock } from '../../harness/clock.ts';
-import type { Ending, Socket, SocketHandlers } from '../../harness/cluster.ts';
+import type { Ending, Greeting, Socket, SocketHandlers } from '../../harness/cluster.ts';
 import type { Millis } from '../../harness/duration.ts';
 import type { TimedEvent, Verdict } from '../../harness/event.ts';
 import { type DrainHow, SERVICE_RESTART } from '../../harness/gateway/drain.ts';
@@ -41,6 +41,7 @@ export class SimConnection implements Socket, GatewayConnection {
   private pod: SimPod | undefined;
   private relay: Relay | undefined;
   private state: 'connecting' | 'open' | 'leaving' | 'closed' = 'connecting';
+  private isGreeted = false;
   /** The gateway has sent its close frame. */
   private isClosing = false;
   /** There is data that the client's TCP has not got an answer for. */
@@ -86,15 +87,42 @@ export class SimConnection implements Socket, GatewayConnection {
     }
   }
 
+  get name(): string {
+    return this.client();
+  }
+
   /** For the gateway. */
   ask(how: DrainHow): void {
+    if (how === 'close') this.refuse(SERVICE_RESTART, 'service restart');
+    else if (!this.isClosing) this.say(() => this.handlers?.asked());
+  }
+
+  /** For the gateway. */
+  refuse(code: number, reason: string): void {
     if (this.isClosing) return;
+    this.isClosing = true;
+    this.say(() => this.closedByGateway({ how: 'close', code, reason }));
+  }
+
+  /** For the gateway. */
+  greet(greeting: Greeting): void {
+    if (this.isClosing) return;
+    const first = !this.isGreeted;
+    this.isGreeted = true;
+    this.say(() => (first ? this.handlers?.opened(greeting) : this.handlers?.rehomed?.(greeting)));
+  }
+
+  /** For the gateway. */
+  answer(): void {
+    if (!this.isClosing) this.say(() => this.handlers?.answered());
+  }
+
+  /** The gateway sends a frame; `heard` is what the client makes of it. */
+  private say(heard: () => void): void {
     const { clock, fabric } = this.host;
-    this.isClosing = how === 'close';
     const arrived = fabric.answer(this.flow, 'data', clock.now()) === 'delivered';
     if (arrived && this.state === 'open') {
-      if (how === 'message') clock.after(0, () => this.handlers?.asked());
-      else clock.after(0, () => this.closedByGateway());
+      clock.after(0, heard);
       return;
     }
     // The client's TCP resets what its process has left; where that is lost as well, the gateway waits in vain.
@@ -189,7 +217,10 @@ export class SimConnection implements Socket, GatewayConnection {
     }
     this.pod = pod;
     this.relay = welcome.relay;
-    this.handlers?.opened(welcome.greeting);
+    if (welcome.greeting !== undefined) {
+      this.isGreeted = true;
+      this.handlers?.opened(welcome.greeting);
+    }
     pod.process.accept(this);
   }
 
@@ -197,13 +228,13 @@ export class SimConnection implements Socket, GatewayConnection {
     if (this.relay === undefined || this.relay.passes()) this.handlers?.answered();
   }
 
-  private closedByGateway(): void {
+  private closedByGateway(ending: Ending): void {
     const { fabric, clock } = this.host;
     if (this.state === 'closed') return;
     // The client answers with its own close frame; where that is lost, the gateway waits for its timeout.
     if (fabric.exchange(this.flow, 'fin', clock.now()) === 'delivered') this.shut();
     else this.timeOutClosing();
-    this.fail({ how: 'close', code: SERVICE_RESTART, reason: 'service restart' });
+    this.fail(ending);
   }
 
   private timeOutClosing(): void {

@@ -5,7 +5,7 @@ import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { MachineNode } from '../control-plane/machine.ts';
 import type { NodeRules } from '../control-plane/rules.ts';
 import { Frontend } from './balancer.ts';
-import { Flow } from './flow.ts';
+import { type Entrance, Flow } from './flow.ts';
 import { type Address, endpointKey, formatAddress, parseAddress } from './ipv4.ts';
 import { SimNode } from './node.ts';
 import type { Packet, PacketKind } from './packet.ts';
@@ -153,6 +153,17 @@ export class Fabric {
     return new Flow(client, clientPort, address, port, this.frontend(endpointKey(address, port)));
   }
 
+  /** A connection that a process in a pod is about to open; its packets meet the rules of the pod's own node first. */
+  flowFromPod(pod: Pick<PodEnd, 'address' | 'node'>, podPort: number, address: Address, port: number): Flow {
+    const entrance: Entrance = {
+      epoch: 0,
+      idle: Number.POSITIVE_INFINITY,
+      program: pod,
+      route: () => pod.node,
+    };
+    return new Flow(pod.address, podPort, address, port, entrance);
+  }
+
   /** A segment from client to server; a SYN that arrives makes the server's half of the connection. */
   send(flow: Flow, kind: PacketKind, now: Millis): Delivery {
     flow.touch();
@@ -240,8 +251,11 @@ export class Fabric {
       const fate = node.dataplane.receive(packet, flow, now);
       if (fate !== 'forward') return this.kept(flow, fate, node);
       const pod = this.pods.get(packet.destination);
-      if (pod !== undefined && pod.node === node) return this.arrive(flow, pod, now);
-      if (packet.destination === flow.client) return this.toClient(flow, node);
+      const isHere = pod?.node === node;
+      // A client that is itself a pod is reached by way of its node.
+      if (packet.destination === flow.client && (isHere || pod === undefined))
+        return this.toClient(flow, node);
+      if (pod !== undefined && isHere) return this.arrive(flow, pod, now);
       const next =
         pod?.node ?? this.nodesByAddress.get(packet.destination) ?? this.ownerOf(packet.destination);
       if (next === undefined || next === node)

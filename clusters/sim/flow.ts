@@ -1,9 +1,22 @@
 import type { Millis } from '../../harness/duration.ts';
-import type { Frontend, TrackedFlow } from './balancer.ts';
+import type { TrackedFlow } from './balancer.ts';
 import type { Connection, ConntrackEntry } from './conntrack.ts';
 import type { PodEnd } from './fabric.ts';
 import type { Address } from './ipv4.ts';
 import type { SimNode } from './node.ts';
+import type { PacketKind } from './packet.ts';
+
+/** Where a flow's packets enter: a balancer's forwarding rule, or the node of the pod that sends them. */
+export interface Entrance {
+  /** Grows with each change that could send a packet another way. */
+  readonly epoch: number;
+  /** The idle time after which it forgets a flow. */
+  readonly idle: Millis;
+  /** Undefined: there is no such forwarding rule. */
+  readonly program: unknown;
+  /** The node that gets this packet; undefined when there is none. */
+  route(flow: TrackedFlow, kind: PacketKind, now: Millis): SimNode | undefined;
+}
 
 /**
  * One TCP connection from a client's port to a balancer's address, with what every table on its way knows of it.
@@ -11,6 +24,15 @@ import type { SimNode } from './node.ts';
  * packets, the next packet fares the same, so walking it again would only cost time.
  */
 export class Flow implements Connection, TrackedFlow {
+  // What every packet on a remembered path looks at stands first, so that it lies together in memory.
+  /** Sum of the epochs along the path: each only grows, so an equal sum means that none has changed. */
+  private stamp = -1;
+  /** The fabric's epoch at which the stamp was last found to be right. */
+  private seen = -1;
+  /** When a packet last went along the remembered path. */
+  last: Millis = 0;
+  /** The shortest idle time of the tables on the path. */
+  private patience: Millis = 0;
   readonly client: Address;
   readonly clientPort: number;
   readonly address: Address;
@@ -26,20 +48,13 @@ export class Flow implements Connection, TrackedFlow {
   peer: Address = 0;
   peerPort = 0;
   isServerOpen = false;
-  /** When a packet last went along the remembered path. */
-  last: Millis = 0;
   /** Counts walks; entries carry the number of the last one that they served. */
   walk = 0;
   /** The node that the last delivered exchange entered by. */
   via: SimNode | undefined = undefined;
   private over: SimNode | undefined = undefined;
-  /** Sum of the epochs along the path: each only grows, so an equal sum means that none has changed. */
-  private stamp = -1;
-  private seen = -1;
-  /** The shortest idle time of the tables on the path. */
-  private patience: Millis = 0;
 
-  constructor(client: Address, clientPort: number, address: Address, port: number, frontend: Frontend) {
+  constructor(client: Address, clientPort: number, address: Address, port: number, frontend: Entrance) {
     this.client = client;
     this.clientPort = clientPort;
     this.address = address;

@@ -1,4 +1,5 @@
 import type { Clock } from '../../harness/clock.ts';
+import type { Greeting } from '../../harness/cluster.ts';
 import type { Millis } from '../../harness/duration.ts';
 import type { TimedEvent } from '../../harness/event.ts';
 import { type DrainHow, drainPlan } from '../../harness/gateway/drain.ts';
@@ -6,6 +7,14 @@ import type { SimProcess, Welcome } from './process.ts';
 
 /** One client's connection as the gateway holds it. */
 export interface GatewayConnection {
+  /** The client's, for the log. */
+  readonly name: string;
+  /** Says who serves: the first time that opens the connection for the client, later another gateway has taken it over. */
+  greet(greeting: Greeting): void;
+  /** Sends a pong later than its ping. */
+  answer(): void;
+  /** Sends a close frame. */
+  refuse(code: number, reason: string): void;
   /** Sends a close frame (1012), or a message that asks the client to leave. */
   ask(how: DrainHow): void;
   /** The gateway's process has ended and its kernel closes this connection. */
@@ -41,7 +50,7 @@ export function gatewaySettings(env: Readonly<Record<string, string>>): GatewayS
 /** The modelled gateway: does what harness/gateway/gateway.ts does, without sockets. */
 export class SimGateway implements SimProcess {
   readonly settings: GatewaySettings;
-  private readonly welcome: Welcome;
+  private greeting: Greeting;
   readonly connections = new Set<GatewayConnection>();
   private readonly clock: Clock;
   private readonly record: (event: TimedEvent) => void;
@@ -60,7 +69,7 @@ export class SimGateway implements SimProcess {
   ) {
     this.settings = settings;
     const { pod, version, node } = settings;
-    this.welcome = { greeting: { pod, version, ...(node === undefined ? {} : { node }) } };
+    this.greeting = { pod, version, ...(node === undefined ? {} : { node }) };
     this.clock = host.clock;
     this.record = host.record;
     this.exit = host.exit;
@@ -71,7 +80,13 @@ export class SimGateway implements SimProcess {
   }
 
   upgrade(): Welcome {
-    return this.welcome;
+    return { greeting: this.greeting };
+  }
+
+  /** For a supervisor: another worker, of this version, serves all connections from now on. */
+  become(version: string): void {
+    this.greeting = { ...this.greeting, version };
+    for (const connection of [...this.connections]) connection.greet(this.greeting);
   }
 
   /** A client has connected and been greeted. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../../harness/clock.ts';
+import type { Greeting } from '../../harness/cluster.ts';
 import type { Millis } from '../../harness/duration.ts';
 import type { TimedEvent } from '../../harness/event.ts';
 import type { DrainHow } from '../../harness/gateway/drain.ts';
@@ -90,7 +91,7 @@ export class SimIngress implements SimProcess {
     const welcome = pod.process.upgrade(held);
     if (typeof welcome === 'string') return welcome;
     this.held.set(connection, held);
-    return { greeting: welcome.greeting, relay: held };
+    return { ...welcome, relay: held };
   }
 
   accept(connection: GatewayConnection): void {
@@ -198,6 +199,7 @@ const answered = (status: number) => `Unexpected server response: ${status}`;
 /** One client's connection as nginx holds it: what the gateway sees of the client, and the other way round. */
 class Held implements GatewayConnection, Relay, Disposable {
   readonly connection: GatewayConnection;
+  readonly name: string;
   readonly generation: number;
   private readonly ingress: SimIngress;
   private readonly pod: SimPod;
@@ -216,6 +218,7 @@ class Held implements GatewayConnection, Relay, Disposable {
   ) {
     this.ingress = ingress;
     this.connection = connection;
+    this.name = connection.name;
     this.pod = pod;
     this.readTimeout = readTimeout;
     this.generation = generation;
@@ -248,6 +251,18 @@ class Held implements GatewayConnection, Relay, Disposable {
   ask(how: DrainHow): void {
     this.last = this.ingress.host.clock.now();
     this.connection.ask(how);
+  }
+
+  refuse(code: number, reason: string): void {
+    this.connection.refuse(code, reason);
+  }
+
+  greet(greeting: Greeting): void {
+    this.connection.greet(greeting);
+  }
+
+  answer(): void {
+    this.connection.answer();
   }
 
   /** The gateway's end is closed: nginx closes the client's. */

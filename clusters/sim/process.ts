@@ -24,7 +24,8 @@ export interface SimProcess {
 }
 
 export interface Welcome {
-  readonly greeting: Greeting;
+  /** Undefined: whoever serves greets later. */
+  readonly greeting?: Greeting;
   /** Whoever passes on between the client and the one that greets, if anybody. */
   readonly relay?: Relay;
 }
