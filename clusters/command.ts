@@ -5,12 +5,15 @@ import { HarnessError } from '../harness/errors.ts';
 export class CommandError extends HarnessError {
   override readonly name = 'CommandError';
   readonly command: string;
+  /** Such as 'ended with exit code 1'. */
+  readonly how: string;
   readonly exitCode: number | undefined;
   readonly stderr: string;
 
   constructor(command: string, how: string, exitCode: number | undefined, stderr: string) {
     super(`${command}\n  ${how}${stderr.trim() === '' ? '' : `:\n${indent(stderr.trim())}`}`);
     this.command = command;
+    this.how = how;
     this.exitCode = exitCode;
     this.stderr = stderr;
   }

@@ -9,11 +9,14 @@ import { NotReachedError } from './errors.ts';
 import type { TimedEvent } from './event.ts';
 import type { Random } from './random.ts';
 
-/** An attempt that has not opened after this long is given up. */
-const CONNECT_TIMEOUT: Millis = 10_000;
+/** An attempt that has not opened after this model time is given up, but never after less than the real time a busy machine may need. */
+const CONNECT_TIMEOUT = { model: 10_000, real: 500 } as const;
 
 /** Late answers count as a healed silence from this model time on, and never from less than the real time that scheduling costs. */
 const STALL = { model: 1000, real: 250 } as const;
+
+const modelTime = (least: { model: Millis; real: number }, { speed }: Clock): Millis =>
+  Number.isFinite(speed) ? Math.max(least.model, least.real * speed) : least.model;
 
 /** How many attempts may be under way at once while the fleet opens; more only fills the SYN queue. */
 const OPENING_AT_ONCE = 200;
@@ -60,8 +63,8 @@ export class Fleet implements ClientHost {
     this.dial = options.dial;
     this.settings = {
       heartbeat: axes.heartbeat,
-      connectTimeout: CONNECT_TIMEOUT,
-      stall: Number.isFinite(clock.speed) ? Math.max(STALL.model, STALL.real * clock.speed) : STALL.model,
+      connectTimeout: modelTime(CONNECT_TIMEOUT, clock),
+      stall: modelTime(STALL, clock),
       backoff: axes.backoff,
       backoffModel: axes.backoffModel,
       makeBeforeBreak: options.makeBeforeBreak,

@@ -1,5 +1,6 @@
 import { HarnessError } from '../../harness/errors.ts';
 import { CONTROL_ADDRESS, CONTROL_NAMESPACE } from './fabric.ts';
+import type { Launcher } from './launcher.ts';
 import { GatewayProcess } from './pod.ts';
 
 /** The gateway of the control clients: on the client network, outside of all nodes, touched by no step. */
@@ -11,9 +12,9 @@ export class ControlGateway implements Disposable {
   }
 
   /** Resolves once it listens. @throws HarnessError when it ends instead. */
-  static start(speed: number): Promise<ControlGateway> {
+  static start(launcher: Launcher, speed: number): Promise<ControlGateway> {
     return new Promise((resolve, reject) => {
-      const process = new GatewayProcess({
+      const process = new GatewayProcess(launcher, {
         namespace: CONTROL_NAMESPACE,
         address: CONTROL_ADDRESS,
         env: { VERSION: 'control', POD_NAME: 'control' },

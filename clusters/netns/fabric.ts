@@ -3,7 +3,7 @@ import { HarnessError } from '../../harness/errors.ts';
 import { command } from '../command.ts';
 import { CLIENT_CIDR, NODE_CIDR, podGateway } from '../control-plane/addresses.ts';
 import type { MachineNode } from '../control-plane/machine.ts';
-import { ip, removeNamespace, sysctl } from './namespace.ts';
+import type { Launcher } from './launcher.ts';
 import { isInside } from './relaunch.ts';
 
 /** The client network's own address: where nodes, balancer and clients meet, 'the internet'. */
@@ -35,6 +35,12 @@ function routerSysctls(interfaces: readonly string[]): Record<string, number> {
   return values;
 }
 
+export interface FabricOptions {
+  readonly launcher: Launcher;
+  /** nf_conntrack_tcp_loose on the nodes. */
+  readonly tcpLoose: number;
+}
+
 /**
  * The network that everything of one cluster is wired to: the harness with all its clients in this process's own
  * namespace, which is also the bridge between balancer, nodes and control gateway; one namespace for each of these
@@ -43,25 +49,27 @@ function routerSysctls(interfaces: readonly string[]): Record<string, number> {
 export class Fabric implements AsyncDisposable {
   /** Nodes and pods by name, in the order in which they were made. */
   private readonly namespaces = new Set<string>();
+  private readonly launcher: Launcher;
   private readonly tcpLoose: number;
 
-  private constructor(tcpLoose: number) {
+  private constructor({ launcher, tcpLoose }: FabricOptions) {
+    this.launcher = launcher;
     this.tcpLoose = tcpLoose;
   }
 
   /** @throws HarnessError when this process is not inside namespaces of its own, whose network it may change. */
-  static async open(options: { tcpLoose: number }): Promise<Fabric> {
+  static async open(options: FabricOptions): Promise<Fabric> {
     if (!isInside())
       throw new HarnessError('Cannot build a network here: relaunch in fresh namespaces first');
     await prepareMounts();
-    const fabric = new Fabric(options.tcpLoose);
+    const fabric = new Fabric(options);
     await fabric.build();
     return fabric;
   }
 
   private async build(): Promise<void> {
     for (const name of [BALANCER_NAMESPACE, CONTROL_NAMESPACE]) this.namespaces.add(name);
-    await ip(undefined, [
+    await this.launcher.ip(undefined, [
       'link set lo up',
       // Its own address, because a bridge otherwise changes it with its ports and the neighbours' tables go stale.
       `link add ${BRIDGE} address 02:00:00:00:00:01 type bridge mcast_snooping 0`,
@@ -74,14 +82,14 @@ export class Fabric implements AsyncDisposable {
       ...attach(CONTROL_NAMESPACE),
     ]);
     await Promise.all([
-      sysctl(undefined, {
+      this.launcher.sysctl(undefined, {
         ...routerSysctls(['lo', BRIDGE]),
         // A server that was slow once must not make later connections to it slower.
         'net/ipv4/tcp_no_metrics_save': 1,
       }),
-      ip(BALANCER_NAMESPACE, host(BALANCER)),
-      sysctl(BALANCER_NAMESPACE, routerSysctls(['eth0'])),
-      ip(CONTROL_NAMESPACE, host(CONTROL_ADDRESS)),
+      this.launcher.ip(BALANCER_NAMESPACE, host(BALANCER)),
+      this.launcher.sysctl(BALANCER_NAMESPACE, routerSysctls(['eth0'])),
+      this.launcher.ip(CONTROL_NAMESPACE, host(CONTROL_ADDRESS)),
     ]);
   }
 
@@ -89,23 +97,25 @@ export class Fabric implements AsyncDisposable {
   async addNode(node: MachineNode): Promise<void> {
     const { name, number, address, podCidr } = node;
     this.namespaces.add(name);
-    await ip(undefined, [...attach(name), `route replace ${podCidr} via ${address}`]);
+    await this.launcher.ip(undefined, [...attach(name), `route replace ${podCidr} via ${address}`]);
     await Promise.all([
-      ip(name, [
-        ...host(address),
-        `address add ${podGateway(number)}/32 dev lo`,
-        // A pod that is gone: the node says so, instead of sending the packet out again.
-        `route add unreachable ${podCidr}`,
-      ]).then(() =>
-        sysctl(name, {
-          ...routerSysctls(['lo', 'eth0']),
-          // kube-proxy's own settings (FACTS B5) and the axis `tcp-loose`.
-          'net/netfilter/nf_conntrack_tcp_timeout_established': 86_400,
-          'net/netfilter/nf_conntrack_tcp_timeout_close_wait': 3600,
-          'net/netfilter/nf_conntrack_tcp_loose': this.tcpLoose,
-        }),
-      ),
-      ip(BALANCER_NAMESPACE, [
+      this.launcher
+        .ip(name, [
+          ...host(address),
+          `address add ${podGateway(number)}/32 dev lo`,
+          // A pod that is gone: the node says so, instead of sending the packet out again.
+          `route add unreachable ${podCidr}`,
+        ])
+        .then(() =>
+          this.launcher.sysctl(name, {
+            ...routerSysctls(['lo', 'eth0']),
+            // kube-proxy's own settings (FACTS B5) and the axis `tcp-loose`.
+            'net/netfilter/nf_conntrack_tcp_timeout_established': 86_400,
+            'net/netfilter/nf_conntrack_tcp_timeout_close_wait': 3600,
+            'net/netfilter/nf_conntrack_tcp_loose': this.tcpLoose,
+          }),
+        ),
+      this.launcher.ip(BALANCER_NAMESPACE, [
         `rule add fwmark ${number} lookup ${tableOf(number)}`,
         `route replace default via ${address} dev eth0 table ${tableOf(number)}`,
       ]),
@@ -114,23 +124,25 @@ export class Fabric implements AsyncDisposable {
 
   /** Pulls the node's plug: nothing it or its pods still send gets out. Its namespace goes. */
   async removeNode(node: MachineNode): Promise<void> {
-    await ip(undefined, [`link delete ${node.name}`]);
-    await ip(BALANCER_NAMESPACE, [`rule delete fwmark ${node.number} lookup ${tableOf(node.number)}`]);
+    await this.launcher.ip(undefined, [`link delete ${node.name}`]);
+    await this.launcher.ip(BALANCER_NAMESPACE, [
+      `rule delete fwmark ${node.number} lookup ${tableOf(node.number)}`,
+    ]);
     this.namespaces.delete(node.name);
-    await removeNamespace(node.name);
+    await this.launcher.removeNamespace(node.name);
   }
 
   /** A namespace for a pod, wired to its node; `pod` is also the interface's name on the node: at most 15 characters. */
   async addPod(pod: string, node: MachineNode, address: string): Promise<void> {
     this.namespaces.add(pod);
-    await ip(undefined, [`netns add ${pod}`]);
+    await this.launcher.ip(undefined, [`netns add ${pod}`]);
     const gateway = podGateway(node.number);
-    await ip(node.name, [
+    await this.launcher.ip(node.name, [
       `link add ${pod} type veth peer name eth0 netns ${pod}`,
       `link set ${pod} up`,
       `route replace ${address}/32 dev ${pod}`,
     ]);
-    await ip(pod, [
+    await this.launcher.ip(pod, [
       'link set lo up',
       `address add ${address}/32 dev eth0`,
       'link set eth0 up',
@@ -141,14 +153,14 @@ export class Fabric implements AsyncDisposable {
 
   /** Takes a pod's interface and namespace away; what was in flight is lost. */
   async removePod(pod: string, node: MachineNode): Promise<void> {
-    if (this.namespaces.has(node.name)) await ip(node.name, [`link delete ${pod}`]);
+    if (this.namespaces.has(node.name)) await this.launcher.ip(node.name, [`link delete ${pod}`]);
     this.namespaces.delete(pod);
-    await removeNamespace(pod);
+    await this.launcher.removeNamespace(pod);
   }
 
   /** The addresses that the node takes for its own, as GKE's agent adds virtual IPs to the local routing table. */
   async setLocalAddresses(node: string, before: readonly string[], after: readonly string[]): Promise<void> {
-    await ip(node, [
+    await this.launcher.ip(node, [
       ...before
         .filter((address) => !after.includes(address))
         .map((address) => `route delete local ${address} dev lo`),
@@ -161,8 +173,8 @@ export class Fabric implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const namespaces = [...this.namespaces].reverse();
     this.namespaces.clear();
-    await Promise.all(namespaces.map((name) => removeNamespace(name)));
-    await ip(undefined, [`link delete ${BRIDGE}`, `route delete local ${CLIENT_CIDR} dev lo`]);
+    await Promise.all(namespaces.map((name) => this.launcher.removeNamespace(name)));
+    await this.launcher.ip(undefined, [`link delete ${BRIDGE}`, `route delete local ${CLIENT_CIDR} dev lo`]);
   }
 }
 

@@ -11,7 +11,7 @@ import { BalancerBox } from './balancer.ts';
 import { BALANCER_NAMESPACE, Fabric } from './fabric.ts';
 import { httpStatus, realTimeout } from './http.ts';
 import { iptablesRestore, iptablesSetup } from './iptables.ts';
-import { commandIn } from './namespace.ts';
+import type { Launcher } from './launcher.ts';
 import { nftablesTransaction } from './nftables.ts';
 import { NodeAgent } from './node-agent.ts';
 import { GatewayProcess, PROGRAMS } from './pod.ts';
@@ -36,6 +36,7 @@ interface Pod {
 
 /** The Linux kernel as the control plane's machine: namespaces, real rules, real processes. */
 export class NetnsMachine implements Machine {
+  private readonly launcher: Launcher;
   private readonly fabric: Fabric;
   private readonly clock: Clock;
   private readonly record: (event: TimedEvent) => void;
@@ -46,31 +47,34 @@ export class NetnsMachine implements Machine {
   private pods = 0;
   private disposed = false;
 
-  private constructor(fabric: Fabric, clock: Clock, record: (event: TimedEvent) => void) {
+  private constructor(launcher: Launcher, fabric: Fabric, clock: Clock, record: (event: TimedEvent) => void) {
+    this.launcher = launcher;
     this.fabric = fabric;
     this.clock = clock;
     this.record = record;
     this.balancer = new BalancerBox(
       (node) => this.numbers.get(node) ?? 0,
       clock.speed,
-      (args, input = '') => commandIn(BALANCER_NAMESPACE, 'nft', args, { input }),
+      (args, input = '') => launcher.command(BALANCER_NAMESPACE, 'nft', args, { input }),
     );
   }
 
   /** @throws HarnessError outside namespaces of our own. */
   static async open(options: {
+    launcher: Launcher;
     clock: Clock;
     axes: Axes;
     record: (event: TimedEvent) => void;
   }): Promise<NetnsMachine> {
-    const { clock, axes, record } = options;
-    return new NetnsMachine(await Fabric.open({ tcpLoose: Number(axes.tcpLoose) }), clock, record);
+    const { launcher, clock, axes, record } = options;
+    const fabric = await Fabric.open({ launcher, tcpLoose: Number(axes.tcpLoose) });
+    return new NetnsMachine(launcher, fabric, clock, record);
   }
 
   async addNode(machine: MachineNode): Promise<void> {
     this.numbers.set(machine.name, machine.number);
     await this.fabric.addNode(machine);
-    const agent = await NodeAgent.start(machine.name, (values) =>
+    const agent = await NodeAgent.start(this.launcher, machine.name, (values) =>
       this.record({ type: 'evidence', source: machine.name, values }),
     );
     this.nodes.set(machine.name, { machine, agent, rules: undefined, pods: new Set() });
@@ -110,7 +114,7 @@ export class NetnsMachine implements Machine {
         await this.fabric.removePod(pod.namespace, node.machine);
         return;
       }
-      pod.process = new GatewayProcess({
+      pod.process = new GatewayProcess(this.launcher, {
         program,
         namespace: pod.namespace,
         address: start.address,
@@ -155,7 +159,7 @@ export class NetnsMachine implements Machine {
     const before = node.rules;
     node.rules = rules;
     await this.fabric.setLocalAddresses(rules.node, before?.localAddresses ?? [], rules.localAddresses);
-    await applyRules(rules.node, rules.rules, before?.rules);
+    await applyRules(this.launcher, rules.node, rules.rules, before?.rules);
     await node.agent.answer(rules.health);
   }
 
@@ -181,8 +185,8 @@ export class NetnsMachine implements Machine {
     for (const [name, { rules }] of this.nodes)
       texts[`${name}.rules`] =
         rules?.rules.mode === 'nftables'
-          ? await commandIn(name, 'nft', ['list', 'ruleset'])
-          : await commandIn(name, 'iptables-save', ['--counters']);
+          ? await this.launcher.command(name, 'nft', ['list', 'ruleset'])
+          : await this.launcher.command(name, 'iptables-save', ['--counters']);
     return texts;
   }
 
@@ -214,6 +218,7 @@ function kill(pod: Pod): void {
 
 /** Puts a node's Service rules in force, each table in one step, as kube-proxy does. */
 async function applyRules(
+  launcher: Launcher,
   node: string,
   rules: ServiceRules,
   before: ServiceRules | undefined,
@@ -224,13 +229,13 @@ async function applyRules(
       const previous = before?.mode === rules.mode ? before : undefined;
       const setup = previous === undefined ? iptablesSetup(rules) : '';
       const input = setup + iptablesRestore(rules, previous);
-      await commandIn(node, 'iptables-restore', ['--noflush'], { input });
+      await launcher.command(node, 'iptables-restore', ['--noflush'], { input });
       return;
     }
     case 'nftables': {
       const previous = before?.mode === rules.mode ? before : undefined;
       const input = nftablesTransaction(rules, previous);
-      await commandIn(node, 'nft', ['-f', '-'], { input });
+      await launcher.command(node, 'nft', ['-f', '-'], { input });
       return;
     }
     default:

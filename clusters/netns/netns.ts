@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Axes } from '../../harness/axes.ts';
 import type { Clock } from '../../harness/clock.ts';
 import type {
   ClientAddress,
@@ -22,16 +23,26 @@ import { ControlPlane } from '../control-plane/control-plane.ts';
 import { clientAddress } from './client-address.ts';
 import { ControlGateway } from './control-gateway.ts';
 import { CONTROL_ADDRESS } from './fabric.ts';
+import { Launcher } from './launcher.ts';
 import { refusal } from './limits.ts';
 import { NetnsMachine } from './netns-machine.ts';
 import { preflight } from './preflight.ts';
 
+/** Pings a real second, of all clients together, that leave two processor cores idle half of the time. */
+const PINGS_PER_SECOND = 3000;
+
+/** The default run's six cells are an hour of model time: at this speed they take less than two minutes. */
+const MOST_SPEED = 36;
+
 /**
- * Model milliseconds a real one. At 30 a cell of ten model minutes takes 20 s, so that the six cells of the default
- * run are done in two minutes on two cores. Kernel timers (retransmissions, SYN retries) are not scaled, and no
- * timeout of a probe or health check becomes shorter than 150 ms of real time.
+ * Model milliseconds a real one, unless the user chooses: 36, less where the clients' heartbeats would then keep the
+ * machine busy. Kernel timers (retransmissions, SYN retries) are not scaled, and no timeout of a probe or a health
+ * check becomes shorter than 150 ms of real time.
  */
-export const DEFAULT_SPEED = 30;
+export function defaultSpeed({ heartbeat, clients }: Pick<Axes, 'heartbeat' | 'clients'>): number {
+  const bearable = ((PINGS_PER_SECOND / 1000) * heartbeat) / clients;
+  return Math.max(1, Math.min(MOST_SPEED, Math.floor(bearable)));
+}
 
 /** The Linux kernel itself: real sockets, conntrack and rules in namespaces of this process's own. */
 export const netns: Provider = {
@@ -78,11 +89,12 @@ class NetnsCluster implements Cluster {
 
   static async open({ axes }: ClusterSpec, context: RunContext): Promise<NetnsCluster> {
     await using resources = new AsyncDisposableStack();
-    const clock = new ScaledClock(context.speed ?? DEFAULT_SPEED);
+    const clock = new ScaledClock(context.speed ?? defaultSpeed(axes));
     const record = (event: TimedEvent) => context.record({ at: clock.now(), ...event });
-    const machine = resources.use(await NetnsMachine.open({ clock, axes, record }));
+    const launcher = resources.use(new Launcher());
+    const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record }));
     resources.use(watchHarness(clock, record));
-    resources.use(await ControlGateway.start(clock.speed));
+    resources.use(await ControlGateway.start(launcher, clock.speed));
     const controlPlane = resources.use(
       new ControlPlane({
         clock,

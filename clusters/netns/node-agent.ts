@@ -1,10 +1,7 @@
-import type { ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { HarnessError } from '../../harness/errors.ts';
-import { start } from '../command.ts';
 import type { NodeRules } from '../control-plane/rules.ts';
-import { within } from './namespace.ts';
+import type { LaunchedProcess, Launcher } from './launcher.ts';
 import type { AgentReport, Order } from './node-agent.main.ts';
 
 const PROGRAM = fileURLToPath(new URL('./node-agent.main.ts', import.meta.url));
@@ -12,36 +9,36 @@ const PROGRAM = fileURLToPath(new URL('./node-agent.main.ts', import.meta.url));
 /** A process in one node's namespace that answers its health checks and reports its counters. */
 export class NodeAgent implements Disposable {
   private readonly node: string;
-  private readonly process: ChildProcess;
+  private readonly process: LaunchedProcess;
   private readonly waiting = new Map<number, { resolve(): void; reject(error: Error): void }>();
   private orders = 0;
   private gone = false;
 
-  private constructor(node: string, process: ChildProcess) {
+  private constructor(
+    launcher: Launcher,
+    node: string,
+    counted: (values: Readonly<Record<string, number>>) => void,
+  ) {
     this.node = node;
-    this.process = process;
+    this.process = launcher.start(node, process.execPath, [PROGRAM], process.env, {
+      line: (text) => {
+        const report = JSON.parse(text) as AgentReport;
+        if (report.type === 'counters') counted(report.values);
+        else if (report.type === 'ready') this.settle(0);
+        else this.settle(report.id, report.error);
+      },
+      ended: (why) => this.ended(why),
+    });
   }
 
   /** Resolves once the process takes orders. @throws HarnessError when it ends before that. */
   static async start(
+    launcher: Launcher,
     node: string,
     counted: (values: Readonly<Record<string, number>>) => void,
   ): Promise<NodeAgent> {
-    const process_ = start(...within(node, process.execPath, [PROGRAM]), {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const agent = new NodeAgent(node, process_);
-    const ready = new Promise<void>((resolve, reject) => agent.waiting.set(0, { resolve, reject }));
-    process_.stdin?.on('error', () => {});
-    process_.on('error', (error) => agent.ended(error.message));
-    process_.on('exit', (code, signal) => agent.ended(`exit code ${code}, signal ${signal}`));
-    createInterface({ input: process_.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const report = JSON.parse(line) as AgentReport;
-      if (report.type === 'counters') counted(report.values);
-      else if (report.type === 'ready') agent.settle(0);
-      else agent.settle(report.id, report.error);
-    });
-    await ready;
+    const agent = new NodeAgent(launcher, node, counted);
+    await new Promise<void>((resolve, reject) => agent.waiting.set(0, { resolve, reject }));
     return agent;
   }
 
@@ -51,13 +48,13 @@ export class NodeAgent implements Disposable {
     return new Promise((resolve, reject) => {
       const order: Order = { id: ++this.orders, health };
       this.waiting.set(order.id, { resolve, reject });
-      this.process.stdin?.write(`${JSON.stringify(order)}\n`);
+      this.process.write(`${JSON.stringify(order)}\n`);
     });
   }
 
   [Symbol.dispose](): void {
     this.gone = true;
-    this.process.kill('SIGKILL');
+    this.process.signal('SIGKILL');
   }
 
   private settle(id: number, error?: string): void {

@@ -1,15 +1,12 @@
-import type { ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import type { Said } from '../../harness/gateway/said.ts';
 import { HOLDER_IMAGE, SUPERVISOR_IMAGE } from '../../harness/handoff-workload.ts';
 import { GATEWAY_IMAGE } from '../../harness/workload.ts';
-import { start } from '../command.ts';
 import type { PodProcess } from '../control-plane/machine.ts';
 import { httpStatus, realTimeout } from './http.ts';
-import { within } from './namespace.ts';
+import type { LaunchedProcess, Launcher } from './launcher.ts';
 
 const program = (path: string) => fileURLToPath(new URL(`../../harness/gateway/${path}`, import.meta.url));
 
@@ -42,30 +39,20 @@ export interface GatewayStart {
 /** One real gateway process in its own network namespace. */
 export class GatewayProcess implements PodProcess {
   private readonly options: GatewayStart;
-  private readonly process: ChildProcess;
-  private ended = false;
+  private readonly process: LaunchedProcess;
 
-  constructor(options: GatewayStart) {
+  constructor(launcher: Launcher, options: GatewayStart) {
     this.options = options;
     const { program = GATEWAY, namespace, env, speed } = options;
-    this.process = start(...within(namespace, process.execPath, [program]), {
-      env: { PATH: process.env.PATH, ...env, TIME_SCALE: String(speed) },
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const whole = { PATH: process.env.PATH, ...env, TIME_SCALE: String(speed) };
+    this.process = launcher.start(namespace, process.execPath, [program], whole, {
+      line: (text) => {
+        const line = JSON.parse(text) as Said;
+        if (line.did === 'listening') options.started();
+        else options.said(line);
+      },
+      ended: (why) => options.exited(why),
     });
-    let stderr = '';
-    this.process.stderr?.on('data', (data) => {
-      stderr = `${stderr}${data}`.slice(-2000);
-    });
-    createInterface({ input: this.process.stdout as NodeJS.ReadableStream }).on('line', (text) => {
-      const line = JSON.parse(text) as Said;
-      if (line.did === 'listening') options.started();
-      else options.said(line);
-    });
-    this.process.on('error', (error) => this.end(error.message));
-    // 'close' and not 'exit': all that it said has been read by then.
-    this.process.on('close', (code, signal) =>
-      this.end(signal ?? (code === 0 ? 'exited' : `exit code ${code} ${stderr}`.trim())),
-    );
   }
 
   probe(path: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
@@ -77,7 +64,7 @@ export class GatewayProcess implements PodProcess {
   }
 
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
-    this.process.kill(signal);
+    this.process.signal(signal);
   }
 
   async post(path: string, port: number): Promise<void> {
@@ -87,11 +74,5 @@ export class GatewayProcess implements PodProcess {
     );
     if (typeof status === 'string' || status < 200 || status >= 300)
       throw new HarnessError(`POST http://${address}:${port}${path} answered ${status}, not 2xx`);
-  }
-
-  private end(why: string): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.options.exited(why);
   }
 }
