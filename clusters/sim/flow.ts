@@ -37,7 +37,7 @@ export class Flow implements Connection, TrackedFlow {
   readonly clientPort: number;
   readonly address: Address;
   readonly port: number;
-  readonly frontend: Frontend;
+  readonly frontend: Entrance;
   newest: ConntrackEntry | undefined = undefined;
   tracked: SimNode | undefined = undefined;
   trackedAt: Millis = 0;
