@@ -64,6 +64,8 @@ export interface Provider {
   /** Whether its numbers are the simulator's or come from a real network stack. */
   readonly evidence: 'modelled' | 'measured';
   readonly offers: ReadonlySet<Capability>;
+  /** Why a capability that it could have is not offered on this machine, with the command that mends it. */
+  lacks?(need: Capability): string | undefined;
   /** Why this cell cannot run here (say, a proxy mode this kernel lacks), or undefined when it can. */
   refuses(axes: Axes): string | undefined;
   preflight(): Promise<Preflight>;

@@ -1,6 +1,6 @@
 import type { Axes, AxisName } from './axes.ts';
 import { AXES } from './axes.ts';
-import type { Provider } from './cluster.ts';
+import type { Capability, Provider } from './cluster.ts';
 import { UsageError } from './errors.ts';
 import type { AxisTexts } from './options.ts';
 import { optionName } from './options.ts';
@@ -70,7 +70,7 @@ export function planCells(options: {
           const missing = strategy.needs.filter((need) => !provider.offers.has(need));
           const skip =
             missing.length > 0
-              ? `${provider.name} does not offer ${missing.join(', ')}`
+              ? `${provider.name} does not offer ${missing.map((need) => reasoned(need, provider)).join(', ')}`
               : provider.refuses(axes);
           cells.push({
             id: parts.join('/'),
@@ -83,6 +83,11 @@ export function planCells(options: {
         }
     }
   return cells;
+}
+
+function reasoned(need: Capability, provider: Provider): string {
+  const why = provider.lacks?.(need);
+  return why === undefined ? need : `${need} (${why})`;
 }
 
 function combinations(values: Map<AxisName, unknown[]>): Axes[] {

@@ -4,6 +4,7 @@ import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import type { TimedEvent } from '../../harness/event.ts';
 import { saidEvent } from '../../harness/gateway/said.ts';
+import { INGRESS_IMAGE } from '../../harness/workload.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import type { NodeRules, ServiceRules } from '../control-plane/rules.ts';
@@ -13,6 +14,7 @@ import { httpStatus, realTimeout } from './http.ts';
 import { iptablesRestore, iptablesSetup } from './iptables.ts';
 import type { Launcher } from './launcher.ts';
 import { nftablesTransaction } from './nftables.ts';
+import { NginxPod } from './nginx/nginx-pod.ts';
 import { NodeAgent } from './node-agent.ts';
 import { GatewayProcess, PROGRAMS } from './pod.ts';
 
@@ -29,7 +31,7 @@ interface Node {
 
 interface Pod {
   readonly namespace: string;
-  process: GatewayProcess | undefined;
+  process: PodProcess | undefined;
   /** A signal that came before there was a process to take it. */
   killed: boolean;
 }
@@ -97,9 +99,9 @@ export class NetnsMachine implements Machine {
     if (node === undefined)
       throw new HarnessError(`Cannot start pod ${name}: there is no node ${start.node}`);
     const program = PROGRAMS[image ?? ''];
-    if (program === undefined)
+    if (program === undefined && image !== INGRESS_IMAGE)
       throw new HarnessError(
-        `Cannot start pod ${name}: image ${image} is not known here, only ${Object.keys(PROGRAMS).join(', ')}`,
+        `Cannot start pod ${name}: image ${image} is not known here, only ${[...Object.keys(PROGRAMS), INGRESS_IMAGE].join(', ')}`,
       );
     const pod: Pod = { namespace: `pod-${++this.pods}`, process: undefined, killed: false };
     node.pods.add(pod);
@@ -114,27 +116,33 @@ export class NetnsMachine implements Machine {
         await this.fabric.removePod(pod.namespace, node.machine);
         return;
       }
-      pod.process = new GatewayProcess(this.launcher, {
-        program,
-        namespace: pod.namespace,
-        address: start.address,
-        env: start.env,
-        speed: this.clock.speed,
-        started: () => start.started(),
-        said: (line) => {
-          const event = saidEvent(name, line);
-          if (event !== undefined) this.record(event);
-        },
-        exited: (why) => {
-          if (why === 'SIGKILL') this.record({ type: 'gateway', pod: name, did: 'killed', why });
-          exited(why);
-          const delay = Math.max(SANDBOX_REMOVAL, 250 * this.clock.speed);
-          this.later(async () => {
-            await this.clock.sleep(delay);
-            if (!this.disposed) await this.fabric.removePod(pod.namespace, node.machine);
-          });
-        },
-      });
+      const { clock, launcher, record } = this;
+      const { namespace } = pod;
+      const common = { namespace, address: start.address, env: start.env, started: () => start.started() };
+      const ended = (why: string) => {
+        exited(why);
+        const delay = Math.max(SANDBOX_REMOVAL, 250 * clock.speed);
+        this.later(async () => {
+          await clock.sleep(delay);
+          if (!this.disposed) await this.fabric.removePod(namespace, node.machine);
+        });
+      };
+      pod.process =
+        program === undefined
+          ? new NginxPod({ ...common, launcher, name, clock, record, exited: ended })
+          : new GatewayProcess(launcher, {
+              ...common,
+              program,
+              speed: clock.speed,
+              said: (line) => {
+                const event = saidEvent(name, line);
+                if (event !== undefined) record(event);
+              },
+              exited: (why) => {
+                if (why === 'SIGKILL') record({ type: 'gateway', pod: name, did: 'killed', why });
+                ended(why);
+              },
+            });
     }, exited);
     return {
       probe: (path, port, timeout, done) => {
@@ -149,6 +157,11 @@ export class NetnsMachine implements Machine {
         if (!pod.process)
           throw new HarnessError(`Cannot POST ${path} to pod ${name}: it has not started yet`);
         await pod.process.post(path, port);
+      },
+      configure: async (config, reload) => {
+        if (pod.process?.configure === undefined)
+          throw new HarnessError(`Cannot configure pod ${name}: no ingress controller runs in it`);
+        await pod.process.configure(config, reload);
       },
     };
   }

@@ -26,6 +26,7 @@ import { CONTROL_ADDRESS } from './fabric.ts';
 import { Launcher } from './launcher.ts';
 import { refusal } from './limits.ts';
 import { NetnsMachine } from './netns-machine.ts';
+import { nginxMissing } from './nginx/nginx-missing.ts';
 import { preflight } from './preflight.ts';
 
 /** Pings a real second, of all clients together, that leave two processor cores idle half of the time. */
@@ -44,6 +45,8 @@ export function defaultSpeed({ heartbeat, clients }: Pick<Axes, 'heartbeat' | 'c
   return Math.max(1, Math.min(MOST_SPEED, Math.floor(bearable)));
 }
 
+const NGINX_MISSING = nginxMissing();
+
 /** The Linux kernel itself: real sockets, conntrack and rules in namespaces of this process's own. */
 export const netns: Provider = {
   name: 'netns',
@@ -56,7 +59,9 @@ export const netns: Provider = {
     'balancer-recreation',
     'second-balancer',
     'handoff',
+    ...(NGINX_MISSING === undefined ? (['ingress', 'gateway-api'] as const) : []),
   ]),
+  lacks: (need) => (need === 'ingress' ? NGINX_MISSING : undefined),
   refuses: (axes) => refusal(axes),
   preflight,
   open: (spec, context) => NetnsCluster.open(spec, context),

@@ -8,7 +8,8 @@ import {
 
 /** Debian's names of what nginx loads; both come with the package libnginx-mod-http-lua. */
 export const NGINX_MODULES = ['ndk_http_module.so', 'ngx_http_lua_module.so'] as const;
-/** Debian's nginx -V: --modules-path. */
+/** Debian's nginx -V: --sbin-path and --modules-path. */
+export const NGINX = '/usr/sbin/nginx';
 export const MODULES_PATH = '/usr/lib/nginx/modules';
 
 /** What of nginx.conf does not come from the cluster's objects. */

@@ -1,19 +1,18 @@
-import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Clock } from '../../../harness/clock.ts';
 import type { Millis } from '../../../harness/duration.ts';
 import { HarnessError } from '../../../harness/errors.ts';
 import { type HopAct, type IngressConfig, WORKER_SHUTDOWN_TIMEOUT } from '../../control-plane/ingress.ts';
-import { backendsText, CONFIGURATION_SOCKET, type NginxSettings, nginxConf } from './nginx-conf.ts';
+import type { LaunchedProcess, ProcessHandlers } from '../launcher.ts';
+import { backendsText, CONFIGURATION_SOCKET, NGINX, type NginxSettings, nginxConf } from './nginx-conf.ts';
 
 /** How one nginx is run; it never touches a file outside its directory. */
 export interface NginxOptions extends Omit<NginxSettings, 'luaDirectory'> {
   readonly clock: Clock;
-  /** Starts a program with the working directory `directory` and standard error piped, in a process group of its own. */
-  start(file: string, args: readonly string[]): ChildProcess;
+  /** Starts a program in the pod's network namespace and a process group of its own. */
+  start(file: string, args: readonly string[], handlers: ProcessHandlers): Pick<LaunchedProcess, 'signal'>;
   /** What nginx did to connections. */
   acted(act: HopAct): void;
   /** Every line that nginx logs. */
@@ -24,10 +23,13 @@ export interface NginxOptions extends Omit<NginxSettings, 'luaDirectory'> {
 /** Real milliseconds within which connections that end with the shutdown timer are known to end by it. */
 const AT_ONCE = 250;
 
+/** Its log goes to standard error, which is where it can go before it has read anything. */
+const command = (directory: string) => [NGINX, '-p', `${directory}/`, '-e', 'stderr', '-c', 'nginx.conf'];
+
 /** One nginx with its controller's duties: configured without a reload where that is enough, else by SIGHUP. */
 export class Nginx {
   private readonly options: NginxOptions;
-  private readonly process: ChildProcess;
+  private readonly process: Pick<LaunchedProcess, 'signal'>;
   private readonly listening: Promise<void>;
   /** Workers of before a reload, by process id: when they were told to go, and who ended on them since. */
   private readonly old = new Map<number, { since: Millis; ended: Millis[] }>();
@@ -36,27 +38,19 @@ export class Nginx {
     this.options = options;
     mkdirSync(options.directory, { recursive: true });
     this.write([]);
-    this.process = options.start('nginx', [
-      '-p',
-      `${options.directory}/`,
-      '-e',
-      'stderr',
-      '-c',
-      'nginx.conf',
-    ]);
-    this.listening = new Promise((resolve, reject) => {
-      const lines = createInterface({ input: this.process.stderr as NodeJS.ReadableStream });
-      lines.on('line', (line) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.listening = promise;
+    this.listening.catch(() => {});
+    this.process = options.start('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...command(options.directory)], {
+      line: (line) => {
         if (line.includes('start worker processes')) resolve();
         this.read(line);
-      });
-      this.process.once('error', reject);
-      this.process.once('exit', (code, signal) => {
-        reject(new HarnessError(`nginx ended (${signal ?? `exit code ${code}`}) before it listened`));
-        options.exited(signal ?? `exit code ${code}`);
-      });
+      },
+      ended: (why) => {
+        reject(new HarnessError(`nginx ended (${why}) before it listened`));
+        options.exited(why);
+      },
     });
-    this.listening.catch(() => {});
   }
 
   /** Resolves once nginx accepts connections. @throws HarnessError when it ended instead. */
@@ -73,7 +67,7 @@ export class Nginx {
     if (reload) {
       this.write(config.locations);
       const connections = await this.connections();
-      this.process.kill('SIGHUP');
+      this.process.signal('SIGHUP');
       this.options.acted({ act: 'reload', connections });
     }
     await this.ask('POST', '/configuration/backends', backendsText(config));
@@ -90,18 +84,12 @@ export class Nginx {
 
   /** SIGTERM of its pod: no new connections, the established ones keep until the shutdown timeout (ing nginx.go Stop). */
   terminate(): void {
-    this.process.kill('SIGQUIT');
+    this.process.signal('SIGQUIT');
   }
 
   /** At once, with all its workers. */
   kill(): void {
-    const { pid } = this.process;
-    if (pid === undefined || this.process.exitCode !== null || this.process.signalCode !== null) return;
-    try {
-      process.kill(-pid, 'SIGKILL');
-    } catch {
-      // It has ended in the meantime.
-    }
+    this.process.signal('SIGKILL');
   }
 
   private write(locations: IngressConfig['locations']): void {
