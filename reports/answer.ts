@@ -1,7 +1,7 @@
 import type { CellDocument } from '../harness/analyses/cell-document.ts';
 import { runVerdict } from './result-document.ts';
 import type { AnalysedCell, StoredRun } from './stored-run.ts';
-import { answeringCells, cellName, count, interval, listed, percent, plural } from './words.ts';
+import { answeringCells, cellDetail, count, interval, listed, percent, plural } from './words.ts';
 
 /** The run's question: the strategy's own where there is one, else the question that all comparisons ask. */
 export function question(run: StoredRun): string {
@@ -53,41 +53,45 @@ export function answer(run: StoredRun): string {
   if (strategies.size === 1) {
     const parts = cells.map((cell) => {
       const { document } = cell.result;
-      const name = cellName(cell, cells).split(' · ')[1] ?? cell.header.id;
-      return `${percent(document.droppedShare)} (${name})`;
+      return `${percent(document.droppedShare)} (${cellDetail(cell, cells)})`;
     });
     if (parts.length <= 8) return `Clients that lost their connection: ${listed(parts)}.`;
   }
-  const sentences = [...strategies].map((strategy) =>
-    strategyAnswer(
-      strategy,
-      cells.filter(({ header }) => header.strategy === strategy),
-      cells,
-    ),
-  );
-  return `${sentences.join('; ')}.`;
+  return `${comparison([...strategies], cells)}.`;
 }
 
-const DOES = { pass: 'passes', fail: 'fails', unknown: 'cannot be judged' } as const;
+const DOES = {
+  pass: ['passes', 'pass'],
+  fail: ['fails', 'fail'],
+  unknown: ['cannot be judged', 'cannot be judged'],
+} as const;
+const VERDICTS = ['pass', 'fail', 'unknown'] as const;
 
-/** `selector-flip passes with Cluster and fails with Local`; numbers instead of names where there are many. */
-function strategyAnswer(
-  strategy: string,
-  own: readonly AnalysedCell[],
-  all: readonly AnalysedCell[],
-): string {
-  const outcomes = (['pass', 'fail', 'unknown'] as const).flatMap((verdict) => {
-    const cells = own.filter(({ result }) => result.document.verdict === verdict);
-    return cells.length === 0 ? [] : [{ verdict, cells }];
+/** `a and b pass; c fails; d passes with Cluster and fails with Local`. */
+function comparison(strategies: readonly string[], cells: readonly AnalysedCell[]): string {
+  const own = (strategy: string) => cells.filter(({ header }) => header.strategy === strategy);
+  const verdicts = (strategy: string) => new Set(own(strategy).map(({ result }) => result.document.verdict));
+  const whole = VERDICTS.flatMap((verdict) => {
+    const names = strategies.filter((name) => verdicts(name).size === 1 && verdicts(name).has(verdict));
+    return names.length === 0 ? [] : [`${listed(names)} ${DOES[verdict][names.length === 1 ? 0 : 1]}`];
   });
-  const [only] = outcomes;
-  if (outcomes.length === 1 && only !== undefined)
-    return `${strategy} ${DOES[only.verdict]}${own.length > 1 ? ` in all ${own.length} cells` : ''}`;
-  const where = (cells: readonly AnalysedCell[]) =>
-    cells.length > 3
-      ? `in ${cells.length} of ${own.length} cells`
-      : `with ${listed(cells.map((cell) => cellName(cell, all).split(' · ')[1] ?? cell.header.id))}`;
-  return `${strategy} ${listed(outcomes.map(({ verdict, cells }) => `${DOES[verdict]} ${where(cells)}`))}`;
+  const mixed = strategies
+    .filter((name) => verdicts(name).size > 1)
+    .map((name) => {
+      const parts = VERDICTS.filter((verdict) => verdicts(name).has(verdict)).map(
+        (verdict) => `${DOES[verdict][0]} ${where(own(name), verdict)}`,
+      );
+      return `${name} ${listed(parts)}`;
+    });
+  return [...whole, ...mixed].join('; ');
+}
+
+/** In which of a strategy's cells it came to a verdict; numbers instead of names where there are many. */
+function where(own: readonly AnalysedCell[], verdict: CellDocument['verdict']): string {
+  const cells = own.filter(({ result }) => result.document.verdict === verdict);
+  return cells.length > 3
+    ? `in ${cells.length} of ${own.length} cells`
+    : `with ${listed(cells.map((cell) => cellDetail(cell, own)))}`;
 }
 
 /** Predictions that the measurement contradicts: findings of their own. */

@@ -19,9 +19,14 @@ const ENTITIES: Record<string, string> = {
   "'": '&#39;',
 };
 
-/** `text` with everything escaped that could become markup, in element content and in quoted attributes. */
+/**
+ * `text` with everything escaped that could become markup, in element content and in quoted attributes; control
+ * characters and halves of surrogate pairs, which neither HTML nor XML can hold, become U+FFFD.
+ */
 export const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+  text
+    .replace(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd')
+    .replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 
 function render(value: Value): string {
   if (value === null || value === undefined || value === false) return '';

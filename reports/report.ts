@@ -76,7 +76,7 @@ ${innocence(cells)}
 ${worth(cells)}
 </main>
 <footer class="wide">onedrop ${run.run.onedrop}, commit ${run.run.commit}. Charts: Chart.js (MIT). This page needs no network.</footer>`;
-  return `<!doctype html>\n${html`<html lang="en">
+  return `<!DOCTYPE html>\n${html`<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -55,10 +55,14 @@ export function varyingAxes(cells: readonly AnalysedCell[]): AxisName[] {
   );
 }
 
-/** What tells a cell from the others of its run, in words: strategy, cluster where several, varying axes. */
-export function cellName(cell: AnalysedCell, cells: readonly AnalysedCell[]): string {
-  const several = (of: (cell: AnalysedCell) => unknown) => new Set(cells.map(of)).size > 1;
-  const parts = varyingAxes(cells).map((name) => {
+/**
+ * What tells a cell from the others of its strategy: its cluster where there are several, the axes that vary, the
+ * seed; empty for a strategy's only cell. Axes in which only the strategies' own defaults differ are left out.
+ */
+export function cellDetail(cell: AnalysedCell, cells: readonly AnalysedCell[]): string {
+  const own = cells.filter(({ header }) => header.strategy === cell.header.strategy);
+  const several = (of: (cell: AnalysedCell) => unknown) => new Set(own.map(of)).size > 1;
+  const parts = varyingAxes(own).map((name) => {
     const value = showAxis(cell.header.axes, name);
     if (name === 'policy' || name === 'balancer' || name === 'proxy') return value;
     if (name === 'nodes' || name === 'pods' || name === 'clients')
@@ -67,6 +71,11 @@ export function cellName(cell: AnalysedCell, cells: readonly AnalysedCell[]): st
   });
   if (several(({ header }) => header.cluster)) parts.unshift(`on ${cell.header.cluster}`);
   if (several(({ header }) => header.seed)) parts.push(`seed ${cell.header.seed}`);
-  const detail = parts.join(', ');
+  return parts.join(', ');
+}
+
+/** A cell's name within its run: strategy and detail. */
+export function cellName(cell: AnalysedCell, cells: readonly AnalysedCell[]): string {
+  const detail = cellDetail(cell, cells);
   return detail === '' ? cell.header.strategy : `${cell.header.strategy} · ${detail}`;
 }

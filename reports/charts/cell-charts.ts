@@ -131,9 +131,11 @@ export function placesChart(cell: AnalysedCell, points = POINTS): ChartSpec {
   const grid = timeGrid(from, to, points);
   const places = Object.entries<Gauge>(byPods ? byPod : byNode);
   const shown = places.slice(0, 8);
-  const series = shown.map(
-    ([name, gauge]): Series => ({ label: name, role: 'other', values: gaugeAt(gauge, grid) }),
-  );
+  const series = shown.map(([name, gauge]): Series => {
+    const version = byPods ? cell.result.history.pods.get(name)?.version : undefined;
+    const label = version === undefined ? name : `${name} (${version})`;
+    return { label, role: 'other', values: gaugeAt(gauge, grid) };
+  });
   const mostOf = series
     .map(({ label, values }) => ({ label, most: Math.max(0, ...values) }))
     .sort((a, b) => b.most - a.most)[0];

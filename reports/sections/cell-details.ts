@@ -58,8 +58,8 @@ ${barList(
   ],
   clients,
 )}
-<figcaption>A release should drop each client at most once.${document.healed > 0 && ` ${plural(document.healed, 'client')} fell silent and healed before the heartbeat gave up.`}${document.replacedConnections > 0 && ` ${plural(document.replacedConnections, 'connection')} were replaced before they were closed, which counts as no disconnect.`}</figcaption>
 ${sorted.length > 0 && html`<h4>How the disconnects showed to the clients</h4>${barList(sorted, ledger.rows.length)}`}
+<figcaption>A release should drop each client at most once.${document.healed > 0 && ` ${plural(document.healed, 'client')} fell silent and healed before the heartbeat gave up.`}${document.replacedConnections > 0 && ` ${plural(document.replacedConnections, 'connection')} were replaced before they were closed, which counts as no disconnect.`}</figcaption>
 </figure>`;
 }
 

@@ -81,7 +81,7 @@ export function comparisonTable(cells: readonly AnalysedCell[]): Html {
   const all = columns(cells);
   return html`<section id="comparison">
 <h2>Comparison of all cells</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Comparison of all cells"><table data-sortable>
+<section class="scroll" tabindex="0" aria-label="Comparison of all cells"><table data-sortable>
 <thead><tr><th scope="col"><button type="button">strategy</button></th>${all.map(
     ({ title, number }) =>
       html`<th scope="col"${number ? html` class="number"` : ''}><button type="button">${title}</button></th>`,
@@ -92,7 +92,7 @@ export function comparisonTable(cells: readonly AnalysedCell[]): Html {
         const value = key?.(cell);
         return html`<td${number ? html` class="number"` : ''}${value === undefined ? '' : html` data-value="${value}"`}>${show(cell)}</td>`;
       })}</tr>`,
-  )}</tbody></table></div>
+  )}</tbody></table></section>
 <p class="note">Dropped: clients with at least one disconnect, with the Wilson interval. Collateral: clients that lost a connection although its pod was still serving and had not asked them to go. First drop counts from the step that caused it. Peak: reconnects in the busiest second. Time away counts from the last sign of life to the reopening.</p>
 </section>`;
 }

@@ -58,13 +58,13 @@ export function innocence(cells: readonly AnalysedCell[]): Html {
   return html`<section id="innocence">
 <h2>Did the harness itself drop clients?</h2>
 <p class="lead">A control group is connected to a pod that no step touches. If one of it is dropped, or the harness lags by more than ${percent(BOUNDS.lagOfHeartbeat)} of the heartbeat period, the cell’s verdict is unknown.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Evidence of the harness's innocence"><table><thead><tr><th scope="col">cell</th><th scope="col" class="number">control clients dropped</th><th scope="col" class="number">worst event-loop lag</th><th scope="col" class="number">worst clock drift</th><th scope="col" class="number">samples</th><th scope="col">ended</th><th scope="col">verdict</th></tr></thead><tbody>${cells.map(
+<section class="scroll" tabindex="0" aria-label="Evidence of the harness's innocence"><table><thead><tr><th scope="col">cell</th><th scope="col" class="number">control clients dropped</th><th scope="col" class="number">worst event-loop lag</th><th scope="col" class="number">worst clock drift</th><th scope="col" class="number">samples</th><th scope="col">ended</th><th scope="col">verdict</th></tr></thead><tbody>${cells.map(
     (cell) => {
       const { innocence: seen, fleet, document } = cell.result;
       const virtual = cell.header.speed === null;
       return html`<tr><th scope="row">${cellName(cell, cells)}</th><td class="number">${count(fleet.controlDropped)} of ${count(fleet.controlClients)}</td><td class="number">${virtual ? 'virtual time' : time(seen.worstLag)}</td><td class="number">${virtual ? 'virtual time' : time(seen.worstDrift)}</td><td class="number">${count(seen.samples)}</td><td>${seen.outcome}${seen.why && `: ${seen.why}`}</td><td>${badge(document.verdict)}</td></tr>`;
     },
-  )}</tbody></table></div>
+  )}</tbody></table></section>
 </section>`;
 }
 

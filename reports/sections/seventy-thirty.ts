@@ -1,6 +1,6 @@
 import { type Html, html } from '../html.ts';
 import type { AnalysedCell } from '../stored-run.ts';
-import { cellName, count, interval, percent } from '../words.ts';
+import { cellDetail, cellName, count, interval, percent } from '../words.ts';
 import { type Fingerprint, fingerprint, HYPOTHESES, type Hypothesis } from './hypotheses.ts';
 
 const SIGNALS: Record<Fingerprint['signal'], string> = {
@@ -21,17 +21,17 @@ export function supports(hypothesis: Hypothesis, seen: Fingerprint): 'fits' | 'c
 const LOOKS = { fits: 'pass', contradicted: 'fail', 'cannot tell': 'unknown' } as const;
 
 function seenTable(cells: readonly AnalysedCell[]): Html {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="What each cell showed"><table><thead><tr><th scope="col">cell</th><th scope="col" class="number">nodes</th><th scope="col" class="number">lost</th><th scope="col" class="number">95 % interval</th><th scope="col" class="number">1 − 1/N</th><th scope="col" class="number">first loss after</th><th scope="col">clients saw</th><th scope="col">balancer failed open</th><th scope="col" class="number">healed by themselves</th></tr></thead><tbody>${cells.map(
+  return html`<section class="scroll" tabindex="0" aria-label="What each cell showed"><table><thead><tr><th scope="col">cell</th><th scope="col" class="number">nodes</th><th scope="col" class="number">lost</th><th scope="col" class="number">95 % interval</th><th scope="col" class="number">1 − 1/N</th><th scope="col" class="number">first loss after</th><th scope="col">clients saw</th><th scope="col">balancer failed open</th><th scope="col" class="number">healed by themselves</th></tr></thead><tbody>${cells.map(
     (cell) => {
       const seen = fingerprint(cell);
       return html`<tr><th scope="row">${cellName(cell, cells)}</th><td class="number">${seen.nodes}</td><td class="number">${percent(seen.share)}</td><td class="number">${interval(seen.interval)}</td><td class="number">${percent(1 - 1 / seen.nodes)}</td><td class="number">${seen.firstLoss === null ? '–' : `${seen.firstLoss.toFixed(1)} s`}</td><td>${SIGNALS[seen.signal]}</td><td>${seen.failedOpen ? 'yes' : 'no'}</td><td class="number">${count(cell.result.document.healed)}</td></tr>`;
     },
-  )}</tbody></table></div>`;
+  )}</tbody></table></section>`;
 }
 
 function hypothesisTable(cells: readonly AnalysedCell[]): Html {
   const shown = cells.slice(0, 8);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Hypotheses and evidence"><table><thead><tr><th scope="col">hypothesis and what it predicts</th>${shown.map((cell) => html`<th scope="col">${cellName(cell, cells).split(' · ')[1] ?? cell.header.strategy}</th>`)}</tr></thead><tbody>${HYPOTHESES.map(
+  return html`<section class="scroll" tabindex="0" aria-label="Hypotheses and evidence"><table><thead><tr><th scope="col">hypothesis and what it predicts</th>${shown.map((cell) => html`<th scope="col">${cellDetail(cell, cells) || cell.header.strategy}</th>`)}</tr></thead><tbody>${HYPOTHESES.map(
     (hypothesis) =>
       html`<tr><th scope="row">${hypothesis.name}<div class="note">${hypothesis.says}</div><div class="note">Predicts: ${hypothesis.checks.map(({ predicts }) => predicts).join('; ')}.</div></th>${shown.map(
         (cell) => {
@@ -41,7 +41,7 @@ function hypothesisTable(cells: readonly AnalysedCell[]): Html {
           return html`<td><span class="badge ${LOOKS[outcome]}">${outcome}</span>${against.length > 0 && html`<div class="note">not so: ${against.map(({ predicts }) => predicts).join('; ')}</div>`}</td>`;
         },
       )}</tr>`,
-  )}</tbody></table></div>`;
+  )}</tbody></table></section>`;
 }
 
 /** The 70/30 question: what was seen, which hypothesis it fits, and how to check one's own cluster. */

@@ -28,13 +28,16 @@ function card(cell: AnalysedCell, cells: readonly AnalysedCell[]): Html {
   const { document } = cell.result;
   return html`<article class="card">
 <h3><span>${cellName(cell, cells)}</span>${badge(document.verdict)}</h3>
-<div class="big">${percent(document.droppedShare)} <small>of ${count(document.clients)} clients dropped (95 %: ${interval(document.interval)})</small></div>
+<div class="big">${percent(document.droppedShare)} <small>of ${count(document.clients)} clients dropped${document.dropped > 0 && document.droppedTwice === 0 && ', once each'}</small></div>
 ${range(document)}
+<p class="interval">95 % interval ${interval(document.interval)}</p>
 <dl class="facts">
 ${prediction(document)}
 <dt>dropped twice or more</dt>${tally(document.droppedTwice)}
 <dt>landed on the old version</dt>${tally(document.landedOnOld)}
 <dt>lost while their pod still served</dt>${tally(document.collateral)}
+${document.rehomed > 0 && html`<dt>moved without a disconnect</dt><dd>${count(document.rehomed)}</dd>`}
+${document.healed > 0 && html`<dt>fell silent and healed</dt><dd>${count(document.healed)}</dd>`}
 <dt>peak reconnects per second</dt><dd>${rate(document.peakReconnectsPerSecond)} <span class="note">(theory ${rate(document.theoreticalPeakPerSecond)})</span></dd>
 <dt>time away, median / p95</dt><dd>${time(document.timeAway?.p50)} / ${time(document.timeAway?.p95)}</dd>
 </dl>

@@ -1,0 +1,283 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { HtmlValidate } from 'html-validate';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { validateXML } from 'xmllint-wasm';
+import { testCell, testLog } from '../harness/analyses/test-log.ts';
+import type { Event } from '../harness/event.ts';
+import { answer, question } from './answer.ts';
+import { html, jsonScript } from './html.ts';
+import { junitXml } from './junit.ts';
+import { ledgerCsv } from './ledger-csv.ts';
+import { renderReport } from './report.ts';
+import { reportJson } from './report-json.ts';
+import { resultDocument } from './result-document.ts';
+import { ledgerData, MOST_ROWS, sampleRows } from './sections/ledger-section.ts';
+import { isAnalysed, readRun } from './stored-run.ts';
+import { summaryMarkdown } from './summary.ts';
+import { resultTable } from './terminal.ts';
+import { comparisonRun, HOSTILE, testRun } from './test-run.ts';
+import { answeringCells } from './words.ts';
+import { writeReports } from './write-reports.ts';
+
+const hostileRun = () =>
+  testRun(
+    [
+      [
+        {
+          id: HOSTILE,
+          strategy: HOSTILE,
+          question: HOSTILE,
+          cluster: HOSTILE,
+          facts: { [HOSTILE]: HOSTILE },
+          axes: { clients: 20 },
+        },
+        'fail-open',
+      ],
+      [{ id: `${HOSTILE}2`, strategy: HOSTILE, axes: { clients: 20 } }, 'skipped'],
+    ],
+    { command: HOSTILE, machine: HOSTILE, commit: HOSTILE },
+  );
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'onedrop-reports-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A run's folder as the harness leaves it. */
+function store(name: string, events: readonly Event[], { gzip = false, cut = '' } = {}) {
+  const directory = mkdtempSync(join(folder, name));
+  const text = `${events.map((event) => JSON.stringify(event)).join('\n')}\n${cut}`;
+  writeFileSync(join(directory, `events.jsonl${gzip ? '.gz' : ''}`), gzip ? gzipSync(text) : text);
+  writeFileSync(join(directory, 'run.json'), JSON.stringify(comparisonRun(10).run));
+  return directory;
+}
+const header: Event = { type: 'run', schema: 1, seed: 1, commit: 'c', versions: {} };
+const cell = testCell({ axes: { clients: 50 } });
+const events: Event[] = [header, { type: 'cell', cell }, ...testLog(cell, 'fail-open')];
+
+describe('a stored run', () => {
+  test('is read line by line, compressed or not, to the same result', async () => {
+    const plain = await readRun(store('plain', events));
+    const packed = await readRun(store('packed', events, { gzip: true }));
+    expect(resultDocument(plain)).toEqual(resultDocument(packed));
+    expect(resultDocument(plain).cells[0]?.dropped).toBeGreaterThan(20);
+  });
+
+  test('renders to the same bytes again and again', async () => {
+    const directory = store('bytes', events);
+    const out = [mkdtempSync(join(folder, 'a')), mkdtempSync(join(folder, 'b'))] as const;
+    for (const place of out) await writeReports(await readRun(directory), place);
+    for (const name of ['report.html', 'report.json', 'summary.md', 'junit.xml', 'ledger.csv'])
+      expect(readFileSync(join(out[0], name))).toEqual(readFileSync(join(out[1], name)));
+  });
+
+  test('whose last line breaks off is read up to there, and says so', async () => {
+    const run = await readRun(store('cut', events.slice(0, -1), { cut: '{"at":12,"ty' }));
+    expect(run.remarks).toEqual([
+      expect.stringMatching(/^the log breaks off in line \d+, which was left out$/),
+    ]);
+    expect(resultDocument(run).verdict).toBe('unknown');
+  });
+
+  test('that is damaged in the middle, missing or too new is refused with what to do', async () => {
+    const damaged = store('damaged', [header], { cut: '{"at":1,\n{"at":2}\n' });
+    await expect(readRun(damaged)).rejects.toThrow(/line 2 of the event log is not JSON/);
+    await expect(readRun(folder)).rejects.toThrow(/holds no run/);
+    await expect(readRun(store('new', [{ ...header, schema: 99 }]))).rejects.toThrow(/use a newer onedrop/);
+    await expect(readRun(store('headless', events.slice(1)))).rejects.toThrow(
+      /does not begin with a line of type "run"/,
+    );
+  });
+});
+
+describe('the result', () => {
+  test('sets the prediction beside the measured cell and does not count it as one of its own', () => {
+    const document = resultDocument(comparisonRun());
+    expect(document.cells.map(({ id }) => id)).toEqual(['rolling-update', 'selector-flip', 'seventy-thirty']);
+    expect(document.cells[2]?.predicted?.agrees).toBe(true);
+    expect(document.skipped).toEqual([{ id: 'service-mesh', why: 'the cluster does not offer it' }]);
+    expect(document.verdict).toBe('fail');
+  });
+
+  test('has the fields that are promised', () => {
+    const [document] = resultDocument(comparisonRun()).cells;
+    for (const field of [
+      'strategy',
+      'cluster',
+      'axes',
+      'clients',
+      'dropped',
+      'droppedShare',
+      'interval',
+      'droppedTwice',
+      'landedOnOld',
+      'unattributed',
+      'firstDropMillis',
+      'silent',
+      'reset',
+      'healed',
+      'peakReconnectsPerSecond',
+      'timeAway',
+      'verdict',
+      'why',
+    ])
+      expect(document).toHaveProperty(field);
+  });
+
+  test('is answered in one sentence, strategy by strategy', () => {
+    const run = comparisonRun();
+    expect(question(run)).toMatch(/^Which of these release strategies/);
+    expect(answer(run)).toBe('selector-flip passes; rolling-update and seventy-thirty fail.');
+    const [cell] = answeringCells(testRun([[{ axes: { clients: 100 } }, 'fail-open']]));
+    expect(cell && answer(testRun([[{ axes: { clients: 100 } }, 'fail-open']]))).toMatch(
+      /^\d+ % of 100 clients lost their connection \(95 % interval .*\), all of them silently\.$|^\d+\.\d % of 100/,
+    );
+  });
+
+  test('of no cell is unknown and says so', () => {
+    const run = testRun([[{}, 'skipped']]);
+    expect(resultDocument(run).verdict).toBe('unknown');
+    expect(answer(run)).toBe('No cell was played, so there is no answer.');
+    expect(renderReport(run)).toContain('the cluster does not offer it');
+  });
+
+  test('on a terminal is a table, then the reasons', () => {
+    const table = resultTable(comparisonRun());
+    expect(table).toMatch(/^strategy +cluster +policy +.*verdict\n/);
+    expect(table).toMatch(/\nservice-mesh: skipped: the cluster does not offer it$/);
+  });
+});
+
+describe('report.html', () => {
+  const validator = new HtmlValidate({
+    extends: ['html-validate:recommended'],
+    rules: {
+      // Our own attributes are quoted and closed; these are matters of taste or of Chart.js inside.
+      'no-inline-style': 'off',
+      'long-title': 'off',
+      'no-trailing-whitespace': 'off',
+      'require-sri': 'off',
+      'tel-non-breaking': 'off',
+    },
+  });
+
+  test.each([
+    ['a comparison', comparisonRun],
+    ['hostile text', hostileRun],
+  ])('is valid HTML with %s', async (_name, run) => {
+    const report = await validator.validateString(renderReport(run()));
+    const messages = report.results.flatMap(({ messages }) =>
+      messages.map(({ line, ruleId, message }) => `${line}: ${ruleId}: ${message}`),
+    );
+    expect(messages.slice(0, 20)).toEqual([]);
+  });
+
+  test('lets no text from outside become markup', () => {
+    const page = renderReport(hostileRun());
+    expect(page).not.toContain('<img');
+    expect(page).not.toContain('<blink>');
+    // Exactly our own scripts: two blocks of data, the library and the page's own.
+    expect(page.match(/<\/script/g)).toHaveLength(4);
+  });
+
+  test('needs no network', () => {
+    const page = renderReport(comparisonRun());
+    const own = page.replace(/<script>[\s\S]*?<\/script>/g, '');
+    expect(own).not.toMatch(/(src|href)="(?!#)/);
+    expect(own).not.toMatch(/url\(|@import/);
+  });
+
+  test('stays under 3 MB with 10,000 clients, and says what it left out', () => {
+    const run = testRun(
+      ['Cluster', 'Local'].map((policy, index) => [
+        {
+          id: `cell-${index}`,
+          strategy: 'rolling-update',
+          axes: { clients: 10_000, pods: 5, policy: policy as 'Local' },
+        },
+        'rolling',
+      ]),
+    );
+    const page = renderReport(run);
+    expect(page.length).toBeLessThan(3_000_000);
+    expect(page).toMatch(/a sample of 1,500 of [\d,]+ rows/);
+  });
+
+  test('draws charts of what the log says, thinned out', () => {
+    const [cell] = answeringCells(testRun([[{ axes: { clients: 60, pods: 1 } }, 'paced']]));
+    if (cell === undefined) throw new Error('the cell is missing');
+    const { connections, perSecond } = reportJson({ ...comparisonRun(10), cells: [cell] })
+      .cells[0] as never as {
+      connections: Record<string, number[]>;
+      perSecond: Record<string, number[]>;
+    };
+    const points = connections.secondsSinceRelease?.length ?? 0;
+    expect(points).toBeLessThanOrEqual(240);
+    for (let point = 0; point < points; point++) {
+      const all = ['on v1', 'on v2', 'away'].map((label) => connections[label]?.[point] ?? Number.NaN);
+      expect(all.reduce((sum, value) => sum + value)).toBe(60);
+    }
+    expect(Math.max(...(perSecond.reconnects ?? []))).toBe(cell.result.document.peakReconnectsPerSecond);
+  });
+});
+
+describe('the ledger', () => {
+  test('in the page is a sample in order, those without a cause first', () => {
+    const [cell] = answeringCells(testRun([[{ axes: { clients: 500, pods: 2 } }, 'rolling']]));
+    if (cell === undefined) throw new Error('the cell is missing');
+    const rows = cell.result.ledger.rows.map((row, index) =>
+      index % 100 === 7 ? { ...row, cause: 'unattributed' as const } : row,
+    );
+    const sample = sampleRows(rows, 50);
+    expect(sample).toHaveLength(50);
+    expect(sample.filter(({ cause }) => cause === 'unattributed')).toHaveLength(
+      rows.filter(({ cause }) => cause === 'unattributed').length,
+    );
+    expect([...sample].sort((a, b) => a.detected - b.detected)).toEqual(sample);
+    expect(ledgerData([cell]).rows.length).toBeLessThanOrEqual(MOST_ROWS);
+  });
+
+  test('as CSV has a line for every disconnect, and nothing a spreadsheet would execute', () => {
+    const run = hostileRun();
+    const lines = [...ledgerCsv(run)];
+    const cell = run.cells.find(isAnalysed);
+    expect(lines).toHaveLength(1 + (cell?.result.ledger.rows.length ?? -1));
+    const formula = testRun([[{ id: '=cmd()', axes: { clients: 20 } }, 'fail-open']]);
+    expect([...ledgerCsv(formula)][1]).toMatch(/^'=cmd\(\),/);
+  });
+});
+
+describe('other reports', () => {
+  const schema = readFileSync(join(import.meta.dirname, 'junit.xsd'), 'utf8');
+
+  test.each([
+    ['a comparison', comparisonRun],
+    ['hostile text', hostileRun],
+  ])('junit.xml keeps to its schema with %s', async (_name, run) => {
+    const checked = await validateXML({
+      xml: [{ fileName: 'junit.xml', contents: junitXml(run()) }],
+      schema: [schema],
+    });
+    expect(checked.errors.map(({ message }) => message)).toEqual([]);
+    expect(checked.valid).toBe(true);
+  });
+
+  test('summary.md keeps its table whole, whatever a name holds', () => {
+    const summary = summaryMarkdown(testRun([[{ strategy: 'a|b\n<i>@all', axes: { clients: 20 } }, 'calm']]));
+    expect(summary).toContain('| a\\|b &lt;i\\>\\@all |');
+    expect(summary).not.toContain('<i>');
+  });
+
+  test('a template escapes every value and data cannot end its script', () => {
+    expect(`${html`<p title="${'"<&'}">${['<', html`<b>x</b>`, null, false, 0]}</p>`}`).toBe(
+      '<p title="&quot;&lt;&amp;">&lt;<b>x</b>0</p>',
+    );
+    expect(`${jsonScript('x', '</script>')}`).toBe(
+      '<script type="application/json" id="x">"\\u003c/script>"</script>',
+    );
+  });
+});
