@@ -19,7 +19,7 @@ import { isNodeLeaving, isNodeReady } from './scheduler.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** Times of the cloud's API, which no document states; what matters is that they are seconds and not milliseconds. */
-export const CLOUD = {
+const CLOUD = {
   /** From a new Service to its forwarding rule. */
   provision: 5000,
   /** Between the deletion of a forwarding rule and its being there again, when a Service edit needs it recreated. */

@@ -39,6 +39,6 @@ export function perform(
 }
 
 /** Tells a virtual clock that somebody's promise may have been resolved. */
-export function letPromisesRun(clock: Clock): void {
+function letPromisesRun(clock: Clock): void {
   if (clock instanceof VirtualClock) clock.wake();
 }

@@ -27,6 +27,7 @@ export class Controllers implements Disposable {
   private readonly scheduler: WorkQueue;
   private readonly slices: WorkQueue;
   private readonly garbage: WorkQueue;
+  private readonly endpointLog: WorkQueue;
   private readonly logged = new Map<string, string>();
 
   constructor(context: Context) {
@@ -39,11 +40,19 @@ export class Controllers implements Disposable {
     this.scheduler = queue(() => this.schedulePending());
     this.slices = queue((name) => this.syncSlices(name));
     this.garbage = queue((uid) => this.collectGarbage(uid));
+    this.endpointLog = queue((service) => this.logEndpoints(service));
     context.store.watch((type, object, old) => this.changed(type, object, old));
   }
 
   [Symbol.dispose](): void {
-    for (const queue of [this.deployments, this.replicaSets, this.scheduler, this.slices, this.garbage])
+    for (const queue of [
+      this.deployments,
+      this.replicaSets,
+      this.scheduler,
+      this.slices,
+      this.garbage,
+      this.endpointLog,
+    ])
       queue[Symbol.dispose]();
   }
 
@@ -62,7 +71,8 @@ export class Controllers implements Disposable {
         this.slices.add(nameOf(object));
         return;
       case 'EndpointSlice':
-        this.logEndpoints(labelsOf(object)[SERVICE_NAME] ?? '');
+        // One line for all slices that a sync changes.
+        this.endpointLog.add(labelsOf(object)[SERVICE_NAME] ?? '', 0);
         return;
       case 'Node':
         this.scheduler.add('');

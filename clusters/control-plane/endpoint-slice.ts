@@ -49,10 +49,9 @@ export function syncEndpointSlices(
   const groups = new Map<string, { ports: DiscoveryV1EndpointPort[]; endpoints: V1Endpoint[] }>();
   for (const pod of pods) {
     if (!hasLabels(labelsOf(pod), selector) || !belongs(pod, terminating)) continue;
-    const ports = portsOf(service, pod);
-    const key = JSON.stringify(ports);
+    const { key, ports, endpoint } = listed(pod, service, zones.get(pod.spec?.nodeName ?? ''), terminating);
     const group = groups.get(key) ?? { ports, endpoints: [] };
-    group.endpoints.push(endpointOf(pod, service, zones, terminating));
+    group.endpoints.push(endpoint);
     groups.set(key, group);
   }
   const created: V1EndpointSlice[] = [];
@@ -89,17 +88,40 @@ export function syncEndpointSlices(
 const belongs = (pod: V1Pod, terminating: boolean) =>
   pod.status?.podIP !== undefined && !isPodFinished(pod) && (terminating || !isDeleting(pod));
 
+interface Listed {
+  readonly service: V1Service;
+  readonly zone: string | undefined;
+  readonly tellsTerminating: boolean;
+  /** Tells pods apart that offer the Service's ports by different numbers. */
+  readonly key: string;
+  readonly ports: DiscoveryV1EndpointPort[];
+  readonly endpoint: V1Endpoint;
+}
+
+/** Stored objects never change, so what a pod comes to in a slice is worked out once for each of its versions. */
+const worked = new WeakMap<V1Pod, Listed>();
+
+function listed(pod: V1Pod, service: V1Service, zone: string | undefined, tellsTerminating: boolean): Listed {
+  const known = worked.get(pod);
+  if (known?.service === service && known.zone === zone && known.tellsTerminating === tellsTerminating)
+    return known;
+  const ports = portsOf(service, pod);
+  const endpoint = endpointOf(pod, service, zone, tellsTerminating);
+  const found = { service, zone, tellsTerminating, key: JSON.stringify(ports), ports, endpoint };
+  worked.set(pod, found);
+  return found;
+}
+
 function endpointOf(
   pod: V1Pod,
   service: V1Service,
-  zones: ReadonlyMap<string, string | undefined>,
+  zone: string | undefined,
   tellsTerminating: boolean,
 ): V1Endpoint {
   const serving = isPodReady(pod);
   const terminating = isDeleting(pod);
   const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
   const nodeName = pod.spec?.nodeName;
-  const zone = nodeName === undefined ? undefined : zones.get(nodeName);
   return {
     addresses: [pod.status?.podIP as string],
     conditions: tellsTerminating ? { ready, serving, terminating } : { ready },

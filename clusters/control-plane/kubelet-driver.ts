@@ -38,6 +38,8 @@ interface Running {
   timer: Disposable | undefined;
   starting: Disposable | undefined;
   exit: string | undefined;
+  /** Seconds that the API has granted it so far, once it is being deleted. */
+  grace: number | undefined;
 }
 
 interface View {
@@ -108,16 +110,9 @@ export class KubeletDriver implements Disposable {
     // Removed from the API although it runs (grace period 0): killed with the least grace there is.
     const grace =
       type === 'deleted' ? 0 : isDeleting(pod) ? pod.metadata?.deletionGracePeriodSeconds : undefined;
-    if (grace === undefined || (known.state.deleting && type !== 'deleted' && !this.shortens(known, grace)))
-      return;
+    if (grace === undefined || (known.grace !== undefined && grace >= known.grace)) return;
+    known.grace = grace;
     this.later(this.draw(WATCH), () => this.feed(known, { type: 'delete', grace: grace * 1000 }));
-  }
-
-  private readonly graces = new Map<string, number>();
-  private shortens(pod: Running, grace: number): boolean {
-    const before = this.graces.get(pod.uid) ?? Number.POSITIVE_INFINITY;
-    this.graces.set(pod.uid, grace);
-    return grace < before;
   }
 
   private adopt(pod: V1Pod, node: string): void {
@@ -136,6 +131,7 @@ export class KubeletDriver implements Disposable {
       timer: undefined,
       starting: undefined,
       exit: undefined,
+      grace: undefined,
     };
     this.pods.set(running.uid, running);
     running.starting = this.context.clock.after(random.integer(POD_START.least, POD_START.most), () => {
@@ -286,7 +282,6 @@ export class KubeletDriver implements Disposable {
     pod.timer?.[Symbol.dispose]();
     pod.starting?.[Symbol.dispose]();
     this.pods.delete(pod.uid);
-    this.graces.delete(pod.uid);
     this.nodes.get(pod.node)?.used.delete(pod.address);
   }
 

@@ -1,7 +1,7 @@
 import type { V1Container, V1Pod, V1Probe } from '@kubernetes/client-node';
 import type { Millis } from '../../harness/duration.ts';
 
-export const PROBES = ['startup', 'readiness', 'liveness'] as const;
+const PROBES = ['startup', 'readiness', 'liveness'] as const;
 export type ProbeName = (typeof PROBES)[number];
 
 /** A container is given at least this long between SIGTERM and SIGKILL (kuberuntime_manager.go minimumGracePeriodInSeconds). */
@@ -9,7 +9,7 @@ const LEAST_GRACE: Millis = 2000;
 /** CrashLoopBackOff: 10 s doubling to 5 min, forgotten after 10 minutes without a crash (kubelet.go, client-go backoff). */
 const BACK_OFF = { first: 10_000, most: 300_000, forgottenAfter: 600_000 } as const;
 
-export interface ProbeConfig {
+interface ProbeConfig {
   readonly path: string;
   readonly port: number;
   readonly initialDelay: Millis;

@@ -14,13 +14,13 @@ export interface Sample {
 }
 
 /** kube-controller-manager's --horizontal-pod-autoscaler-* options (FACTS E). */
-export interface CalculatorOptions {
+interface CalculatorOptions {
   readonly tolerance: number;
   readonly cpuInitialization: Millis;
   readonly initialReadiness: Millis;
 }
 
-export const CALCULATOR_DEFAULTS: CalculatorOptions = {
+const CALCULATOR_DEFAULTS: CalculatorOptions = {
   tolerance: 0.1,
   cpuInitialization: 300_000,
   initialReadiness: 30_000,

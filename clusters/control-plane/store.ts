@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { KubernetesObject, V1Pod, V1Service } from '@kubernetes/client-node';
+import type { KubernetesObject, V1ObjectMeta, V1Pod, V1Service } from '@kubernetes/client-node';
 import type { Millis } from '../../harness/duration.ts';
 import { KubeError } from '../../harness/errors.ts';
 import { API_VERSIONS, type Labels, type ObjectOf } from '../../harness/kube.ts';
@@ -19,6 +19,10 @@ export type Watcher = (
 ) => void;
 
 type Spec = { spec?: unknown; status?: unknown };
+/** What every stored object has. */
+type Metadata = Required<
+  Pick<V1ObjectMeta, 'name' | 'uid' | 'creationTimestamp' | 'generation' | 'resourceVersion'>
+>;
 
 /** The alphabet of generated names: no vowels, no look-alikes (k8s apimachinery pkg/util/rand). */
 export const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
@@ -103,10 +107,10 @@ export class Store {
     return this.merge(this.existing(kind, name), rest) as ObjectOf<K>;
   }
 
-  /** A controller's update: `change` is given the current object and returns the new one, status included. */
+  /** A controller's update: `change` is given the current object and returns a new one, status included, that is the store's from then on. */
   update<K extends string>(kind: K, name: string, change: (object: ObjectOf<K>) => ObjectOf<K>): ObjectOf<K> {
     const existing = this.existing(kind, name);
-    return this.replace(existing, structuredClone(change(existing as ObjectOf<K>))) as ObjectOf<K>;
+    return this.replace(existing, change(existing as ObjectOf<K>)) as ObjectOf<K>;
   }
 
   /**
@@ -173,23 +177,19 @@ export class Store {
     return this.replace(existing, structuredClone(merged));
   }
 
-  private replace(existing: KubernetesObject, changed: KubernetesObject): KubernetesObject {
-    changed.kind = existing.kind as string;
+  private replace(existing: KubernetesObject, given: KubernetesObject): KubernetesObject {
     // What the API server owns cannot be changed by anybody.
-    changed.metadata = {
-      ...changed.metadata,
-      name: nameOf(existing),
-      uid: existing.metadata?.uid as string,
-      creationTimestamp: existing.metadata?.creationTimestamp as Date,
-    };
-    changed.metadata.generation = existing.metadata?.generation as number;
-    changed.metadata.resourceVersion = existing.metadata?.resourceVersion as string;
-    const admitted = this.admit(changed, existing);
+    const { name, uid, creationTimestamp, generation, resourceVersion } = existing.metadata as Metadata;
+    const metadata = { ...given.metadata, name, uid, creationTimestamp, generation, resourceVersion };
+    const changed: KubernetesObject = { ...given, kind: existing.kind as string, metadata };
+    const specChanged = !isDeepStrictEqual((changed as Spec).spec, (existing as Spec).spec);
+    const labelsChanged = !isDeepStrictEqual(metadata.labels, existing.metadata?.labels);
+    const admitted = specChanged || labelsChanged ? this.admit(changed, existing) : changed;
     if (isDeepStrictEqual(admitted, existing)) return existing;
-    const specChanged = !isDeepStrictEqual((admitted as Spec).spec, (existing as Spec).spec);
+    const moved = specChanged && !isDeepStrictEqual((admitted as Spec).spec, (existing as Spec).spec);
     admitted.metadata = {
-      ...admitted.metadata,
-      generation: (existing.metadata?.generation ?? 0) + (specChanged ? 1 : 0),
+      ...metadata,
+      generation: generation + (moved ? 1 : 0),
       resourceVersion: String(++this.version),
     };
     return this.put(admitted, existing);
