@@ -2,16 +2,43 @@ import type { Clock } from '../../harness/clock.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import type { TimedEvent } from '../../harness/event.ts';
+import { HOLDER_IMAGE, SUPERVISOR_IMAGE } from '../../harness/handoff-workload.ts';
 import type { Random } from '../../harness/random.ts';
 import { INGRESS_IMAGE } from '../../harness/workload.ts';
 import type { IngressConfig } from '../control-plane/ingress.ts';
 import type { PodProcess, PodStart } from '../control-plane/machine.ts';
 import type { Fabric, PodEnd } from './fabric.ts';
 import { gatewaySettings, SimGateway } from './gateway.ts';
+import { SimHolder } from './holder.ts';
 import { ingressSettings, SimIngress } from './ingress.ts';
 import { type Address, parseAddress } from './ipv4.ts';
 import type { SimNode } from './node.ts';
 import type { SimProcess } from './process.ts';
+import { SimSupervisor } from './supervisor.ts';
+
+interface Host {
+  readonly clock: Clock;
+  readonly fabric: Fabric;
+  readonly node: SimNode;
+  /** From the start of the process until it listens. */
+  readonly bootTime: Millis;
+  readonly random: Random;
+  record(event: TimedEvent): void;
+}
+
+type Run = (
+  env: Readonly<Record<string, string>>,
+  host: Host & { readonly pod: SimPod; exit(why: string): void },
+) => SimProcess;
+
+/** What runs in a pod of any other image, as one's own gateway. */
+const gateway: Run = (env, host) => new SimGateway(gatewaySettings(env), host);
+
+const IMAGES: Readonly<Record<string, Run>> = {
+  [INGRESS_IMAGE]: (env, host) => new SimIngress(ingressSettings(env), host),
+  [HOLDER_IMAGE]: (env, host) => new SimHolder(env, host),
+  [SUPERVISOR_IMAGE]: (env, host) => new SimSupervisor(gatewaySettings(env), host),
+};
 
 /** One pod: its address on a node, and the process in it, which its image decides. */
 export class SimPod implements PodEnd, PodProcess {
@@ -26,18 +53,7 @@ export class SimPod implements PodEnd, PodProcess {
   private readonly fabric: Fabric;
   private readonly timer: Disposable;
 
-  constructor(
-    start: PodStart,
-    host: {
-      clock: Clock;
-      fabric: Fabric;
-      node: SimNode;
-      /** From the start of the process until it listens. */
-      bootTime: Millis;
-      record: (event: TimedEvent) => void;
-      random: Random;
-    },
-  ) {
+  constructor(start: PodStart, host: Host) {
     this.start = start;
     this.clock = host.clock;
     this.fabric = host.fabric;
@@ -46,10 +62,8 @@ export class SimPod implements PodEnd, PodProcess {
     this.address = parseAddress(start.address);
     const exit = (why: string) => this.exit(why);
     const env = { POD_NAME: this.name, ...start.env };
-    this.process =
-      start.pod.spec?.containers[0]?.image === INGRESS_IMAGE
-        ? new SimIngress(ingressSettings(env), { ...host, exit })
-        : new SimGateway(gatewaySettings(env), { ...host, exit });
+    const run = IMAGES[start.pod.spec?.containers[0]?.image ?? ''] ?? gateway;
+    this.process = run(env, { ...host, exit, pod: this });
     this.timer = host.clock.after(host.bootTime, () => {
       this.state = 'running';
       start.started();

@@ -29,6 +29,7 @@ export const sim: Provider = {
     'autoscaler',
     'ingress',
     'gateway-api',
+    'handoff',
   ]),
   refuses: () => undefined,
   preflight: async () => ({ usable: true, notes: [] }),

@@ -5,6 +5,8 @@ export interface Said {
   readonly did: string;
   readonly why?: string;
   readonly connections?: number;
+  /** Said by a hop in front of the gateways, of its clients. */
+  readonly hop?: true;
 }
 
 const GATEWAY = new Set(['sigterm', 'drain', 'exit', 'killed', 'close'] as const);
@@ -16,11 +18,30 @@ const MOVED: Readonly<Record<string, (why: string) => string>> = {
   rehome: (why) => `moved to another upstream: ${why}`,
 };
 
+/** What a hop does to its own clients, in words; they are ended. */
+const ENDED: Readonly<Record<string, (why: string) => string>> = {
+  sigterm: (why) => `gets SIGTERM (${why})`,
+  drain: (why) => `drains: ${why}`,
+  exit: (why) => `exits: ${why}`,
+  killed: (why) => `is killed: ${why}`,
+  'give-up': (why) => `closes connections with 1013: ${why}`,
+};
+
 /** The event that a line is, or undefined where it is none (`listening`). */
-export function saidEvent(pod: string, { did, why = '', connections }: Said): TimedEvent | undefined {
+export function saidEvent(pod: string, { did, why = '', connections, hop }: Said): TimedEvent | undefined {
   const count = connections === undefined ? {} : { connections };
   const moved = MOVED[did];
   if (moved !== undefined) return { type: 'hop', hop: pod, did: moved(why), ...count, kept: true };
+  const ended = ENDED[did];
+  if ((hop || did === 'give-up') && ended !== undefined)
+    return {
+      type: 'hop',
+      hop: pod,
+      did: ended(why),
+      ...count,
+      // What follows SIGTERM says more.
+      ...(did === 'sigterm' ? { kept: true } : {}),
+    };
   if (GATEWAY.has(did as GatewayDid)) return { type: 'gateway', pod, did: did as GatewayDid, why, ...count };
   return undefined;
 }

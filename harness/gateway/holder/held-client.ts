@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type RawData, WebSocket } from 'ws';
+import { COMES_BACK, TRY_AGAIN_LATER } from './endings.ts';
 
 /** What a held client needs from its holder. Times are model milliseconds. */
 export interface HeldClientHost {
@@ -15,12 +16,10 @@ export interface HeldClientHost {
   turn(open: (done: () => void) => void): void;
   /** The client has another upstream than before. */
   rehomed(why: string): void;
+  /** The client is about to be closed, for want of an upstream. */
+  givenUp(): void;
 }
 
-/** Endings of an upstream that are no word to the client: it goes away, or went without a word (RFC 6455 7.4, IANA). */
-const COMES_BACK = new Set([1001, 1005, 1006, 1011, 1012, 1013, 1014]);
-/** Try again later. */
-const TRY_AGAIN_LATER = 1013;
 /** Requests' headers that the gateway may decide by. */
 const PASSED_ON = ['authorization', 'cookie', 'origin', 'user-agent'];
 const RECONNECT = JSON.stringify({ onedrop: 'reconnect' });
@@ -123,8 +122,7 @@ export class HeldClient {
   private tryAgain(upstream: WebSocket): void {
     upstream.terminate();
     if (this.client.readyState !== WebSocket.OPEN) return;
-    if (this.homeless !== undefined && this.host.now() - this.homeless >= this.host.holdFor)
-      this.client.close(TRY_AGAIN_LATER, 'no gateway');
+    if (this.homeless !== undefined && this.host.now() - this.homeless >= this.host.holdFor) this.giveUp();
     else this.host.after(this.host.patience / 5, () => this.home());
   }
 
@@ -135,7 +133,12 @@ export class HeldClient {
     }
     this.held.push({ data, binary });
     this.heldBytes += (data as Buffer).length;
-    if (this.heldBytes > MOST_HELD) this.client.close(TRY_AGAIN_LATER, 'no gateway');
+    if (this.heldBytes > MOST_HELD) this.giveUp();
+  }
+
+  private giveUp(): void {
+    this.host.givenUp();
+    this.client.close(TRY_AGAIN_LATER, 'no gateway');
   }
 
   private hear(upstream: WebSocket, data: RawData, binary: boolean): void {

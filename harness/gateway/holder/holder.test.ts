@@ -223,12 +223,13 @@ it('keeps what a client says and asks while no gateway serves, and gives it to t
 });
 
 it('tells a client to try again later when no gateway is found in time', async () => {
-  const { v1, service, url } = await setUp({ patience: 100, holdFor: 200 });
+  const { v1, service, url, log } = await setUp({ patience: 100, holdFor: 200 });
   const client = await connect(url);
   service.target = 1;
   v1.gateway.stop();
   await client.until(() => client.closed !== undefined);
   expect(client.closed).toBe(1013);
+  expect(log.find(({ did }) => did === 'give-up')).toMatchObject({ connections: 1, hop: true });
 });
 
 it('passes on closing codes that are meant for the client, and the client leaving to the gateway', async () => {
@@ -257,7 +258,7 @@ it('logs how many clients it has moved and why, not each of them', async () => {
   await Promise.all(fleet.map((client) => client.until(() => client.versions.length === 2)));
   flush();
   expect(log.filter(({ did }) => did === 'rehome')).toEqual([
-    { did: 'rehome', why: 'the holder was told to', connections: 20 },
+    { did: 'rehome', why: 'the holder was told to', connections: 20, hop: true },
   ]);
 });
 

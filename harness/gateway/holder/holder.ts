@@ -2,6 +2,7 @@ import { drainPlan } from '../drain.ts';
 import { Gateway, type GatewayOptions } from '../gateway.ts';
 import { performPlan } from '../perform-plan.ts';
 import { HeldClient, type HeldClientHost } from './held-client.ts';
+import { MoveLog } from './move-log.ts';
 
 /** What a holder is and what it needs from its process; time is the model's. */
 export interface HolderOptions extends Omit<GatewayOptions, 'serve' | 'command'> {
@@ -15,9 +16,6 @@ export interface HolderOptions extends Omit<GatewayOptions, 'serve' | 'command'>
 
 /** How many upstreams may be in their handshake at once; the others wait, so that a gateway's end is no storm. */
 const OPENING_AT_ONCE = 100;
-
-/** Model milliseconds; moves are logged by the number, not one by one. */
-const LOG_PERIOD = 10_000;
 
 /**
  * The connection holder: a thin, rarely released process that terminates the clients' WebSockets and keeps one
@@ -38,11 +36,11 @@ export class Holder {
   private readonly clients = new Set<HeldClient>();
   private readonly waiting: (() => void)[] = [];
   private openings = 0;
-  /** Clients moved since the last line of the log, by reason. */
-  private readonly moved = new Map<string, number>();
 
   constructor(options: HolderOptions) {
     this.options = options;
+    const log = (line: Readonly<Record<string, unknown>>) => options.log({ ...line, hop: true });
+    const moves = new MoveLog(options, (line) => log({ ...line }));
     const { upstream, patience, holdFor, now, after } = options;
     const host: HeldClientHost = {
       upstream,
@@ -54,10 +52,12 @@ export class Holder {
         this.waiting.push(() => open(() => this.opened()));
         this.next();
       },
-      rehomed: (why) => this.count(why),
+      rehomed: (why) => moves.moved(why),
+      givenUp: () => moves.givenUp(),
     };
     this.gateway = new Gateway({
       ...options,
+      log,
       serve: (socket, request) => {
         const client = new HeldClient(host, socket, request);
         this.clients.add(client);
@@ -107,15 +107,5 @@ export class Holder {
   private opened(): void {
     this.openings--;
     this.options.after(0, () => this.next());
-  }
-
-  private count(why: string): void {
-    if (this.moved.size === 0)
-      this.options.after(LOG_PERIOD, () => {
-        for (const [reason, connections] of this.moved)
-          this.options.log({ did: 'rehome', why: reason, connections });
-        this.moved.clear();
-      });
-    this.moved.set(why, (this.moved.get(why) ?? 0) + 1);
   }
 }

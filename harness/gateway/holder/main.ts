@@ -1,11 +1,12 @@
 import { writeSync } from 'node:fs';
 import { EnvironmentReader, gatewayEnvironment } from '../environment.ts';
+import { HOLD_FOR, PATIENCE } from './endings.ts';
 import { Holder } from './holder.ts';
 
 /**
  * The connection holder as a process of its own: `node main.ts`, given the package `ws` and the gateway's
  * directory. Its environment is the gateway's and UPSTREAM (such as ws://10.96.100.1:80), PATIENCE (5000 model
- * milliseconds) and HOLD_FOR (60000).
+ * milliseconds) and HOLD_FOR (20000).
  */
 const { env } = process;
 const { settings, mistakes } = gatewayEnvironment(env);
@@ -14,8 +15,11 @@ const options = {
   ...settings,
   upstream: env.UPSTREAM ?? '',
   // Never less than a busy machine may need, however fast model time runs.
-  patience: Math.max(read.number('PATIENCE', 5000, 1), 1000 * read.number('TIME_SCALE', 1, Number.MIN_VALUE)),
-  holdFor: read.number('HOLD_FOR', 60_000, 0),
+  patience: Math.max(
+    read.number('PATIENCE', PATIENCE, 1),
+    1000 * read.number('TIME_SCALE', 1, Number.MIN_VALUE),
+  ),
+  holdFor: read.number('HOLD_FOR', HOLD_FOR, 0),
 };
 const all = [...mistakes, ...read.mistakes];
 if (!/^wss?:\/\/[^/]+$/.test(options.upstream))

@@ -1,0 +1,29 @@
+import { sim } from '../clusters/sim/sim.ts';
+import { analyze, type CellResult } from '../harness/analyses/analyze.ts';
+import type { CellHeader, Event, Timed } from '../harness/event.ts';
+import type { AxisTexts } from '../harness/options.ts';
+import { planCells } from '../harness/plan.ts';
+import { play } from '../harness/play.ts';
+import type { Strategy } from '../harness/scenario.ts';
+
+/** For tests: one cell of a strategy, played on the simulator and analysed; the events come along. */
+export async function playOnSim(
+  strategy: Strategy,
+  texts: AxisTexts,
+): Promise<CellResult & { readonly events: readonly Timed[] }> {
+  const [cell] = planCells({ strategies: [strategy], providers: [sim], texts, seed: 1, repeat: 1 });
+  if (cell === undefined || cell.skip !== undefined) throw new Error(cell?.skip ?? 'no cell');
+  const events: Timed[] = [];
+  let header: CellHeader | undefined;
+  await play(cell, {
+    name: 'test',
+    directory: '.',
+    signal: new AbortController().signal,
+    record(event: Event) {
+      if (event.type === 'cell') header = event.cell;
+      else if (event.type !== 'run' && event.type !== 'skipped') events.push(event);
+    },
+    audience: { watch() {} },
+  });
+  return { ...analyze(header as CellHeader, events), events };
+}
