@@ -8,6 +8,7 @@ const strategy: Strategy = {
   name: 'some-strategy',
   question: '?',
   needs: [],
+  requires: () => [],
   release: async () => {},
   rollback: async () => {},
 };

@@ -3,6 +3,7 @@ import type { Axes } from './axes.ts';
 import type { Capability } from './cluster.ts';
 import type { Millis } from './duration.ts';
 import type { Kube } from './kube.ts';
+import type { Requirement } from './requirements.ts';
 import type { Workload } from './workload.ts';
 
 /** The version a pod carries in its `version` label and its gateway greets with. */
@@ -38,6 +39,8 @@ export interface Strategy {
   /** The question that a run of it answers, in one sentence. */
   readonly question: string;
   readonly needs: readonly Capability[];
+  /** What it asks of whoever releases this way, beyond a cluster: of room, the gateway, the path to it, the clients. */
+  requires(axes: Axes): readonly Requirement[];
   /** Axis values that this strategy is run with unless the user says otherwise, as typed on the command line; several separated by commas. */
   readonly defaults?: Partial<Record<keyof Axes, string>>;
   /** Puts v1 in service; the default is one Deployment a version and a Service that selects v1. */

@@ -1,5 +1,5 @@
 import type { Stage, Strategy, Version } from '../harness/scenario.ts';
-import { bringIn, retire, select, selecting, serveV1 } from './two-deployments.ts';
+import { bringIn, ROOM, retire, retiring, select, selecting, serveV1 } from './two-deployments.ts';
 
 const GREEN = 'gateway-green';
 
@@ -15,6 +15,13 @@ export const blueGreen: Strategy = {
   name: 'blue-green',
   question: 'Is a whole second environment behind one switch gentler than changing the first?',
   needs: ['second-balancer'],
+  requires: ({ switchBy, keepBlue, ...axes }) => [
+    ROOM,
+    ...(keepBlue === 'no' ? retiring(axes) : []),
+    ...(switchBy === 'balancer'
+      ? (['a second load balancer and clients that follow its DNS name'] as const)
+      : []),
+  ],
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     await stage.step('green beside blue', () => bringIn(stage, 'v2'));

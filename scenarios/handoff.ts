@@ -35,6 +35,14 @@ export const handoff: Strategy = {
   name: 'handoff',
   question: 'Can a release hand the clients over to the new version without disconnecting any of them?',
   needs: ['handoff'],
+  requires: ({ handoffBy }) =>
+    handoffBy === 'holder'
+      ? [
+          'room for twice the pods',
+          'a connection holder in the path',
+          'a gateway that resumes a client on another connection',
+        ]
+      : ['a process in each pod that owns the sockets and outlives releases'],
   defaults: { handoffBy: 'holder,worker', drainOver: '1m' },
   async prepare(stage) {
     const { axes, kube, workload } = stage;

@@ -1,6 +1,6 @@
 import { ingressWorkload } from '../harness/ingress-workload.ts';
 import type { Stage, Strategy } from '../harness/scenario.ts';
-import { bringIn, retire } from './two-deployments.ts';
+import { bringIn, ROOM, retire, retiring } from './two-deployments.ts';
 
 /**
  * nginx stands in front of the gateways. v2 comes in beside v1 with a Service of its own; a canary Ingress sends it
@@ -26,6 +26,7 @@ export const ingressCanary: Strategy = {
   question:
     'How gradually can an ingress with canary weights move WebSockets, and what does nginx itself drop?',
   needs: ['ingress'],
+  requires: (axes) => [ROOM, ...retiring(axes), 'an ingress controller in the path'],
   async prepare(stage) {
     const { controller, selector, main, next, service, ingress, route } = ingressWorkload(stage.axes);
     await bringIn(stage, 'v1');

@@ -12,6 +12,10 @@ export const makeBeforeBreak: Strategy = {
   question:
     'If clients open the new connection before they close the old, is anybody ever away, and what does it cost?',
   needs: [],
+  requires: (axes) => [
+    ...selectorFlip.requires(axes),
+    'clients that open a second connection before they close the first',
+  ],
   makeBeforeBreak: true,
   defaults: { retire: 'paced', ask: 'message' },
   prepare: (stage) => selectorFlip.prepare?.(stage) ?? Promise.resolve(),

@@ -14,6 +14,7 @@ export const pacedDrain: Strategy = {
   question:
     'If v1 asks its clients to go at a constant rate, does each lose its connection exactly once and how high is the peak of returns?',
   needs: [],
+  requires: (axes) => (axes.stopNew === 'flip' ? selectorFlip : readinessFail).requires(axes),
   defaults: { retire: 'paced' },
   prepare: (stage) => stopper(stage).prepare?.(stage) ?? Promise.resolve(),
   release: (stage) => stopper(stage).release(stage),

@@ -12,6 +12,7 @@ export const policyChange: Strategy = {
   kind: 'experiment',
   question: 'What does a change of externalTrafficPolicy on a live Service cost?',
   needs: ['balancer-recreation'],
+  requires: () => [],
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     const { policy, heartbeat } = stage.axes;

@@ -1,5 +1,5 @@
 import type { Stage, Strategy, Version } from '../harness/scenario.ts';
-import { bringIn, retire, serveV1 } from './two-deployments.ts';
+import { bringIn, ROOM, retire, retiring, serveV1 } from './two-deployments.ts';
 
 /**
  * One Service selects both versions. v2 comes in beside v1; then the v1 pods are told over their admin port to
@@ -12,6 +12,7 @@ export const readinessFail: Strategy = {
   name: 'readiness-fail',
   question: 'Do pods that fail their readinessProbe on purpose keep the connections they have?',
   needs: [],
+  requires: (axes) => [ROOM, 'a gateway that fails its readiness on request', ...retiring(axes)],
   prepare: (stage) => serveV1(stage, { app: 'gateway' }),
   async release(stage) {
     await stage.step('v2 beside v1', () => bringIn(stage, 'v2'));

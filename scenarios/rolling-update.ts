@@ -13,6 +13,7 @@ export const rollingUpdate: Strategy = {
   name: 'rolling-update',
   question: 'How many clients does a plain rolling update drop, and how many of them more than once?',
   needs: [],
+  requires: () => [],
   async prepare(stage) {
     await stage.kube.apply(stage.workload.deployment('v1', { name: DEPLOYMENT }));
     await stage.rolledOut(DEPLOYMENT);

@@ -1,5 +1,5 @@
 import type { Strategy } from '../harness/scenario.ts';
-import { bringIn, retire, select, serveV1 } from './two-deployments.ts';
+import { bringIn, ROOM, retire, retiring, select, serveV1 } from './two-deployments.ts';
 
 /**
  * v2 is brought to full size beside v1, the Service's selector is flipped to v2, and v1 is retired once all
@@ -12,6 +12,7 @@ export const selectorFlip: Strategy = {
   name: 'selector-flip',
   question: 'Does flipping the Service selector to v2 keep the connections that v1 still serves?',
   needs: [],
+  requires: (axes) => [ROOM, ...retiring(axes)],
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     await stage.step('v2 beside v1', () => bringIn(stage, 'v2'));

@@ -13,6 +13,7 @@ export const seventyThirty: Strategy = {
   question:
     'Why did changing the Service selector away from a healthy pod lose 70 % of its connections and keep 30 %?',
   needs: [],
+  requires: () => [],
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     await stage.step(

@@ -1,7 +1,21 @@
+import type { Axes } from '../harness/axes.ts';
+import type { Requirement } from '../harness/requirements.ts';
 import type { Stage, Version } from '../harness/scenario.ts';
 
 /** One Deployment a version behind one Service: the set-up that flips, readiness failures and drains share. */
 export const selecting = (version: Version) => ({ app: 'gateway', version });
+
+/** Both versions at full size at the same time. */
+export const ROOM: Requirement = 'room for twice the pods';
+
+/** What `retire` asks of gateway and clients. */
+export const retiring = ({ retire, ask }: Pick<Axes, 'retire' | 'ask'>): Requirement[] =>
+  retire === 'abrupt'
+    ? []
+    : [
+        'a gateway that drains on request',
+        ...(ask === 'message' ? (['clients that reconnect when a message asks them to'] as const) : []),
+      ];
 
 /** v1 serves alone. */
 export async function serveV1(
