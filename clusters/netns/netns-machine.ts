@@ -3,7 +3,8 @@ import type { Clock } from '../../harness/clock.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import type { TimedEvent } from '../../harness/event.ts';
-import { saidEvent } from '../../harness/gateway/said.ts';
+import { type Said, saidEvent } from '../../harness/gateway/said.ts';
+import { HOLDER_IMAGE } from '../../harness/handoff-workload.ts';
 import { INGRESS_IMAGE } from '../../harness/workload.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
@@ -69,7 +70,7 @@ export class NetnsMachine implements Machine {
     record: (event: TimedEvent) => void;
   }): Promise<NetnsMachine> {
     const { launcher, clock, axes, record } = options;
-    const fabric = await Fabric.open({ launcher, tcpLoose: Number(axes.tcpLoose) });
+    const fabric = await Fabric.open({ launcher, tcpLoose: Number(axes.tcpLoose), speed: clock.speed });
     return new NetnsMachine(launcher, fabric, clock, record);
   }
 
@@ -119,6 +120,10 @@ export class NetnsMachine implements Machine {
       const { clock, launcher, record } = this;
       const { namespace } = pod;
       const common = { namespace, address: start.address, env: start.env, started: () => start.started() };
+      const said = (line: Said) => {
+        const event = saidEvent(name, image === HOLDER_IMAGE ? { ...line, hop: true } : line);
+        if (event !== undefined) record(event);
+      };
       const ended = (why: string) => {
         exited(why);
         const delay = Math.max(SANDBOX_REMOVAL, 250 * clock.speed);
@@ -134,12 +139,9 @@ export class NetnsMachine implements Machine {
               ...common,
               program,
               speed: clock.speed,
-              said: (line) => {
-                const event = saidEvent(name, line);
-                if (event !== undefined) record(event);
-              },
+              said,
               exited: (why) => {
-                if (why === 'SIGKILL') record({ type: 'gateway', pod: name, did: 'killed', why });
+                if (why === 'SIGKILL') said({ did: 'killed', why });
                 ended(why);
               },
             });
