@@ -132,6 +132,14 @@ const CONTRACTS: readonly Contract[] = [
     },
   },
   {
+    promise: 'an upgrade of all nodes without the pod resets about 2/3 of its connections, endpoints kept',
+    arguments: ['node-churn', '--policy', 'Cluster', '--churn', 'upgrade'],
+    keeps(cell) {
+      ABOUT_TWO_THIRDS(cell);
+      expect(cell.reset).toBe(cell.dropped);
+    },
+  },
+  {
     promise: 'blue/green by DNS drops each client once, and blue is never hashed again',
     arguments: [
       'blue-green',

@@ -106,10 +106,10 @@ export const AXES = {
     'holder',
     'handoff: a connection holder in front, or the sockets passed on inside the pod',
   ),
-  nodeSet: choice(
-    ['stable', 'legacy'],
-    'stable',
-    'node-churn: balancer keeps nodes until they are gone (KEP-3458), or drops them once cordoned',
+  churn: choice(
+    ['one', 'upgrade'],
+    'one',
+    'node-churn: one node is replaced, or every node that carries no pod',
   ),
   canarySteps: axis(
     z.string().regex(/^(\d{1,2}-)*100$/, 'weights up to 100, such as 5-25-50-100'),

@@ -25,6 +25,7 @@ export const sim: Provider = {
   offers: new Set([
     'passthrough-balancer',
     'node-churn',
+    'second-balancer',
     'balancer-recreation',
     'autoscaler',
     'ingress',
