@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HOLDER_IMAGE, SUPERVISOR_IMAGE } from '../../harness/handoff-workload.ts';
 import { GATEWAY_IMAGE } from '../../harness/workload.ts';
 import type { OwnedCommand } from './owned-command.ts';
 
@@ -10,8 +11,8 @@ const WS = join(ROOT, 'node_modules', 'ws');
 
 /** What goes into the image, by its path there. Nothing else does: no manifest of onedrop's own, no other package. */
 export async function imageFiles(): Promise<ReadonlyMap<string, string>> {
-  const gateway = (await readdir(GATEWAY)).filter(
-    (file) => file.endsWith('.ts') && !file.endsWith('.test.ts'),
+  const gateway = (await readdir(GATEWAY, { recursive: true })).filter(
+    (file) => file.endsWith('.ts') && !/\.test\.ts$|(^|\/)test-/.test(file),
   );
   const ws = (await readdir(WS, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
@@ -22,6 +23,13 @@ export async function imageFiles(): Promise<ReadonlyMap<string, string>> {
     ...ws.sort().map((file) => [`node_modules/ws/${file}`, join(WS, file)] as const),
   ]);
 }
+
+/** What runs in the built image in place of each image of the embedded clusters; empty: the image's own command. */
+export const IMAGE_COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  [GATEWAY_IMAGE]: [],
+  [HOLDER_IMAGE]: ['node', 'gateway/holder/main.ts'],
+  [SUPERVISOR_IMAGE]: ['node', 'gateway/handoff/main.ts'],
+};
 
 /** Without it Node would take the gateway's sources for CommonJS. */
 const PACKAGE = `${JSON.stringify({ name: 'onedrop-gateway', private: true, type: 'module' }, null, 2)}\n`;
