@@ -16,11 +16,12 @@ import { watchHarness } from '../../harness/innocence-clock.ts';
 import type { Random } from '../../harness/random.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
 import { dialWebSocket } from '../../harness/websocket.ts';
-import { ADMIN_PORT, GATEWAY_IMAGE, workload } from '../../harness/workload.ts';
+import { ADMIN_PORT, workload } from '../../harness/workload.ts';
 import { clusterFacts } from './cluster-facts.ts';
 import { collectNamespace } from './collect.ts';
 import type { Entrance } from './entrance.ts';
 import { pickUrl, wayIn } from './entrance.ts';
+import { IMAGE_COMMANDS } from './gateway-image.ts';
 import { GatewayLogs } from './gateway-logs.ts';
 import type { Dress } from './kube-client.ts';
 import { KubeClient } from './kube-client.ts';
@@ -246,13 +247,16 @@ function dresser(
   };
 }
 
-/** `image` in place of the built-in gateway's name; other images (bring your own) are left as they are. */
+/** `image` in place of the built-in images' names; other images (bring your own) are left as they are. */
 function withImage<T extends KubernetesObject>(object: T, image: string): T {
   const { spec } = object as V1Deployment;
   const pod = spec?.template.spec;
   if (spec === undefined || pod == null) return object;
-  const containers = pod.containers.map((container) =>
-    container.image === GATEWAY_IMAGE ? { ...container, image, imagePullPolicy: 'IfNotPresent' } : container,
-  );
+  const containers = pod.containers.map((container) => {
+    const command = IMAGE_COMMANDS[container.image ?? ''];
+    if (command === undefined) return container;
+    const named = { ...container, image, imagePullPolicy: 'IfNotPresent' };
+    return command.length === 0 ? named : { ...named, command: [...command] };
+  });
   return { ...object, spec: { ...spec, template: { ...spec.template, spec: { ...pod, containers } } } };
 }
