@@ -17,6 +17,8 @@ interface Box {
 export interface NodeContainer {
   readonly name: string;
   readonly address: string;
+  /** Its hardware address on that network. */
+  readonly mac: string;
 }
 
 /** The routing table of a node's mark in a box, and the place of those rules before the local table. */
@@ -114,7 +116,9 @@ export class BalancerBoxes implements AsyncDisposable {
       // What is marked is forwarded although it is addressed to this very container.
       `rule add pref ${LOCAL_LAST} lookup local`,
       'rule delete pref 0',
-      ...this.nodes.flatMap(({ number, address: node }) => [
+      ...this.nodes.flatMap(({ number, address: node, mac }) => [
+        // A node holds this container's address as its own and would take its ARP requests for a forgery.
+        `neighbour replace ${node} lladdr ${mac} dev eth0 nud permanent`,
         `rule add pref ${MARKED_FIRST} fwmark ${number} lookup ${tableOf(number)}`,
         `route replace default via ${node} dev eth0 table ${tableOf(number)}`,
       ]),

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { command } from '../command.ts';
 import { buildGatewayImage } from '../kubernetes/gateway-image.ts';
-import { forgetLease, leaseFiles, takeLease } from '../kubernetes/lease.ts';
+import { leaseFiles, takeLease } from '../kubernetes/lease.ts';
 import { commandOwnedBy, type OwnedCommand } from '../kubernetes/owned-command.ts';
 import type { NodeContainer } from './balancer-boxes.ts';
 import { kindConfig, type Shape } from './kind-config.ts';
@@ -42,7 +42,7 @@ export async function createKindCluster(options: {
 }): Promise<KindCluster> {
   const { name, shape, keep, retain, signal } = options;
   const lease = keep ? undefined : await takeLease(name);
-  const run = commandOwnedBy(name);
+  const run = keep ? command : commandOwnedBy(name);
   try {
     const image = options.gatewayImage ?? (await buildGatewayImage(run, leaseFiles(name), { signal }));
     if (!(keep && (await kindClusters()).includes(name))) await create(run, name, shape, retain, signal);
@@ -50,7 +50,7 @@ export async function createKindCluster(options: {
     const nodes = workers.map((worker) => worker.name).join(',');
     await run('kind', ['load', 'docker-image', image, '--name', name, '--nodes', nodes], { signal });
     const kubeconfig = await run('kind', ['get', 'kubeconfig', '--name', name]);
-    if (keep) forgetLease(name);
+    rmSync(leaseFiles(name), { recursive: true, force: true });
     return { name, shape, run, kubeconfig, image, workers, network: name, lease };
   } catch (error) {
     if (!retain) await deleteKindCluster(name).finally(() => lease?.[Symbol.asyncDispose]());
@@ -85,12 +85,13 @@ async function workersOf(run: OwnedCommand, name: string): Promise<NodeContainer
   const text = await run('docker', ['container', 'inspect', ...names]);
   const containers = JSON.parse(text) as {
     Name: string;
-    NetworkSettings: { Networks: Record<string, { IPAddress: string }> };
+    NetworkSettings: { Networks: Record<string, { IPAddress: string; MacAddress: string }> };
   }[];
   return containers
     .map(({ Name, NetworkSettings }) => ({
       name: Name.replace(/^\//, ''),
       address: NetworkSettings.Networks[name]?.IPAddress ?? '',
+      mac: NetworkSettings.Networks[name]?.MacAddress ?? '',
     }))
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }

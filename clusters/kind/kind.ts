@@ -7,6 +7,7 @@ import type { V1Service } from '@kubernetes/client-node';
 import type { Axes } from '../../harness/axes.ts';
 import type { Cluster, ClusterSpec, Preflight, Provider, RunContext } from '../../harness/cluster.ts';
 import { command } from '../command.ts';
+import { commandOwnedBy } from '../kubernetes/owned-command.ts';
 import { nameFor } from '../kubernetes/run-namespace.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
 import {
@@ -112,10 +113,11 @@ async function openCell(
   const { KubeConfig } = await import('../kubernetes/kube-config.ts');
   const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
   const { PassthroughBalancer } = await import('../kubernetes/passthrough-balancer.ts');
-  const { run, workers, network, image } = kind;
+  const { workers, network, image } = kind;
   const config = new KubeConfig();
   config.loadFromString(kind.kubeconfig);
   const name = nameFor(CELL, spec.name);
+  const run = commandOwnedBy(name);
   await using opening = new AsyncDisposableStack();
   const node = await nodeImageOf(kind);
   const boxes = opening.use(

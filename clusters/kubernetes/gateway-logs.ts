@@ -1,10 +1,14 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Clock } from '../../harness/clock.ts';
+import type { Millis } from '../../harness/duration.ts';
 import type { Event } from '../../harness/event.ts';
 import type { KubeClient } from './kube-client.ts';
 
 /** What a gateway can say that it did; anything else on its output is not for the log. */
 const DID: ReadonlySet<string> = new Set(['sigterm', 'drain', 'exit', 'killed', 'close']);
+
+/** How soon a log is followed again when the connection to it has ended. */
+const AGAIN_AFTER: Millis = 500;
 
 /** A line of a pod's output with the kubelet's time for it in front, as the API gives it with `timestamps=true`. */
 const LINE = /^(\S+) (\{.*\})$/;
@@ -48,6 +52,11 @@ export class GatewayLogs implements Disposable {
     this.record = record;
   }
 
+  /** What a deleted pod has said is recorded; its log is gone with it. */
+  gone({ metadata }: V1Pod): void {
+    this.following.delete(metadata?.name ?? '');
+  }
+
   /** Begins to follow a pod as soon as it runs; called for each change of a pod. */
   changed(pod: V1Pod): void {
     const name = pod.metadata?.name ?? '';
@@ -61,27 +70,23 @@ export class GatewayLogs implements Disposable {
     this.ended.abort();
   }
 
+  /** The connection ends when nothing was said for some minutes, and is taken up where it ended. */
   private async follow(pod: string): Promise<void> {
     const path = `/api/v1/namespaces/${this.client.namespace}/pods/${pod}/log`;
+    let last = '';
     const tell = (line: string) => {
+      const [time = ''] = line.split(' ', 1);
+      // `sinceTime` is rounded to seconds, so some lines come again; the kubelet's times order as text.
+      if (time <= last) return;
+      last = time;
       const event = gatewayEvent(pod, line, this.clock.now());
       if (event !== undefined) this.record(event);
     };
-    try {
-      await this.client.connection.lines(
-        path,
-        { follow: 'true', timestamps: 'true' },
-        tell,
-        this.ended.signal,
-      );
-    } catch (error) {
-      // A pod that was deleted takes its log with it; what it said up to then is recorded.
-      if (!this.ended.signal.aborted)
-        this.record({
-          at: this.clock.now(),
-          type: 'note',
-          text: `the log of ${pod} could not be followed to its end: ${(error as Error).message}`,
-        });
+    while (!this.ended.signal.aborted && this.following.has(pod)) {
+      const since = last === '' ? {} : { sinceTime: last };
+      const query = { follow: 'true', timestamps: 'true', ...since };
+      await this.client.connection.lines(path, query, tell, this.ended.signal).catch(() => {});
+      await this.clock.sleep(AGAIN_AFTER, this.ended.signal).catch(() => {});
     }
   }
 }

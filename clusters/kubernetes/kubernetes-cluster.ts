@@ -98,7 +98,7 @@ export class KubernetesCluster implements Cluster {
     resources.use(watchHarness(clock, (event) => record({ at: clock.now(), ...event })));
     const observer = resources.use(new Observer(kube, clock, record));
     const logs = resources.use(new GatewayLogs(kube, clock, record));
-    observer.on('Pod', { changed: (pod) => logs.changed(pod) });
+    observer.on('Pod', { changed: (pod) => logs.changed(pod), gone: (pod) => logs.gone(pod) });
     const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
     await kube.apply(deployment);
     await kube.apply(service);
