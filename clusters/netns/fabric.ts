@@ -39,7 +39,20 @@ export interface FabricOptions {
   readonly launcher: Launcher;
   /** nf_conntrack_tcp_loose on the nodes. */
   readonly tcpLoose: number;
+  /** Model milliseconds a real one. */
+  readonly speed: number;
 }
+
+/** Linux's least retransmission timeout, TCP_RTO_MIN, in milliseconds. */
+const LEAST_RETRANSMISSION = 200;
+
+/**
+ * What a route to a peer of a WebSocket says of TCP's own time: the first retransmission comes as early as model
+ * time has it, and the doubling after that follows. Delayed acknowledgements (40 ms and more) would then come too
+ * late, so there are none.
+ */
+const scaledTcp = (speed: number) =>
+  `quickack 1 rto_min ${Math.max(1, Math.round(LEAST_RETRANSMISSION / speed))}ms`;
 
 /**
  * The network that everything of one cluster is wired to: the harness with all its clients in this process's own
@@ -47,12 +60,15 @@ export interface FabricOptions {
  * and for each pod. Replies go from the node straight back to the client.
  */
 export class Fabric implements AsyncDisposable {
-  /** Nodes and pods by name, in the order in which they were made. */
   private readonly namespaces = new Set<string>();
+  /** Those of them that are plugged into the bridge. */
+  private readonly plugged = new Set<string>();
   private readonly launcher: Launcher;
   private readonly tcpLoose: number;
+  private readonly tcp: string;
 
-  private constructor({ launcher, tcpLoose }: FabricOptions) {
+  private constructor({ launcher, tcpLoose, speed }: FabricOptions) {
+    this.tcp = scaledTcp(speed);
     this.launcher = launcher;
     this.tcpLoose = tcpLoose;
   }
@@ -63,7 +79,12 @@ export class Fabric implements AsyncDisposable {
       throw new HarnessError('Cannot build a network here: relaunch in fresh namespaces first');
     await prepareMounts();
     const fabric = new Fabric(options);
-    await fabric.build();
+    try {
+      await fabric.build();
+    } catch (error) {
+      await fabric[Symbol.asyncDispose]().catch(() => {});
+      throw error;
+    }
     return fabric;
   }
 
@@ -77,10 +98,11 @@ export class Fabric implements AsyncDisposable {
       `link set ${BRIDGE} up`,
       // The whole range is this host's own: a client can bind any of these addresses without adding it first.
       `route add local ${CLIENT_CIDR} dev lo`,
-      `route add ${VIRTUAL_CIDR} via ${BALANCER}`,
+      `route add ${VIRTUAL_CIDR} via ${BALANCER} ${this.tcp}`,
       ...attach(BALANCER_NAMESPACE),
       ...attach(CONTROL_NAMESPACE),
     ]);
+    for (const name of this.namespaces) this.plugged.add(name);
     await Promise.all([
       this.launcher.sysctl(undefined, {
         ...routerSysctls(['lo', BRIDGE]),
@@ -98,6 +120,7 @@ export class Fabric implements AsyncDisposable {
     const { name, number, address, podCidr } = node;
     this.namespaces.add(name);
     await this.launcher.ip(undefined, [...attach(name), `route replace ${podCidr} via ${address}`]);
+    this.plugged.add(name);
     await Promise.all([
       this.launcher
         .ip(name, [
@@ -125,6 +148,7 @@ export class Fabric implements AsyncDisposable {
   /** Pulls the node's plug: nothing it or its pods still send gets out. Its namespace goes. */
   async removeNode(node: MachineNode): Promise<void> {
     await this.launcher.ip(undefined, [`link delete ${node.name}`]);
+    this.plugged.delete(node.name);
     await this.launcher.ip(BALANCER_NAMESPACE, [
       `rule delete fwmark ${node.number} lookup ${tableOf(node.number)}`,
     ]);
@@ -147,7 +171,7 @@ export class Fabric implements AsyncDisposable {
       `address add ${address}/32 dev eth0`,
       'link set eth0 up',
       `route add ${gateway} dev eth0`,
-      `route add default via ${gateway}`,
+      `route add default via ${gateway} ${this.tcp}`,
     ]);
   }
 
@@ -171,10 +195,13 @@ export class Fabric implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const namespaces = [...this.namespaces].reverse();
-    this.namespaces.clear();
-    await Promise.all(namespaces.map((name) => this.launcher.removeNamespace(name)));
-    await this.launcher.ip(undefined, [`link delete ${BRIDGE}`, `route delete local ${CLIENT_CIDR} dev lo`]);
+    // The links first: a namespace that dying processes still hold would keep their names taken.
+    await this.launcher.ip(undefined, [
+      ...[...this.plugged].map((name) => `link delete ${name}`),
+      `link delete ${BRIDGE}`,
+      `route delete local ${CLIENT_CIDR} dev lo`,
+    ]);
+    await Promise.all([...this.namespaces].map((name) => this.launcher.removeNamespace(name)));
   }
 }
 

@@ -175,7 +175,7 @@ export class NetnsMachine implements Machine {
     node.rules = rules;
     await this.fabric.setLocalAddresses(rules.node, before?.localAddresses ?? [], rules.localAddresses);
     await applyRules(this.launcher, rules.node, rules.rules, before?.rules);
-    await node.agent.answer(rules.health);
+    await node.agent.answer(rules);
   }
 
   programBalancer(programs: readonly BalancerProgram[]): Promise<void> {

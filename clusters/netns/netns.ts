@@ -37,7 +37,7 @@ const MOST_SPEED = 36;
 
 /**
  * Model milliseconds a real one, unless the user chooses: 36, less where the clients' heartbeats would then keep the
- * machine busy. Kernel timers (retransmissions, SYN retries) are not scaled, and no timeout of a probe or a health
+ * machine busy. Of the kernel's timers TCP's retransmission is scaled; SYN retries (1 s) and conntrack's are not; and no timeout of a probe or a health
  * check becomes shorter than 150 ms of real time.
  */
 export function defaultSpeed({ heartbeat, clients }: Pick<Axes, 'heartbeat' | 'clients'>): number {
@@ -159,6 +159,6 @@ async function kernelFacts(speed: number): Promise<Readonly<Record<string, strin
     kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
     iptables: await version('iptables'),
     nftables: await version('nft'),
-    speed: `${speed} model seconds a real one; kernel timers (retransmissions, SYN retries, the 24 h of conntrack) are not scaled`,
+    speed: `${speed} model seconds a real one; TCP's retransmission timeout is scaled, other kernel timers (SYN retries, conntrack's timeouts) are not`,
   };
 }

@@ -1,37 +1,35 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createInterface } from 'node:readline';
+import { command } from '../command.ts';
 import type { NodeRules } from '../control-plane/rules.ts';
+import { type Counters, conntrackEvent, growth, kernelCounters, ruleCounters } from './counters.ts';
 
 /**
  * The harness's hand in one node's network namespace: answers `/healthz` on the ports it is told to, as kube-proxy's
- * own small servers do, and reports the namespace's counters. One JSON value a line: in `Order`s, out `AgentReport`s.
- * Ends when its input does.
+ * own small servers do, and reports what the kernel counts there. One JSON value a line: in `Order`s, out
+ * `AgentReport`s. Ends when its input does.
  */
 export interface Order {
   readonly id: number;
   readonly health: NodeRules['health'];
+  /** Whether there are iptables rules whose counters are worth a look. */
+  readonly iptables: boolean;
 }
 
 export type AgentReport =
   | { readonly type: 'ready' }
   | { readonly type: 'done'; readonly id: number; readonly error?: string }
-  /** Changes since the last report. */
-  | { readonly type: 'counters'; readonly values: Readonly<Record<string, number>> };
+  /** What has grown since the last report. */
+  | { readonly type: 'counters'; readonly values: Counters };
 
 /** How often the counters are looked at, in real milliseconds. */
-const LOOK = 500;
-
-/** What tells how a node treats packets that it does not deliver. */
-const COUNTERS: readonly [table: string, name: string][] = [
-  ['Icmp', 'OutDestUnreachs'],
-  ['Tcp', 'OutRsts'],
-  ['Ip', 'InDiscards'],
-  ['Ip', 'OutNoRoutes'],
-];
+const LOOK = 1000;
 
 const servers = new Map<number, Server>();
 const answers = new Map<number, NodeRules['health'][number]>();
+let iptables = false;
 
 function serve(port: number): Promise<void> {
   const server = createServer((request, response) => {
@@ -51,46 +49,57 @@ function serve(port: number): Promise<void> {
   });
 }
 
-async function obey({ id, health }: Order): Promise<void> {
+async function obey(order: Order): Promise<void> {
+  iptables = order.iptables;
   answers.clear();
-  for (const answer of health) answers.set(answer.port, answer);
+  for (const answer of order.health) answers.set(answer.port, answer);
   for (const [port, server] of servers)
     if (!answers.has(port)) {
       servers.delete(port);
       server.close();
       server.closeAllConnections();
     }
-  const fresh = health.filter(({ port }) => !servers.has(port));
+  const fresh = order.health.filter(({ port }) => !servers.has(port));
   const results = await Promise.allSettled(fresh.map(({ port }) => serve(port)));
   const failed = results.find((result) => result.status === 'rejected');
-  report({ type: 'done', id, ...(failed ? { error: String(failed.reason) } : {}) });
+  report({ type: 'done', id: order.id, ...(failed ? { error: String(failed.reason) } : {}) });
 }
 
-function counters(): Record<string, number> {
-  const lines = readFileSync('/proc/net/snmp', 'utf8').split('\n');
-  const values: Record<string, number> = {};
-  for (let index = 0; index + 1 < lines.length; index += 2) {
-    const [names, numbers] = [lines[index]?.split(' ') ?? [], lines[index + 1]?.split(' ') ?? []];
-    for (const [table, name] of COUNTERS)
-      if (names[0] === `${table}:`) values[`${table}.${name}`] = Number(numbers[names.indexOf(name)]);
-  }
-  return values;
+/** Flows that conntrack tells of; none where the tool is missing, and the counters have to do. */
+const flows: Record<string, number> = {};
+function watchConntrack(): void {
+  const events = ['--event-mask', 'NEW,DESTROY'];
+  // In this process's own group: it ends when this one is killed.
+  const child = spawn('conntrack', ['--event', '--proto', 'tcp', ...events], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  child.on('error', () => {});
+  if (child.stdout)
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const event = conntrackEvent(line);
+      if (event !== undefined) flows[`conntrack: ${event}`] = (flows[`conntrack: ${event}`] ?? 0) + 1;
+    });
 }
 
-let last = counters();
-setInterval(() => {
-  const now = counters();
-  const changes = Object.entries(now)
-    .map(([name, value]) => [name, value - (last[name] ?? 0)] as const)
-    .filter(([, change]) => change !== 0);
+let last: Counters = kernelCounters(readFileSync('/proc/net/snmp', 'utf8'));
+async function look(): Promise<void> {
+  const rules = iptables ? await command('iptables-save', ['--counters', '--table', 'filter']) : '';
+  const now = {
+    ...kernelCounters(readFileSync('/proc/net/snmp', 'utf8')),
+    ...ruleCounters(rules),
+    ...flows,
+  };
+  const values = growth(last, now);
   last = now;
-  if (changes.length > 0) report({ type: 'counters', values: Object.fromEntries(changes) });
-}, LOOK);
+  if (Object.keys(values).length > 0) report({ type: 'counters', values });
+}
 
 function report(line: AgentReport): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
+watchConntrack();
+setInterval(() => void look().catch(() => {}), LOOK);
 createInterface({ input: process.stdin })
   .on('line', (line) => void obey(JSON.parse(line) as Order))
   .on('close', () => process.exit(0));

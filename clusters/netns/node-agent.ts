@@ -43,10 +43,14 @@ export class NodeAgent implements Disposable {
   }
 
   /** Resolves once the node answers on exactly these ports. @throws HarnessError when it cannot. */
-  answer(health: NodeRules['health']): Promise<void> {
+  answer({ health, rules }: Pick<NodeRules, 'health' | 'rules'>): Promise<void> {
     if (this.gone) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const order: Order = { id: ++this.orders, health };
+      const order: Order = {
+        id: ++this.orders,
+        health,
+        iptables: rules.mode === 'iptables' || rules.mode === 'iptables-1.22',
+      };
       this.waiting.set(order.id, { resolve, reject });
       this.process.write(`${JSON.stringify(order)}\n`);
     });
