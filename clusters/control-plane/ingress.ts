@@ -346,7 +346,9 @@ export function findLocation(
     own.length > 0 ? own : config.locations.filter((location) => location.host === undefined);
   return (
     candidates.find((location) => location.match === 'exact' && location.path === path) ??
-    candidates.find((location) => location.match === 'prefix' && isPrefix(location.path, path))
+    candidates
+      .filter((location) => location.match === 'prefix' && isPrefix(location.path, path))
+      .sort((one, other) => other.path.length - one.path.length)[0]
   );
 }
 

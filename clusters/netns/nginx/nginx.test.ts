@@ -9,7 +9,7 @@ import type { Ending, Greeting, Socket } from '../../../harness/cluster.ts';
 import { Gateway } from '../../../harness/gateway/gateway.ts';
 import { ScaledClock } from '../../../harness/scaled-clock.ts';
 import { dialWebSocket } from '../../../harness/websocket.ts';
-import type { HopAct, IngressConfig } from '../../control-plane/ingress.ts';
+import { findLocation, type HopAct, type IngressConfig } from '../../control-plane/ingress.ts';
 import { Nginx, type NginxOptions } from './nginx.ts';
 import { nginxMissing } from './nginx-missing.ts';
 
@@ -121,7 +121,7 @@ describe.skipIf(missing !== undefined)('a real nginx before real WebSockets', ()
     };
   }
 
-  function connect(): Client {
+  function connect(path = '/'): Client {
     let open: (greeting: Greeting) => void;
     let end: (ending: Ending) => void;
     const opened = new Promise<Greeting>((resolve) => {
@@ -131,7 +131,7 @@ describe.skipIf(missing !== undefined)('a real nginx before real WebSockets', ()
       end = resolve;
     });
     const socket = dialWebSocket(
-      { url: `ws://127.0.0.1:${port}/` },
+      { url: `ws://127.0.0.1:${port}${path}` },
       {
         opened: (greeting) => open(greeting),
         answered() {},
@@ -212,6 +212,33 @@ describe.skipIf(missing !== undefined)('a real nginx before real WebSockets', ()
     expect(await silent.ended).toEqual({ how: 'fin' });
     expect(speaking.ending).toBeUndefined();
     await until(() => acts.some(({ act, connections }) => act === 'idle' && connections === 1));
+  });
+
+  it('finds the location by path element, as the model does', async () => {
+    const locations = (
+      [
+        ['/', 'prefix', 'all'],
+        ['/chat', 'prefix', 'chat'],
+        ['/only', 'exact', 'chat'],
+      ] as const
+    ).map(([path, match, route]) => ({
+      host: undefined,
+      path,
+      match,
+      route,
+      readTimeout: 3_600_000,
+      tls: false,
+    }));
+    const routes = [
+      { name: 'all', choices: [{ backend: 'v1', weight: 1 }] },
+      { name: 'chat', choices: [{ backend: 'v2', weight: 1 }] },
+    ];
+    await reload(config(0, { locations, routes }));
+    for (const path of ['/', '/chat', '/chat/room', '/chatter', '/only', '/only/else']) {
+      const { version } = await connect(path).opened;
+      const modelled = findLocation({ locations }, '', path)?.route === 'chat' ? 'v2' : 'v1';
+      expect(version, path).toBe(modelled);
+    }
   });
 
   it('answers 503 where nobody is to be had, and leaves in peace what is connected', async () => {
