@@ -1,8 +1,6 @@
 import type { Clock } from '../../harness/clock.ts';
-import type { Greeting } from '../../harness/cluster.ts';
 import type { Millis } from '../../harness/duration.ts';
 import type { TimedEvent } from '../../harness/event.ts';
-import type { DrainHow } from '../../harness/gateway/drain.ts';
 import type { Random } from '../../harness/random.ts';
 import {
   BACKENDS_SYNC_INTERVAL,
@@ -16,9 +14,10 @@ import {
 } from '../control-plane/ingress.ts';
 import type { Fabric } from './fabric.ts';
 import type { GatewayConnection } from './gateway.ts';
+import { Held, type HoldingProxy } from './held.ts';
 import { parseAddress } from './ipv4.ts';
 import type { SimPod } from './pod.ts';
-import type { Relay, SimProcess, Welcome } from './process.ts';
+import type { SimProcess, Welcome } from './process.ts';
 
 /** proxy_next_upstream_tries (ing configmap.md proxy-next-upstream-tries). */
 const UPSTREAM_TRIES = 3;
@@ -53,7 +52,7 @@ interface Host {
  * good as long as the pod and its node are. What differs from a passthrough balancer is what it does itself: a reload
  * leaves the connections to old workers, which end them when their time is over, and silence is not tolerated.
  */
-export class SimIngress implements SimProcess {
+export class SimIngress implements SimProcess, HoldingProxy {
   readonly host: Host;
   private readonly settings: IngressSettings;
   private readonly held = new Map<GatewayConnection, Held>();
@@ -87,11 +86,11 @@ export class SimIngress implements SimProcess {
     if (location === undefined) return answered(404);
     const pod = this.choose(location.route);
     if (typeof pod === 'number') return answered(pod);
-    const held = new Held(this, connection, pod, location.readTimeout, this.generation);
-    const welcome = pod.process.upgrade(held);
-    if (typeof welcome === 'string') return welcome;
-    this.held.set(connection, held);
-    return { ...welcome, relay: held };
+    const { generation: group } = this;
+    const held = new Held(this, connection, pod.process, { idle: location.readTimeout, group });
+    const welcome = held.upgrade();
+    if (typeof welcome !== 'string') this.held.set(connection, held);
+    return welcome;
   }
 
   accept(connection: GatewayConnection): void {
@@ -112,8 +111,12 @@ export class SimIngress implements SimProcess {
     if (this.leaving && this.held.size === 0) this.end();
   }
 
-  /** For Held: tells the log what was done to connections. */
-  acted(act: HopAct): void {
+  /** For Held. */
+  idled(): void {
+    this.acted({ act: 'idle', connections: 1 });
+  }
+
+  private acted(act: HopAct): void {
     if (act.connections > 0) this.host.record(hopEvent(this.settings.pod, act));
   }
 
@@ -159,7 +162,7 @@ export class SimIngress implements SimProcess {
     const old = this.generation++;
     const since = clock.now();
     this.workersSince = since;
-    const theirs = () => [...this.held.values()].filter(({ generation }) => generation === old);
+    const theirs = () => [...this.held.values()].filter(({ group }) => group === old);
     this.acted({ act: this.leaving ? 'quit' : 'reload', connections: theirs().length });
     clock.after(WORKER_SHUTDOWN_TIMEOUT, () => {
       if (this.ended) return;
@@ -195,100 +198,3 @@ export class SimIngress implements SimProcess {
 
 /** As `ws` words it. */
 const answered = (status: number) => `Unexpected server response: ${status}`;
-
-/** One client's connection as nginx holds it: what the gateway sees of the client, and the other way round. */
-class Held implements GatewayConnection, Relay, Disposable {
-  readonly connection: GatewayConnection;
-  readonly name: string;
-  readonly generation: number;
-  private readonly ingress: SimIngress;
-  private readonly pod: SimPod;
-  private readonly readTimeout: Millis;
-  /** When a byte last came, from either side. */
-  private last: Millis;
-  private timer: Disposable | undefined;
-  private isUpstreamSilent = false;
-
-  constructor(
-    ingress: SimIngress,
-    connection: GatewayConnection,
-    pod: SimPod,
-    readTimeout: Millis,
-    generation: number,
-  ) {
-    this.ingress = ingress;
-    this.connection = connection;
-    this.name = connection.name;
-    this.pod = pod;
-    this.readTimeout = readTimeout;
-    this.generation = generation;
-    this.last = ingress.host.clock.now();
-  }
-
-  begin(): void {
-    this.pod.process.accept(this);
-    this.watch(this.readTimeout);
-  }
-
-  passes(): boolean {
-    this.last = this.ingress.host.clock.now();
-    return !this.isUpstreamSilent;
-  }
-
-  /** nginx ends it, at both sides. */
-  close(): void {
-    this.ingress.forget(this);
-    this.leave();
-    this.connection.end();
-  }
-
-  /** The client is gone. */
-  leave(): void {
-    if (!this.isUpstreamSilent) this.pod.process.left(this);
-  }
-
-  /** The gateway sends a close frame or a message, which nginx passes on. */
-  ask(how: DrainHow): void {
-    this.last = this.ingress.host.clock.now();
-    this.connection.ask(how);
-  }
-
-  refuse(code: number, reason: string): void {
-    this.connection.refuse(code, reason);
-  }
-
-  greet(greeting: Greeting): void {
-    this.connection.greet(greeting);
-  }
-
-  answer(): void {
-    this.connection.answer();
-  }
-
-  /** The gateway's end is closed: nginx closes the client's. */
-  end(): void {
-    this.ingress.forget(this);
-    this.connection.end();
-  }
-
-  vanish(): void {
-    this.isUpstreamSilent = true;
-  }
-
-  [Symbol.dispose](): void {
-    this.timer?.[Symbol.dispose]();
-  }
-
-  private watch(wait: Millis): void {
-    const { clock } = this.ingress.host;
-    this.timer = clock.after(wait, () => {
-      const left = this.last + this.readTimeout - clock.now();
-      if (left > 0) {
-        this.watch(left);
-        return;
-      }
-      this.ingress.acted({ act: 'idle', connections: 1 });
-      this.close();
-    });
-  }
-}
