@@ -22,6 +22,9 @@ import type { SimProcess, Welcome } from './process.ts';
 /** proxy_next_upstream_tries (ing configmap.md proxy-next-upstream-tries). */
 const UPSTREAM_TRIES = 3;
 
+/** One pod has so many ports to reach one endpoint from (net.ipv4.ip_local_port_range); then connect() fails. */
+const PORTS_TO_AN_ENDPOINT = 28_232;
+
 /** What an ingress controller is, as its environment says. */
 export interface IngressSettings {
   readonly pod: string;
@@ -58,6 +61,8 @@ export class SimIngress implements SimProcess, HoldingProxy {
   private readonly held = new Map<GatewayConnection, Held>();
   private locations: readonly IngressLocation[] = [];
   private dynamic: Pick<IngressConfig, 'routes' | 'backends'> = { routes: [], backends: [] };
+  /** Connections to each process that is served through this pod. */
+  private readonly ports = new Map<SimProcess, number>();
   /** The next endpoint of each backend. */
   private readonly turns = new Map<string, number>();
   private configured = false;
@@ -89,7 +94,9 @@ export class SimIngress implements SimProcess, HoldingProxy {
     const { generation: group } = this;
     const held = new Held(this, connection, pod.process, { idle: location.readTimeout, group });
     const welcome = held.upgrade();
-    if (typeof welcome !== 'string') this.held.set(connection, held);
+    if (typeof welcome === 'string') return welcome;
+    this.held.set(connection, held);
+    this.count(held, 1);
     return welcome;
   }
 
@@ -107,8 +114,13 @@ export class SimIngress implements SimProcess, HoldingProxy {
   /** For Held: the connection is over, and both its ends know. */
   forget(held: Held): void {
     this.held.delete(held.connection);
+    this.count(held, -1);
     held[Symbol.dispose]();
     if (this.leaving && this.held.size === 0) this.end();
+  }
+
+  private count({ behind }: Held, change: number): void {
+    this.ports.set(behind, (this.ports.get(behind) ?? 0) + change);
   }
 
   /** For Held. */
@@ -183,8 +195,9 @@ export class SimIngress implements SimProcess, HoldingProxy {
       const turn = this.turns.get(name) ?? random.integer(0, endpoints.length);
       const endpoint = endpoints[turn % endpoints.length] as (typeof endpoints)[number];
       this.turns.set(name, (turn + 1) % endpoints.length);
-      const pod = fabric.podAt(parseAddress(endpoint.address));
-      if (pod?.node.alive && pod.listens(endpoint.port)) return pod as SimPod;
+      const pod = fabric.podAt(parseAddress(endpoint.address)) as SimPod | undefined;
+      if (!pod?.node.alive || !pod.listens(endpoint.port)) continue;
+      if ((this.ports.get(pod.process) ?? 0) < PORTS_TO_AN_ENDPOINT) return pod;
     }
     return 502;
   }
