@@ -15,7 +15,7 @@ const INGRESS_CLASS = 'nginx';
 const ANNOTATION = 'nginx.ingress.kubernetes.io/';
 
 /** proxy-read-timeout and proxy-send-timeout where no annotation says otherwise (ing docs/user-guide/miscellaneous.md). */
-export const PROXY_TIMEOUT: Millis = 60_000;
+const PROXY_TIMEOUT: Millis = 60_000;
 /** worker-shutdown-timeout: how long the workers of before a reload may keep their connections (ing configmap.md). */
 export const WORKER_SHUTDOWN_TIMEOUT: Millis = 240_000;
 /** How often each worker's Lua looks for new backends (ing rootfs/etc/nginx/lua/balancer.lua BACKENDS_SYNC_INTERVAL). */
@@ -273,7 +273,7 @@ function fromRoutes(all: readonly HTTPRoute[], backend: FindBackend) {
 }
 
 /** EndpointSlices of the Service, ready ones only (ing internal/ingress/controller/endpointslices.go). */
-function endpointsOf(
+export function endpointsOf(
   service: V1Service | undefined,
   port: string | number | undefined,
   slices: readonly V1EndpointSlice[],
