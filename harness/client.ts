@@ -25,6 +25,8 @@ export interface ClientHost {
   readonly settings: ClientSettings;
   readonly random: Random;
   dial(client: ClientAddress, handlers: SocketHandlers): Socket;
+  /** Clients in a group. */
+  size(group: ClientAddress['group']): number;
   /** The Service that a client's cached DNS answer names now. */
   resolve(client: Client): string;
   record(event: TimedEvent): void;
@@ -51,6 +53,8 @@ export class Client implements ClientAddress {
   private attempts = 0;
   private backoff: BackoffMemory | undefined;
   private random: Random | undefined;
+  /** It has been open before. */
+  private returned = false;
 
   constructor(host: ClientHost, group: ClientAddress['group'], number: number) {
     this.host = host;
@@ -106,8 +110,7 @@ export class Client implements ClientAddress {
     this.attempts = 0;
     this.backoff = undefined;
     this.become('open');
-    // A random first phase, so that a fleet's pings are spread over the heartbeat however it was opened.
-    connection.startHeartbeat(this.draw().integer(1, this.host.settings.heartbeat + 1));
+    connection.startHeartbeat(this.phase());
   }
 
   /** For Connection: another gateway has taken the connection over. */
@@ -181,6 +184,18 @@ export class Client implements ClientAddress {
     this.timer = clock.after(wait, () => this.connect());
   }
 
+  /**
+   * When the first ping follows: a whole heartbeat after a return, as clients do. The fleet's first pings are spread
+   * evenly over the heartbeat instead, for a fleet that has been there for long is not in step; in the order of
+   * the clients' numbers, which keeps together in memory what is touched together.
+   */
+  private phase(): Millis {
+    const { heartbeat } = this.host.settings;
+    if (this.returned) return heartbeat;
+    this.returned = true;
+    return 1 + Math.floor((this.number * heartbeat) / this.host.size(this.group));
+  }
+
   private draw(): Random {
     this.random ??= this.host.random.fork(this.name);
     return this.random;
@@ -220,7 +235,7 @@ class Connection implements SocketHandlers {
   }
 
   startHeartbeat(phase: Millis): void {
-    this.timer = this.host.clock.after(phase, this.beat);
+    this.timer = this.host.clock.every(this.host.settings.heartbeat, phase, this.beat);
   }
 
   opened(greeting: Greeting): void {
@@ -278,7 +293,6 @@ class Connection implements SocketHandlers {
       this.client.dropped(this, { how: 'silence' });
       return;
     }
-    this.timer = this.host.clock.after(this.host.settings.heartbeat, this.beat);
     this.pingedAt = this.host.clock.now();
     this.socket?.ping();
   }

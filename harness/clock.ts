@@ -6,6 +6,8 @@ export interface Clock {
   now(): Millis;
   /** Calls `fire` once after `delay` (at least 0, rounded to whole milliseconds); disposing it first prevents that. */
   after(delay: Millis, fire: () => void): Disposable;
+  /** Calls `fire` every `period` (at least 1), first after `delay`, until disposed; cheaper than scheduling each time anew. */
+  every(period: Millis, delay: Millis, fire: () => void): Disposable;
   /** Resolves after `delay`. @throws InterruptedError as soon as `signal` is aborted. */
   sleep(delay: Millis, signal?: AbortSignal): Promise<void>;
   /** Runs `main`; a virtual clock moves time whenever main waits. @throws StuckError when nothing could wake it. */

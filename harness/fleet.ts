@@ -45,6 +45,7 @@ export class Fleet implements ClientHost {
   private readonly clients: Client[] = [];
   private readonly states: Record<ClientGroup, Record<ClientState, number>>;
   private readonly versions = new Map<string, number>();
+  private readonly sizes: Readonly<Record<ClientGroup, number>>;
 
   constructor(options: {
     clock: Clock;
@@ -71,9 +72,10 @@ export class Fleet implements ClientHost {
     };
     const none = () => ({ idle: 0, connecting: 0, open: 0, away: 0, 'given-up': 0 });
     this.states = { fleet: none(), control: none() };
+    this.sizes = { fleet: axes.clients, control: controlClients(axes.clients) };
     this.names = new DnsRecord(axes.dnsTtl, options.service);
-    for (let number = 0; number < controlClients(axes.clients); number++) this.add('control', number);
-    for (let number = 0; number < axes.clients; number++) this.add('fleet', number);
+    for (let number = 0; number < this.sizes.control; number++) this.add('control', number);
+    for (let number = 0; number < this.sizes.fleet; number++) this.add('fleet', number);
   }
 
   /**
@@ -98,6 +100,11 @@ export class Fleet implements ClientHost {
   /** Points the clients' DNS name at another Service's load balancer; each follows once its cached answer expires. */
   point(service: string): void {
     this.names.change(service, this.clock.now());
+  }
+
+  /** For Client. */
+  size(group: ClientGroup): number {
+    return this.sizes[group];
   }
 
   /** For Client. */

@@ -33,6 +33,18 @@ export class ScaledClock implements Clock {
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
+  every(period: Millis, delay: Millis, fire: () => void): Disposable {
+    // Counted from the first due time, so that late timers do not add up.
+    let due = this.now() + delay;
+    const again = () => {
+      due += period;
+      timer = this.after(due - this.now(), again);
+      fire();
+    };
+    let timer = this.after(delay, again);
+    return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+  }
+
   sleep(delay: Millis, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(new InterruptedError('interrupted'));

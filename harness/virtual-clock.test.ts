@@ -88,3 +88,15 @@ test('an aborted sleep ends with InterruptedError at the moment of the abort', a
   await expect(clock.run(() => clock.sleep(1000, abort.signal))).rejects.toThrow(InterruptedError);
   expect(clock.now()).toBe(30);
 });
+
+test('a repeated event fires every period from its first delay on, until it is disposed of, even by itself', async () => {
+  const clock = new VirtualClock();
+  const fired: number[] = [];
+  using _steady = clock.every(70_000, 5, () => fired.push(clock.now()));
+  const timer: Disposable = clock.every(10, 100, () => {
+    fired.push(-clock.now());
+    if (clock.now() === 120) timer[Symbol.dispose]();
+  });
+  await clock.run(() => clock.sleep(150_000));
+  expect(fired).toEqual([5, -100, -110, -120, 70_005, 140_005]);
+});

@@ -27,12 +27,13 @@ export class VirtualClock implements Clock {
   }
 
   after(delay: Millis, fire: () => void): Disposable {
-    const at = this.time + Math.max(0, Math.round(delay));
-    const entry = new Entry(this, at, this.sequence++, fire);
-    this.scheduled++;
-    if (at - this.time < WINDOW) this.append(entry);
-    else push(this.far, entry);
-    return entry;
+    return this.schedule(new Entry(this, this.time + Math.max(0, Math.round(delay)), 0, fire));
+  }
+
+  every(period: Millis, delay: Millis, fire: () => void): Disposable {
+    return this.schedule(
+      new Entry(this, this.time + Math.max(0, Math.round(delay)), Math.max(1, Math.round(period)), fire),
+    );
   }
 
   sleep(delay: Millis, signal?: AbortSignal): Promise<void> {
@@ -82,6 +83,14 @@ export class VirtualClock implements Clock {
     this.scheduled--;
   }
 
+  private schedule(entry: Entry): Entry {
+    entry.sequence = this.sequence++;
+    this.scheduled++;
+    if (entry.at - this.time < WINDOW) this.append(entry);
+    else push(this.far, entry);
+    return entry;
+  }
+
   private fireNext(): void {
     for (;;) {
       const slot = this.time & MASK;
@@ -92,9 +101,14 @@ export class VirtualClock implements Clock {
       }
       this.wheel[slot] = entry.next;
       if (entry.next === undefined) this.tails[slot] = undefined;
-      const fire = entry.take();
+      const { fire } = entry;
       if (fire === undefined) continue;
       this.scheduled--;
+      entry.next = undefined;
+      if (entry.period > 0) {
+        entry.at += entry.period;
+        this.schedule(entry);
+      } else entry.fire = undefined;
       fire();
       return;
     }
@@ -125,28 +139,25 @@ export class VirtualClock implements Clock {
 }
 
 class Entry implements Disposable {
-  readonly clock: VirtualClock;
-  readonly at: Millis;
-  readonly sequence: number;
-  next: Entry | undefined;
-  private fire: (() => void) | undefined;
+  at: Millis;
+  sequence = 0;
+  next: Entry | undefined = undefined;
+  /** Undefined once it has fired for the last time or was disposed of. */
+  fire: (() => void) | undefined;
+  readonly period: Millis;
+  private readonly clock: VirtualClock;
 
-  constructor(clock: VirtualClock, at: Millis, sequence: number, fire: () => void) {
+  constructor(clock: VirtualClock, at: Millis, period: Millis, fire: () => void) {
     this.clock = clock;
     this.at = at;
-    this.sequence = sequence;
-    this.next = undefined;
+    this.period = period;
     this.fire = fire;
   }
 
-  take(): (() => void) | undefined {
-    const fire = this.fire;
-    this.fire = undefined;
-    return fire;
-  }
-
   [Symbol.dispose](): void {
-    if (this.take() !== undefined) this.clock.cancelled();
+    if (this.fire === undefined) return;
+    this.fire = undefined;
+    this.clock.cancelled();
   }
 }
 
