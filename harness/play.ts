@@ -100,6 +100,9 @@ function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: strin
     evidence: cell.provider.evidence,
     axes: cell.axes,
     seed: cell.seed,
+    kind: cell.strategy.kind ?? 'release',
+    requires: cell.strategy.requires(cell.axes),
+    ...(cell.rollsBack === undefined ? {} : { rollsBack: cell.rollsBack.id }),
     ...(predicts === undefined ? {} : { predicts }),
     speed: Number.isFinite(speed) ? speed : null,
     facts: cluster?.facts ?? {},
@@ -194,10 +197,5 @@ async function release(
 /** Calls `look` about ten times a real second where time passes by itself; a virtual clock looks each model minute. */
 function every(clock: Clock, look: () => void): Disposable {
   const period = Number.isFinite(clock.speed) ? 100 * clock.speed : 60_000;
-  let timer = clock.after(period, again);
-  function again() {
-    look();
-    timer = clock.after(period, again);
-  }
-  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+  return clock.every(period, period, look);
 }
