@@ -134,6 +134,8 @@ export const AXES = {
     'TIME',
     'ingress-canary: nginx ends a connection that is silent for this long',
   ),
+  meshRouting: choice(['http', 'tcp'], 'http', 'service-mesh: what the mesh takes WebSockets for'),
+  exitOnZero: choice(['no', 'yes'], 'no', 'service-mesh: EXIT_ON_ZERO_ACTIVE_CONNECTIONS of the sidecars'),
   tcpLoose: choice(['1', '0'], '1', 'nf_conntrack_tcp_loose on the nodes'),
   rollbackAfter: axis(
     z.union([z.literal('never').transform(() => undefined), duration('1s', '2h')]),

@@ -9,6 +9,7 @@ import { policyChange } from './policy-change.ts';
 import { readinessFail } from './readiness-fail.ts';
 import { rollingUpdate } from './rolling-update.ts';
 import { selectorFlip } from './selector-flip.ts';
+import { serviceMesh } from './service-mesh.ts';
 import { seventyThirty } from './seventy-thirty.ts';
 
 /** Every strategy by name, in the order in which they are listed and compared. */
@@ -20,6 +21,7 @@ export const STRATEGIES: Readonly<Record<string, Strategy>> = {
   'make-before-break': makeBeforeBreak,
   'blue-green': blueGreen,
   'ingress-canary': ingressCanary,
+  'service-mesh': serviceMesh,
   handoff,
   'seventy-thirty': seventyThirty,
   'node-churn': nodeChurn,

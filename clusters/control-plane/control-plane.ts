@@ -14,6 +14,7 @@ import { IngressDriver } from './ingress-driver.ts';
 import { KubeletDriver } from './kubelet-driver.ts';
 import { healthCheck, program } from './load-balancer.ts';
 import type { Machine, MachineNode } from './machine.ts';
+import { MeshDriver } from './mesh-driver.ts';
 import { NodeLifecycle, readyNode } from './node-lifecycle.ts';
 import { ProxyDriver } from './proxy-driver.ts';
 import { Store } from './store.ts';
@@ -44,6 +45,7 @@ export class ControlPlane implements AsyncDisposable {
   private readonly controllers: Controllers;
   private readonly lifecycle: NodeLifecycle;
   private readonly ingress: IngressDriver;
+  private readonly mesh: MeshDriver;
   private readonly autoscaler: AutoscalerDriver;
   private nodes = 0;
   private failure: { readonly error: unknown } | undefined;
@@ -67,6 +69,7 @@ export class ControlPlane implements AsyncDisposable {
     this.balancer = new BalancerDriver(this.context);
     this.lifecycle = new NodeLifecycle(this.context);
     this.ingress = new IngressDriver(this.context, (pod) => this.kubelets.process(pod));
+    this.mesh = new MeshDriver(this.context, (pod) => this.kubelets.process(pod));
     this.autoscaler = new AutoscalerDriver(this.context);
     this.kube = storeKube(
       this.store,
@@ -147,6 +150,7 @@ export class ControlPlane implements AsyncDisposable {
       this.balancer,
       this.lifecycle,
       this.ingress,
+      this.mesh,
       this.autoscaler,
       this.kubelets,
     ])

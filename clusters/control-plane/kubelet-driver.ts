@@ -200,6 +200,7 @@ export class KubeletDriver implements Disposable {
         this.probe(pod, action.probe);
         return;
       case 'preStop':
+        pod.process?.terminateSidecars?.();
         this.preStop(pod);
         return;
       case 'signal': {

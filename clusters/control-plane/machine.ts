@@ -2,6 +2,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { Millis } from '../../harness/duration.ts';
 import type { BalancerProgram } from './balancer-program.ts';
 import type { IngressConfig } from './ingress.ts';
+import type { MeshConfig } from './mesh.ts';
 import type { NodeRules } from './rules.ts';
 
 /**
@@ -59,6 +60,10 @@ export interface PodProcess {
    * workers look at what needs no reload once a second. @throws HarnessError when it cannot be told.
    */
   configure?(config: IngressConfig, reload: boolean): Promise<void>;
+  /** Mesh gateways only: what istiod pushes. @throws HarnessError when it cannot be told. */
+  configureProxy?(config: MeshConfig): Promise<void>;
+  /** The pod is being deleted and its first container still in preStop: the containers beside it get SIGTERM at once. */
+  terminateSidecars?(): void;
   /** POST to a port of the pod, as kubectl proxy would. @throws HarnessError when it does not answer 2xx. */
   post(path: string, port: number): Promise<void>;
 }

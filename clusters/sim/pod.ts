@@ -1,17 +1,22 @@
+import type { V1Pod } from '@kubernetes/client-node';
 import type { Clock } from '../../harness/clock.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import type { TimedEvent } from '../../harness/event.ts';
 import { HOLDER_IMAGE, SUPERVISOR_IMAGE } from '../../harness/handoff-workload.ts';
+import { INJECT_LABEL, MESH_GATEWAY_IMAGE, TEMPLATE_ANNOTATION } from '../../harness/mesh-workload.ts';
 import type { Random } from '../../harness/random.ts';
 import { INGRESS_IMAGE } from '../../harness/workload.ts';
 import type { IngressConfig } from '../control-plane/ingress.ts';
 import type { PodProcess, PodStart } from '../control-plane/machine.ts';
+import { agentSettings, type MeshConfig } from '../control-plane/mesh.ts';
+import { annotationsOf, labelsOf } from '../control-plane/objects.ts';
 import type { Fabric, PodEnd } from './fabric.ts';
 import { gatewaySettings, SimGateway } from './gateway.ts';
 import { SimHolder } from './holder.ts';
 import { ingressSettings, SimIngress } from './ingress.ts';
 import { type Address, parseAddress } from './ipv4.ts';
+import { SimMeshGateway, SimSidecar } from './mesh.ts';
 import type { SimNode } from './node.ts';
 import type { SimProcess } from './process.ts';
 import { SimSupervisor } from './supervisor.ts';
@@ -28,7 +33,7 @@ interface Host {
 
 type Run = (
   env: Readonly<Record<string, string>>,
-  host: Host & { readonly pod: SimPod; exit(why: string): void },
+  host: Host & { readonly pod: SimPod; readonly manifest: V1Pod; exit(why: string): void },
 ) => SimProcess;
 
 /** What runs in a pod of any other image, as one's own gateway. */
@@ -37,8 +42,13 @@ const gateway: Run = (env, host) => new SimGateway(gatewaySettings(env), host);
 const IMAGES: Readonly<Record<string, Run>> = {
   [INGRESS_IMAGE]: (env, host) => new SimIngress(ingressSettings(env), host),
   [HOLDER_IMAGE]: (env, host) => new SimHolder(env, host),
+  [MESH_GATEWAY_IMAGE]: (env, host) => new SimMeshGateway(env, agentSettings(host.manifest), host),
   [SUPERVISOR_IMAGE]: (env, host) => new SimSupervisor(gatewaySettings(env), host),
 };
+
+/** Whether Istio's webhook puts an Envoy beside the pod's first container. */
+const hasSidecar = (pod: V1Pod) =>
+  labelsOf(pod)[INJECT_LABEL] === 'true' && annotationsOf(pod)[TEMPLATE_ANNOTATION] === undefined;
 
 /** One pod: its address on a node, and the process in it, which its image decides. */
 export class SimPod implements PodEnd, PodProcess {
@@ -63,7 +73,12 @@ export class SimPod implements PodEnd, PodProcess {
     const exit = (why: string) => this.exit(why);
     const env = { POD_NAME: this.name, ...start.env };
     const run = IMAGES[start.pod.spec?.containers[0]?.image ?? ''] ?? gateway;
-    this.process = run(env, { ...host, exit, pod: this });
+    const inside = { ...host, exit, pod: this, manifest: start.pod };
+    this.process = hasSidecar(start.pod)
+      ? new SimSidecar(this.name, agentSettings(start.pod), inside, (exited) =>
+          run(env, { ...inside, exit: exited }),
+        )
+      : run(env, inside);
     this.timer = host.clock.after(host.bootTime, () => {
       this.state = 'running';
       start.started();
@@ -106,6 +121,16 @@ export class SimPod implements PodEnd, PodProcess {
     if (this.state !== 'running' || this.process.configure === undefined)
       throw new HarnessError(`pod ${this.name} cannot be configured: no ingress controller runs in it`);
     this.process.configure(config, reload);
+  }
+
+  async configureProxy(config: MeshConfig): Promise<void> {
+    if (this.state !== 'running' || this.process.configureProxy === undefined)
+      throw new HarnessError(`pod ${this.name} cannot be configured: no mesh gateway runs in it`);
+    this.process.configureProxy(config);
+  }
+
+  terminateSidecars(): void {
+    if (this.state === 'running') this.process.terminateSidecars?.();
   }
 
   /** The node is gone, and with it everything on it: nobody is told anything. */

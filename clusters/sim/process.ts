@@ -1,5 +1,6 @@
 import type { Greeting } from '../../harness/cluster.ts';
 import type { IngressConfig } from '../control-plane/ingress.ts';
+import type { MeshConfig } from '../control-plane/mesh.ts';
 import type { GatewayConnection } from './gateway.ts';
 
 /** What runs in a pod, as its kernel, its kubelet and its clients' connections meet it. */
@@ -19,6 +20,10 @@ export interface SimProcess {
   kill(why: string): void;
   /** The status that an HTTP request is answered with; undefined: nothing listens on that port. */
   request(method: string, path: string, port: number): number | undefined;
+  /** Mesh gateways only. */
+  configureProxy?(config: MeshConfig): void;
+  /** SIGTERM to the containers beside the first. */
+  terminateSidecars?(): void;
   /** Ingress controllers only. */
   configure?(config: IngressConfig, reload: boolean): void;
 }

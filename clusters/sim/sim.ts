@@ -31,6 +31,7 @@ export const sim: Provider = {
     'ingress',
     'gateway-api',
     'handoff',
+    'mesh',
   ]),
   refuses: () => undefined,
   preflight: async () => ({ usable: true, notes: [] }),
