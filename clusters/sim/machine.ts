@@ -4,7 +4,7 @@ import type { ClientAddress, Socket, SocketHandlers } from '../../harness/cluste
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import { clientName, type TimedEvent } from '../../harness/event.ts';
-import type { Random } from '../../harness/random.ts';
+import { mix32, type Random } from '../../harness/random.ts';
 import { CLIENT_CIDR } from '../control-plane/addresses.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
@@ -31,6 +31,8 @@ export class SimMachine implements Machine, ConnectionHost {
   private readonly clients = parseCidr(CLIENT_CIDR).network;
   /** How often each client has dialled: every attempt has a port of its own. */
   private readonly dialled: number[] = [];
+  /** Makes each seed's clients take other source ports, so that repeats draw other hashes. */
+  private readonly portSalt: number;
   private readonly addresses = new Map<string, Address>();
 
   constructor(options: {
@@ -46,6 +48,7 @@ export class SimMachine implements Machine, ConnectionHost {
     this.record = options.record;
     this.bootTime = options.bootTime ?? BOOT_TIME;
     this.random = options.random.fork('pods');
+    this.portSalt = options.random.fork('client-ports').uint32();
     this.fabric = new Fabric({
       random: options.random.fork('fabric'),
       loose: options.axes.tcpLoose === '1',
@@ -106,9 +109,19 @@ export class SimMachine implements Machine, ConnectionHost {
     this.clock.after(0, () => done(found.health.some((answer) => answer.port === port && answer.ok)));
   }
 
+  usage(pod: string): number | undefined {
+    return this.pod(pod)?.usage();
+  }
+
+  metric(name: string, pod?: string): number | undefined {
+    if (pod !== undefined) return this.pod(pod)?.metric(name);
+    const values = [...this.pods].flatMap((each) => each.metric(name) ?? []);
+    return values.length > 0 ? values.reduce((sum, value) => sum + value) : undefined;
+  }
+
   /**
-   * A client of the fleet connects to a balancer's address. Every client has an address of its own and takes a new
-   * port for each attempt, so no two connections ever share both.
+   * A client of the fleet connects to a balancer's address. Every client has an address of its own, begins at a random
+   * port and takes the next one for each attempt, so no two connections ever share both.
    */
   dial(client: ClientAddress, target: { address: string; port: number }, handlers: SocketHandlers): Socket {
     const { group, number } = client;
@@ -116,11 +129,15 @@ export class SimMachine implements Machine, ConnectionHost {
     this.dialled[number] = attempt + 1;
     const flow = this.fabric.flow(
       (this.clients + number) | 0,
-      PORTS.least + (attempt % PORTS.count),
+      PORTS.least + ((mix32(number ^ this.portSalt) + attempt) % PORTS.count),
       this.address(target.address),
       target.port,
     );
     return new SimConnection(this, flow, () => clientName(group, number), handlers);
+  }
+
+  private pod(name: string): SimPod | undefined {
+    return [...this.pods].find((pod) => pod.name === name);
   }
 
   private address(text: string): Address {
