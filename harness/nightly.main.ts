@@ -25,7 +25,7 @@ const program = (...words: string[]) =>
 
 const command = new Command('nightly')
   .description('Plays the strategies with several seeds and compares them with the last good run.')
-  .argument('[strategy...]', 'strategies to play (default: those of npm run scenario)')
+  .argument('[strategy...]', 'strategies to play (default: those of npm run scenario), and after a -- options of npm run scenario')
   .option('--cluster <name>', 'where to play', 'sim')
   .option('--repeat <N>', 'seeds of each cell', '20')
   .option('--clients <N>', 'simulated clients of a cell', '500')
@@ -35,14 +35,19 @@ const command = new Command('nightly')
   .parse();
 
 const { cluster, repeat, clients, baseline, out } = command.opts<Record<'cluster' | 'repeat' | 'clients' | 'baseline' | 'out', string>>();
+/** Strategies come before the options that are passed on. */
+const passedOn = command.args.findIndex((word) => word.startsWith('-'));
+const strategies = passedOn < 0 ? command.args : command.args.slice(0, passedOn);
+const more = passedOn < 0 ? [] : command.args.slice(passedOn);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const played = await program(
   join('harness', 'cli.ts'),
   'scenario',
-  ...command.args,
-  ...(command.args.length === 0 ? [] : ['--policy', 'Cluster,Local']),
+  ...strategies,
+  ...(more.includes('--policy') || strategies.length === 0 ? [] : ['--policy', 'Cluster,Local']),
   ...['--cluster', cluster, '--repeat', repeat, '--clients', clients, '--out', out],
+  ...more,
 );
 if (played > 2) {
   say(`the run itself did not come to a result (exit code ${played})`);
