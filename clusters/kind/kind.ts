@@ -154,6 +154,7 @@ async function openCell(
     record: context.record.bind(context),
     program: (programs) => boxes.program(programs),
   });
+  cluster.settled.push((service) => balancer.isSettled(service));
   cluster.collectors.push((directory) => collectNodes(kind, boxes, directory));
   const parts = opening.move();
   cluster.additions.defer(() => {

@@ -26,7 +26,9 @@ export function wayIn(entrance: Entrance, service: V1Service | undefined, around
     return { hosts: ingress.flatMap(({ ip, hostname }) => ip ?? hostname ?? []), port: port.port };
   }
   const local =
-    service.spec?.externalTrafficPolicy === 'Local' ? nodesWithEndpoints(service, around) : undefined;
+    service.spec?.externalTrafficPolicy === 'Local'
+      ? nodesWithEndpoints(service.metadata?.name ?? '', around.slices)
+      : undefined;
   const nodes = around.nodes.filter(
     (node) => isReady(node) && local?.has(node.metadata?.name ?? '') !== false,
   );
@@ -40,11 +42,11 @@ export function pickUrl({ hosts, port }: WayIn, random: Random): string | undefi
   return `ws://${host.includes(':') ? `[${host}]` : host}:${port}/`;
 }
 
-/** With the policy Local any other node drops what it is sent, so a client that knows better does not go there. */
-function nodesWithEndpoints(service: V1Service, { slices }: Surroundings): Set<string> {
+/** The only nodes that take connections with the policy Local; any other drops what it is sent. */
+export function nodesWithEndpoints(service: string, slices: readonly V1EndpointSlice[]): Set<string> {
   return new Set(
     slices
-      .filter(({ metadata }) => metadata?.labels?.['kubernetes.io/service-name'] === service.metadata?.name)
+      .filter(({ metadata }) => metadata?.labels?.['kubernetes.io/service-name'] === service)
       .flatMap(({ endpoints }) => endpoints ?? [])
       .filter(({ conditions }) => conditions?.ready !== false)
       .flatMap(({ nodeName }) => nodeName ?? []),

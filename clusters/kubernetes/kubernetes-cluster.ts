@@ -60,6 +60,8 @@ export class KubernetesCluster implements Cluster {
   readonly observer: Observer;
   /** What a provider adds to the cluster, such as a balancer; disposed of before the namespace is. */
   readonly additions = new AsyncDisposableStack();
+  /** What a provider knows must hold before clients may come, although connections open already. */
+  readonly settled: ((service: string) => boolean)[] = [];
   /** What a provider adds to `collect`. */
   readonly collectors: ((directory: string) => Promise<void>)[] = [];
   private failure: Error | undefined;
@@ -112,7 +114,7 @@ export class KubernetesCluster implements Cluster {
       for (let inRow = 0; inRow < KNOCKS; ) {
         if (this.failure !== undefined) throw this.failure;
         if (this.clock.now() > deadline) throw new NotReachedError(this.whyUnreachable(name, limit));
-        if (await this.knock(name)) inRow++;
+        if ((await this.knock(name)) && this.settled.every((holds) => holds(name))) inRow++;
         else {
           inRow = 0;
           await this.clock.sleep(500);

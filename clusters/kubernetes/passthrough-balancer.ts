@@ -7,6 +7,7 @@ import { BalancerDriver } from '../control-plane/balancer-driver.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { BalancerContext } from '../control-plane/context.ts';
 import type { Watcher } from '../control-plane/store.ts';
+import { nodesWithEndpoints } from './entrance.ts';
 import { checkHealth } from './health-check.ts';
 import type { KubernetesCluster } from './kubernetes-cluster.ts';
 import { nodeAddress } from './views.ts';
@@ -18,6 +19,7 @@ import { nodeAddress } from './views.ts';
  */
 export class PassthroughBalancer implements Disposable {
   private readonly driver: BalancerDriver;
+  private readonly cluster: KubernetesCluster;
 
   constructor(
     cluster: KubernetesCluster,
@@ -28,6 +30,7 @@ export class PassthroughBalancer implements Disposable {
       program(programs: readonly BalancerProgram[]): Promise<void>;
     },
   ) {
+    this.cluster = cluster;
     const { clock } = cluster;
     const node = (name: string) =>
       cluster.observer.all('Node').find(({ metadata }) => metadata?.name === name);
@@ -48,6 +51,20 @@ export class PassthroughBalancer implements Disposable {
       fail: (error) => cluster.fail(error),
     };
     this.driver = new BalancerDriver(context);
+  }
+
+  /**
+   * Whether every health check says what it will keep saying: connections that are opened before a pool has found
+   * its healthy backends would be moved while it does.
+   */
+  isSettled(service: string): boolean {
+    const pool = this.driver.pool(service);
+    if (pool === undefined || !this.driver.isCurrent(service)) return false;
+    const carrying = nodesWithEndpoints(service, this.cluster.observer.all('EndpointSlice'));
+    const { nodes, healthy } = pool.program;
+    return nodes.every(
+      (node, index) => healthy[index] === (pool.config.policy === 'Cluster' || carrying.has(node)),
+    );
   }
 
   [Symbol.dispose](): void {
