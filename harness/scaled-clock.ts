@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Millis } from './duration.ts';
 import { InterruptedError } from './errors.ts';
+import { pop, push } from './timer-heap.ts';
 
 /** setTimeout's delay is a 32-bit integer; longer waits are cut in pieces of this many real milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -9,6 +10,9 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export class ScaledClock implements Clock {
   readonly speed: number;
   private readonly origin = performance.now();
+  private readonly waiting: Entry[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private sequence = 0;
 
   /** @throws RangeError when `speed` is not a positive finite number. */
   constructor(speed = 1) {
@@ -21,28 +25,14 @@ export class ScaledClock implements Clock {
     return Math.floor((performance.now() - this.origin) * this.speed);
   }
 
+  /** All waits share one timer of Node's, which would cost a list of its own for each different delay. */
   after(delay: Millis, fire: () => void): Disposable {
-    const due = this.now() + Math.max(0, Math.round(delay));
-    let timer: NodeJS.Timeout;
-    const arm = () => {
-      const left = due - this.now();
-      if (left <= 0 && timer !== undefined) return fire();
-      timer = setTimeout(arm, Math.min(LONGEST_TIMER, Math.max(0, Math.ceil(left / this.speed))));
-    };
-    arm();
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+    return this.add(delay, 0, fire);
   }
 
+  /** Counted from the first due time, so that late timers do not add up. */
   every(period: Millis, delay: Millis, fire: () => void): Disposable {
-    // Counted from the first due time, so that late timers do not add up.
-    let due = this.now() + delay;
-    const again = () => {
-      due += period;
-      timer = this.after(due - this.now(), again);
-      fire();
-    };
-    let timer = this.after(delay, again);
-    return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+    return this.add(delay, period, fire);
   }
 
   sleep(delay: Millis, signal?: AbortSignal): Promise<void> {
@@ -62,5 +52,69 @@ export class ScaledClock implements Clock {
 
   run<T>(main: () => Promise<T>): Promise<T> {
     return main();
+  }
+
+  private add(delay: Millis, period: Millis, fire: () => void): Disposable {
+    const at = this.now() + Math.max(0, Math.round(delay));
+    const entry = new Entry(at, this.sequence++, period, fire);
+    push(this.waiting, entry);
+    if (this.waiting[0] === entry) this.arm();
+    return entry;
+  }
+
+  private arm(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    // What was disposed of is not worth waking for.
+    while (this.waiting[0]?.fire === undefined && this.waiting.length > 0) pop(this.waiting);
+    const next = this.waiting[0];
+    if (next === undefined) return;
+    const left = Math.ceil((next.at - this.now()) / this.speed);
+    this.timer = setTimeout(() => this.turn(), Math.min(LONGEST_TIMER, Math.max(0, left)));
+  }
+
+  private turn(): void {
+    // Entries that are added from here on wait for the next turn, so that a wait of nothing starves nobody.
+    const { sequence } = this;
+    const now = this.now();
+    try {
+      for (;;) {
+        const next = this.waiting[0];
+        if (next === undefined || next.at > now || next.sequence >= sequence) return;
+        this.ring(pop(this.waiting));
+      }
+    } finally {
+      this.arm();
+    }
+  }
+
+  private ring(entry: Entry): void {
+    const { fire, period } = entry;
+    if (fire === undefined) return;
+    if (period === 0) entry.fire = undefined;
+    else {
+      entry.at += period;
+      entry.sequence = this.sequence++;
+      push(this.waiting, entry);
+    }
+    fire();
+  }
+}
+
+class Entry implements Disposable {
+  at: Millis;
+  sequence: number;
+  readonly period: Millis;
+  fire: (() => void) | undefined;
+
+  constructor(at: Millis, sequence: number, period: Millis, fire: () => void) {
+    this.at = at;
+    this.sequence = sequence;
+    this.period = period;
+    this.fire = fire;
+  }
+
+  [Symbol.dispose](): void {
+    this.fire = undefined;
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Millis } from './duration.ts';
 import { InterruptedError, StuckError } from './errors.ts';
+import { pop, push } from './timer-heap.ts';
 
 /** Buckets of one millisecond each; events further away wait in a heap until the window reaches them. */
 const WINDOW = 1 << 16;
@@ -162,37 +163,3 @@ class Entry implements Disposable {
 }
 
 const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-const before = (left: Entry, right: Entry) =>
-  left.at < right.at || (left.at === right.at && left.sequence < right.sequence);
-
-function push(heap: Entry[], entry: Entry): void {
-  let index = heap.length;
-  heap.push(entry);
-  while (index > 0) {
-    const parent = (index - 1) >> 1;
-    const above = heap[parent] as Entry;
-    if (!before(entry, above)) break;
-    heap[index] = above;
-    index = parent;
-  }
-  heap[index] = entry;
-}
-
-function pop(heap: Entry[]): Entry {
-  const first = heap[0] as Entry;
-  const last = heap.pop() as Entry;
-  if (heap.length > 0) {
-    let index = 0;
-    for (;;) {
-      let child = 2 * index + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry)) child++;
-      if (!before(heap[child] as Entry, last)) break;
-      heap[index] = heap[child] as Entry;
-      index = child;
-    }
-    heap[index] = last;
-  }
-  return first;
-}

@@ -1,6 +1,6 @@
 import type { Socket as TcpSocket } from 'node:net';
 import { WebSocket } from 'ws';
-import type { Ending, Greeting, Socket, SocketHandlers } from './cluster.ts';
+import type { Greeting, Socket, SocketHandlers } from './cluster.ts';
 
 /** Where a client dials to, and from. */
 export interface DialTarget {
@@ -32,13 +32,13 @@ export function dialWebSocket(target: DialTarget, handlers: SocketHandlers): Soc
 }
 
 /**
- * A `ws` client that knows its handlers. It extends WebSocket and shares its listeners with all others, so that a
- * connection costs no object or closure beyond the library's own.
+ * A `ws` client that knows its handlers. It extends WebSocket and takes the library's events where they are emitted,
+ * so that a connection costs no listener, closure or object beyond the library's own.
  */
 class Connection extends WebSocket implements Socket {
   handlers: SocketHandlers | undefined;
   greeted = false;
-  /** What the raw socket or the attempt failed with; `ws` itself hides the former behind code 1006. */
+  /** What the attempt failed with. */
   failure: NodeJS.ErrnoException | undefined;
 
   constructor({ url, localAddress, closeTimeout = 2000 }: DialTarget, handlers: SocketHandlers) {
@@ -48,11 +48,25 @@ class Connection extends WebSocket implements Socket {
       ...(localAddress === undefined ? {} : { localAddress }),
     } as WebSocket.ClientOptions);
     this.handlers = handlers;
-    this.on('message', onMessage);
-    this.on('pong', onPong);
-    this.on('upgrade', onUpgrade);
-    this.on('error', onFailure);
-    this.on('close', onClose);
+  }
+
+  override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
+    switch (event) {
+      case 'message':
+        this.heard(first as WebSocket.RawData);
+        return true;
+      case 'pong':
+        this.handlers?.answered();
+        return true;
+      case 'error':
+        this.failure ??= first as Error;
+        return true;
+      case 'close':
+        this.ended(first as number, second as Buffer);
+        return true;
+      default:
+        return super.emit(event, first, second);
+    }
   }
 
   override ping(): void {
@@ -60,8 +74,8 @@ class Connection extends WebSocket implements Socket {
   }
 
   override close(code?: number, reason?: string | Buffer): void {
-    // `ws` itself calls close(code, reason) to answer a close frame; only a client's own call silences the handlers.
-    if (code === undefined && !isAnswering(this)) {
+    // `ws` itself calls this to answer a close frame; only a client's own call silences the handlers.
+    if (code === undefined && !insides(this)._closeFrameReceived) {
       this.handlers = undefined;
       super.close(1000);
     } else super.close(code, reason);
@@ -72,72 +86,53 @@ class Connection extends WebSocket implements Socket {
     this.terminate();
   }
 
-  end(ending: Ending): void {
-    const handlers = this.handlers;
-    this.handlers = undefined;
-    handlers?.closed(ending);
-  }
-}
-
-/** The raw socket's way back to its connection. */
-const OWNER = Symbol('connection');
-type OwnedSocket = TcpSocket & { [OWNER]?: Connection };
-
-/** `ws` has received a close frame without a code and is about to answer it through close(). */
-const isAnswering = (connection: Connection) =>
-  (connection as unknown as { _closeFrameReceived: boolean })._closeFrameReceived;
-
-function onUpgrade(this: WebSocket, response: { socket: TcpSocket }): void {
-  const socket = response.socket as OwnedSocket;
-  socket[OWNER] = this as Connection;
-  socket.on('error', onSocketError);
-}
-
-function onSocketError(this: TcpSocket, error: NodeJS.ErrnoException): void {
-  const owner = (this as OwnedSocket)[OWNER];
-  if (owner !== undefined) owner.failure = error;
-}
-
-function onFailure(this: WebSocket, error: Error): void {
-  const connection = this as Connection;
-  connection.failure ??= error;
-}
-
-function onMessage(this: WebSocket, data: WebSocket.RawData): void {
-  const connection = this as Connection;
-  const message = parse(data);
-  if (message === undefined) return;
-  if (message.onedrop === 'reconnect') connection.handlers?.asked();
-  else if (message.onedrop === 1) {
-    const { pod, version, node } = message;
-    const greeting = { pod, version, ...(node ? { node } : {}) };
-    if (connection.greeted) connection.handlers?.rehomed?.(greeting);
+  private heard(data: WebSocket.RawData): void {
+    const message = parse(String(data));
+    if (message === undefined) return;
+    if (message === 'reconnect') this.handlers?.asked();
+    else if (this.greeted) this.handlers?.rehomed?.(message);
     else {
-      connection.greeted = true;
-      connection.handlers?.opened(greeting);
+      this.greeted = true;
+      this.handlers?.opened(message);
+    }
+  }
+
+  private ended(code: number, reason: Buffer): void {
+    const { handlers } = this;
+    this.handlers = undefined;
+    // `ws` hides what happened to the socket behind 1006: it went away without a close frame.
+    const failure = this.failure ?? insides(this)._socket?.errored ?? undefined;
+    if (code !== 1006) handlers?.closed({ how: 'close', code, reason: reason.toString() });
+    else if (failure === undefined) handlers?.closed({ how: 'fin' });
+    else if (this.greeted) handlers?.closed({ how: 'reset' });
+    else {
+      const why = (failure as NodeJS.ErrnoException).code ?? failure.message;
+      handlers?.closed({ how: 'refused', why });
     }
   }
 }
 
-function onPong(this: WebSocket): void {
-  (this as Connection).handlers?.answered();
-}
+/** What `ws` knows and does not say. */
+const insides = (connection: Connection) =>
+  connection as unknown as { _closeFrameReceived: boolean; _socket: TcpSocket | undefined };
 
-function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  const connection = this as Connection;
-  const { failure } = connection;
-  // 1006: the connection went away without a close frame.
-  if (code !== 1006) connection.end({ how: 'close', code, reason: reason.toString() });
-  else if (failure === undefined) connection.end({ how: 'fin' });
-  else if (connection.greeted) connection.end({ how: 'reset' });
-  else connection.end({ how: 'refused', why: failure.code ?? failure.message });
-}
+/** Greetings by their text: all connections to one pod share one, and only the first is parsed. */
+const greetings = new Map<string, Greeting>();
 
-type Message = Greeting & { onedrop: 1 | 'reconnect' };
+/** More pods than any run has; a peer that says something new each time is not remembered. */
+const MOST_GREETINGS = 10_000;
 
-function parse(data: WebSocket.RawData): Message | undefined {
+/** What the gateway says, or undefined where it is none of our words. */
+function parse(text: string): Greeting | 'reconnect' | undefined {
+  const known = greetings.get(text);
+  if (known !== undefined) return known;
   try {
-    return JSON.parse(String(data)) as Message;
+    const { onedrop, pod, version, node } = JSON.parse(text) as Greeting & { onedrop?: 1 | 'reconnect' };
+    if (onedrop === 'reconnect') return 'reconnect';
+    if (onedrop !== 1) return undefined;
+    const greeting: Greeting = { pod, version, ...(node ? { node } : {}) };
+    if (greetings.size < MOST_GREETINGS) greetings.set(text, greeting);
+    return greeting;
   } catch {
     return undefined;
   }
