@@ -89,8 +89,16 @@ abstract class Envoy implements HoldingProxy {
     if (connections > 0) this.host.record({ type: 'hop', hop: this.name, did, connections, ...marks });
   }
 
-  protected dropAll(): void {
-    for (const held of [...this.held.values()]) held.close();
+  private dropAll(): void {
+    const all = [...this.held.values()];
+    for (const held of all) {
+      this.forget(held);
+      held.connection.end();
+    }
+    // What it takes the process behind to hear of it; an application that then has nobody left may exit.
+    this.host.clock.after(1, () => {
+      for (const held of all) held.leave();
+    });
   }
 
   private ask(): void {
