@@ -6,15 +6,15 @@ import { annotationsOf, hasLabels, labelsOf, nameOf } from './objects.ts';
 /** How long Envoy lets connections of a changed listener live: Istio's drainDuration (istio pkg/config/mesh/mesh.go). */
 export const DRAIN_DURATION: Millis = 45_000;
 /** pilot-agent's terminationDrainDuration: from SIGTERM to the end of Envoy (istio pkg/config/mesh/mesh.go). */
-export const TERMINATION_DRAIN_DURATION: Millis = 5000;
+const TERMINATION_DRAIN_DURATION: Millis = 5000;
 /** MINIMUM_DRAIN_DURATION (istio pilot/cmd/pilot-agent/options/options.go). */
-export const MINIMUM_DRAIN_DURATION: Millis = 5000;
+const MINIMUM_DRAIN_DURATION: Millis = 5000;
 /** How often pilot-agent asks Envoy for its active connections (istio pkg/envoy/agent.go activeConnectionCheckDelay). */
-export const ACTIVE_CONNECTION_CHECK: Millis = 1000;
+const ACTIVE_CONNECTION_CHECK: Millis = 1000;
 /** A HTTP stream on which nothing moves for this long is reset (envoy stream_idle_timeout). */
-export const STREAM_IDLE_TIMEOUT: Millis = 300_000;
+const STREAM_IDLE_TIMEOUT: Millis = 300_000;
 /** The same of a proxied TCP connection (envoy tcp_proxy idle_timeout). */
-export const TCP_IDLE_TIMEOUT: Millis = 3_600_000;
+const TCP_IDLE_TIMEOUT: Millis = 3_600_000;
 /** istiod waits for this much quiet before it pushes, and at most for `most` (istio pilot PILOT_DEBOUNCE_AFTER, _MAX). */
 export const DEBOUNCE = { quiet: 100, most: 10_000 } as const;
 
