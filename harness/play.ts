@@ -102,6 +102,7 @@ function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: strin
     seed: cell.seed,
     kind: cell.strategy.kind ?? 'release',
     requires: cell.strategy.requires(cell.axes),
+    ...(cell.variant === undefined ? {} : { variant: cell.variant }),
     ...(cell.rollsBack === undefined ? {} : { rollsBack: cell.rollsBack.id }),
     ...(predicts === undefined ? {} : { predicts }),
     speed: Number.isFinite(speed) ? speed : null,
@@ -147,7 +148,9 @@ async function perform(
         dial: cluster.dial.bind(cluster),
       });
       await prepare.step('clients connect', () => fleet?.connect(1_800_000, signal) ?? Promise.resolve());
-      await prepare.step('calm', () => clock.sleep(2 * axes.heartbeat, signal));
+      // A random end, or each release would meet the health checks at the same phase.
+      const calm = 2 * axes.heartbeat + random.fork('calm').integer(0, 30_000);
+      await prepare.step('calm', () => clock.sleep(calm, signal));
       await release(strategy, axes, stage, clock, signal);
       const settle = stage('settle');
       // Silent losses show up to two heartbeats after the last health check turned.
