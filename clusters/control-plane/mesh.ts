@@ -1,5 +1,6 @@
 import type { KubernetesObject, V1EndpointSlice, V1Pod, V1Service } from '@kubernetes/client-node';
 import { type Millis, parseDuration } from '../../harness/duration.ts';
+import { PROXY_CONFIG_ANNOTATION } from '../../harness/mesh-workload.ts';
 import { endpointsOf, type IngressBackend, type IngressRoute } from './ingress.ts';
 import { annotationsOf, hasLabels, labelsOf, nameOf } from './objects.ts';
 
@@ -166,7 +167,7 @@ export interface AgentSettings {
  * EXIT_ON_ZERO_ACTIVE_CONNECTIONS (false) and MINIMUM_DRAIN_DURATION. JSON only, which is YAML too.
  */
 export function agentSettings(pod: KubernetesObject): AgentSettings {
-  const text = annotationsOf(pod)['proxy.istio.io/config'] ?? '{}';
+  const text = annotationsOf(pod)[PROXY_CONFIG_ANNOTATION] ?? '{}';
   const { terminationDrainDuration, proxyMetadata = {} } = JSON.parse(text) as {
     terminationDrainDuration?: string;
     proxyMetadata?: Record<string, string>;

@@ -1,7 +1,8 @@
-import { fork } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { Supervisor } from './supervisor.ts';
@@ -226,6 +227,20 @@ describe('what cannot be handed over', () => {
     await supervisor.stop();
     await client.until(() => client.closed !== undefined);
     expect(client.closed).toBe(1006);
+  });
+
+  it('is one whose supervisor is killed: the worker ends with it, and nothing is left open', async () => {
+    const pod = spawn(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url))], {
+      env: { ...process.env, PORT: '0', ADMIN_PORT: '0', POD_NAME: 'pod-1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = await once(pod.stdout, 'data');
+    const client = await connect(`ws://127.0.0.1:${JSON.parse(String(line)).port}/`);
+    pod.kill('SIGKILL');
+    await client.until(() => client.closed !== undefined);
+    expect(client.closed).toBe(1006);
+    // The worker has inherited its output: it ends only when both have.
+    await once(pod, 'close');
   });
 
   it('is a TLS socket, whose keys are in the memory of the process that shook hands: it never arrives', async () => {
