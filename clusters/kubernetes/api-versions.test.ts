@@ -79,3 +79,18 @@ test('an item of a list says its kind and version, in the words of harness/kube.
     kind: 'HorizontalPodAutoscaler',
   });
 });
+
+test('a Gateway of Istio is not one of the Gateway API', () => {
+  const both = new Map([
+    ['gateway.networking.k8s.io', ['v1']],
+    ['networking.istio.io', ['v1', 'v1beta1']],
+  ]);
+  expect(servedVersion('Gateway', both)).toBe('gateway.networking.k8s.io/v1');
+  expect(servedVersion('Gateway', both, 'networking.istio.io/v1')).toBe('networking.istio.io/v1');
+  expect(servedVersion('VirtualService', new Map([['networking.istio.io', ['v1beta1']]]))).toBe(
+    'networking.istio.io/v1beta1',
+  );
+  expect(() => servedVersion('VirtualService', KUBERNETES_1_34)).toThrow(
+    'serves no version of networking.istio.io',
+  );
+});

@@ -23,11 +23,12 @@ const SAME_SHAPE: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The API version to speak of `kind` in with this server, for instance `discovery.k8s.io/v1beta1` on 1.20.
+ * The API version to speak of `kind` in with this server, for instance `discovery.k8s.io/v1beta1` on 1.20. A manifest's
+ * own version (`asked`) decides the group: Istio and the Gateway API both have a Gateway.
  * @throws KubeError NotFound when the server serves none, as where a CRD is not installed.
  */
-export function servedVersion(kind: string, groups: ServedGroups): string {
-  const written = API_VERSIONS[kind];
+export function servedVersion(kind: string, groups: ServedGroups, asked?: string): string {
+  const written = asked ?? API_VERSIONS[kind];
   if (written === undefined) throw new KubeError('NotFound', `kind ${kind}: no API version is known for it`);
   const [group, version] = written.split('/') as [string, string | undefined];
   if (version === undefined) return written;

@@ -94,7 +94,8 @@ export class KubeClient implements Kube {
     const kind = object.kind ?? '';
     // An object that was read and changed names its managers, which an apply must not (HTTP 400).
     const { managedFields: _, ...metadata } = object.metadata ?? {};
-    const wanted = await this.dress({ ...object, apiVersion: servedVersion(kind, this.groups), metadata });
+    const apiVersion = servedVersion(kind, this.groups, object.apiVersion);
+    const wanted = await this.dress({ ...object, apiVersion, metadata });
     // force: what a person or a controller wrote into the same fields gives way, as with kubectl's --force-conflicts.
     const applied = await this.connection.attempt(() =>
       this.objects.patch(wanted, undefined, undefined, FIELD_MANAGER, true, PatchStrategy.ServerSideApply),
