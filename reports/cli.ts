@@ -1,7 +1,11 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { UsageError } from '../harness/errors.ts';
+import { compareDocuments } from './compare/compare.ts';
+import { comparisonHtml } from './compare/comparison-html.ts';
+import { comparisonMarkdown } from './compare/comparison-markdown.ts';
+import { readDocuments } from './compare/read-documents.ts';
 import { readRun } from './stored-run.ts';
 import { resultDocument, resultTable, runVerdict } from './terminal.ts';
 import { writeReports } from './write-reports.ts';
@@ -47,6 +51,27 @@ async function analyze(name: string, options: { format: string }): Promise<void>
   process.exitCode = EXIT[runVerdict(run)];
 }
 
+async function compare(
+  baseline: string,
+  candidate: string,
+  options: { out?: string; format: string },
+): Promise<void> {
+  if (!['markdown', 'json'].includes(options.format))
+    throw new UsageError([`--format ${options.format}: must be markdown or json`]);
+  const names = { baseline, candidate };
+  const [before, after] = [await readDocuments(baseline), await readDocuments(candidate)];
+  const comparison = compareDocuments(before, after);
+  const markdown = comparisonMarkdown(comparison, names);
+  if (options.out !== undefined) {
+    mkdirSync(options.out, { recursive: true });
+    writeFileSync(join(options.out, 'comparison.html'), comparisonHtml(comparison, names));
+    writeFileSync(join(options.out, 'comparison.md'), markdown);
+    writeFileSync(join(options.out, 'comparison.json'), `${JSON.stringify(comparison, null, 1)}\n`);
+  }
+  print(options.format === 'json' ? JSON.stringify(comparison, null, 2) : markdown);
+  process.exitCode = EXIT[comparison.verdict];
+}
+
 const program = new Command('onedrop');
 program
   .command('report <run>')
@@ -59,6 +84,14 @@ program
   .description('Analyses the event log of a stored run again and prints the result.')
   .option('--format <format>', 'text or json', 'text')
   .action(analyze);
+program
+  .command('compare <baseline> <candidate>')
+  .description(
+    'Compares two runs, or two folders of runs: exit code 0 nothing is worse, 1 something is, 2 not enough runs to tell.',
+  )
+  .option('--out <dir>', 'writes comparison.html, comparison.md and comparison.json there')
+  .option('--format <format>', 'markdown or json', 'markdown')
+  .action(compare);
 for (const command of [program, ...program.commands])
   command.exitOverride().configureOutput({ outputError: () => {} });
 

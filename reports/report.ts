@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { adviceOf } from './advice.ts';
 import { answer, disagreements, question, runVerdict } from './answer.ts';
 import { type Html, html, inlineScript, jsonScript } from './html.ts';
 import { cellDetails } from './sections/cell-details.ts';
@@ -8,6 +9,7 @@ import { comparisonTable, smallMultiples } from './sections/comparison.ts';
 import { ledgerSection } from './sections/ledger-section.ts';
 import { howItWasRun, innocence, worth } from './sections/method.ts';
 import { badge, chartShelf } from './sections/parts.ts';
+import { rankingSection } from './sections/ranking-section.ts';
 import { seventyThirtySection } from './sections/seventy-thirty.ts';
 import { verdictCards } from './sections/verdicts.ts';
 import type { StoredRun } from './stored-run.ts';
@@ -44,6 +46,7 @@ export function renderReport(run: StoredRun): string {
   const shelf = chartShelf();
   const multiples = smallMultiples(cells, shelf);
   const experiment = seventyThirtySection(cells);
+  const ranking = rankingSection(adviceOf(run));
   const body = html`<header class="top"><div class="wide">
 <div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
 <h1>${question(run)}</h1>
@@ -55,6 +58,7 @@ ${different.map(
 </div></header>
 ${navigation([
   ['verdicts', 'Verdicts'],
+  ranking && ['ranking', 'Ranking'],
   ['comparison', 'Comparison'],
   multiples && ['overview', 'Over time'],
   experiment && ['seventy-thirty', '70/30'],
@@ -66,6 +70,7 @@ ${navigation([
 ])}
 <main class="wide">
 ${verdictCards(cells)}
+${ranking}
 ${comparisonTable(cells)}
 ${multiples}
 ${experiment}

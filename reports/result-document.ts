@@ -1,8 +1,9 @@
 import type { CellDocument } from '../harness/analyses/cell-document.ts';
 import type { RunInfo } from '../harness/analyses/run-info.ts';
 import type { VerdictName } from '../harness/analyses/verdict.ts';
+import { adviceOf, type RankingDocument, rankingDocument } from './advice.ts';
 import type { StoredRun } from './stored-run.ts';
-import { answeringCells, skippedCells } from './words.ts';
+import { answeringCells, rolledBackCells, skippedCells } from './words.ts';
 
 /** The version of the document below; raised when a field changes its meaning or goes, not when one is added. */
 export const REPORT_SCHEMA = 1;
@@ -14,6 +15,10 @@ export interface ResultDocument {
   readonly verdict: VerdictName;
   readonly cells: readonly CellDocument[];
   readonly skipped: readonly { readonly id: string; readonly why: string }[];
+  /** Releases interrupted half-way and rolled back, in the shape of `cells`; the id of each begins with its cell's. */
+  readonly rolledBack: readonly CellDocument[];
+  /** One a cluster, where there are at least two releases to compare. */
+  readonly ranking: readonly RankingDocument[];
 }
 
 /** The run's verdict: fail where a cell fails, else unknown where one is unknown or none was played, else pass. */
@@ -31,5 +36,7 @@ export function resultDocument(run: StoredRun): ResultDocument {
     verdict: runVerdict(run),
     cells: answeringCells(run).map(({ result }) => result.document),
     skipped: skippedCells(run).map(({ header, skipped }) => ({ id: header.id, why: skipped })),
+    rolledBack: rolledBackCells(run).map(({ result }) => result.document),
+    ranking: adviceOf(run).map(rankingDocument),
   };
 }

@@ -1,4 +1,8 @@
+import { RANKING_CRITERIA } from '../harness/analyses/ranking-criteria.ts';
+import type { Advice } from '../harness/analyses/recommendation.ts';
+import { adviceOf } from './advice.ts';
 import { answer, disagreements, question, runVerdict } from './answer.ts';
+import { recommended, showValue, situation, toldCases } from './ranking-words.ts';
 import type { StoredRun } from './stored-run.ts';
 import { answeringCells, cellName, count, interval, percent, rate, skippedCells, time } from './words.ts';
 
@@ -10,6 +14,33 @@ export const markdownText = (text: string): string =>
     .replace(/[\\`*_{}[\]<>()#+!|~@]/g, (character) => `\\${character}`)
     .replace(/\\</g, '&lt;')
     .replace(/\s+/g, ' ');
+
+/** A ranking as a table, what it recommends, and who could not be ranked. */
+function rankingMarkdown(advice: Advice): string[] {
+  const head = ['release', ...RANKING_CRITERIA.map(({ title }) => title), 'requires'];
+  const lines = advice.candidates.map(({ name, values, requires, dominatedBy }) => [
+    `${dominatedBy.length === 0 ? '' : '(dominated) '}${markdownText(name)}`,
+    ...RANKING_CRITERIA.map((one) => showValue(one, values[one.name].value)),
+    requires.length === 0 ? 'nothing' : markdownText(requires.join('; ')),
+  ]);
+  const row = (fields: readonly string[]) => `| ${fields.join(' | ')} |`;
+  return [
+    '',
+    `### Which release to choose (${markdownText(advice.cluster)})`,
+    '',
+    row(head),
+    row(head.map((_, index) => (index === 0 || index === head.length - 1 ? '---' : '---:'))),
+    ...lines.map(row),
+    '',
+    markdownText(situation(advice)),
+    '',
+    ...toldCases(advice.recommendation).flatMap((each) =>
+      recommended(each).map((sentence, index) => `${index === 0 ? '- ' : '  - '}${markdownText(sentence)}.`),
+    ),
+    ...(advice.unknown.length === 0 ? [] : ['']),
+    ...advice.unknown.map(({ name, why }) => `- not ranked: ${markdownText(name)}: ${markdownText(why)}`),
+  ];
+}
 
 /** The run in Markdown, for a step summary or a pull-request comment. */
 export function summaryMarkdown(run: StoredRun): string {
@@ -70,6 +101,7 @@ export function summaryMarkdown(run: StoredRun): string {
     row(head),
     row(head.map((_, index) => (index === 0 || index === head.length - 1 ? '---' : '---:'))),
     ...lines.map(row),
+    ...adviceOf(run).flatMap(rankingMarkdown),
     ...(why.length + different.length + skipped.length > 0 ? ['', ...different, ...why, ...skipped] : []),
     '',
     `Seed ${info.seed}, commit ${markdownText(info.commit)}, ${markdownText(info.machine)}. Again: \`${info.command.replaceAll('`', "'")}\``,

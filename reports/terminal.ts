@@ -1,3 +1,7 @@
+import { RANKING_CRITERIA } from '../harness/analyses/ranking-criteria.ts';
+import type { Advice } from '../harness/analyses/recommendation.ts';
+import { adviceOf } from './advice.ts';
+import { recommended, showValue, situation, toldCases, tradeLine } from './ranking-words.ts';
 import type { StoredRun } from './stored-run.ts';
 import {
   answeringCells,
@@ -16,7 +20,13 @@ export { resultDocument, runVerdict } from './result-document.ts';
 /** The table that ends a run on a terminal: one line a cell, then why cells did not pass and what was skipped. */
 export function resultTable(run: StoredRun): string {
   const cells = answeringCells(run);
-  const axes = varyingAxes(cells).filter((name) => name !== 'policy');
+  // Axes in which only the strategies' own defaults differ would make the table too wide to read.
+  const strategies = [...new Set(cells.map(({ header }) => header.strategy))].map((strategy) =>
+    varyingAxes(cells.filter(({ header }) => header.strategy === strategy)),
+  );
+  const axes = varyingAxes(cells).filter(
+    (name) => name !== 'policy' && strategies.some((own) => own.includes(name)),
+  );
   const predicted = cells.some(({ result }) => result.document.predicted !== undefined);
   const several = new Set(cells.map(({ header }) => header.cluster)).size > 1;
   const seeds = new Set(cells.map(({ header }) => header.seed)).size > 1;
@@ -67,7 +77,32 @@ export function resultTable(run: StoredRun): string {
     ...(reasons.length + skipped.length > 0 ? [''] : []),
     ...reasons,
     ...skipped,
+    ...adviceOf(run).flatMap(rankingText),
   ].join('\n');
+}
+
+/** A ranking as a table, then the trade-offs, what it recommends, and who could not be ranked. */
+function rankingText(advice: Advice): string[] {
+  const { cluster, candidates, recommendation, unknown } = advice;
+  const head = ['', 'release', ...RANKING_CRITERIA.map(({ short }) => short)];
+  const lines = candidates.map(({ name, values, dominatedBy }) => [
+    dominatedBy.length === 0 ? '*' : '',
+    name,
+    ...RANKING_CRITERIA.map((one) => showValue(one, values[one.name].value)),
+  ]);
+  return [
+    '',
+    `Ranking on ${cluster}, the worst of all conditions (* not dominated)`,
+    align([head, ...lines]),
+    '',
+    ...candidates.map((candidate) => `${candidate.name}: ${tradeLine(candidate, candidates)}`),
+    ...unknown.map(({ name, why }) => `${name}: unknown: ${why}`),
+    '',
+    situation(advice),
+    ...toldCases(recommendation).flatMap((each) =>
+      recommended(each).map((sentence, index) => `${index === 0 ? '' : '  '}${sentence}.`),
+    ),
+  ];
 }
 
 /** Columns of equal width; those that hold numbers stand to the right. */
@@ -76,7 +111,7 @@ function align(rows: readonly (readonly string[])[]): string {
     Math.max(...rows.map((row) => (row[column] as string).length)),
   );
   const numeric = widths.map((_, column) =>
-    rows.slice(1).every((row) => /^[–<>\d]/.test(row[column] as string)),
+    rows.slice(1).every((row) => /^[–<>+\d]|^never$/.test(row[column] as string)),
   );
   return rows
     .map((row) =>

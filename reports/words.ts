@@ -37,9 +37,17 @@ export const time = (length: Millis | null | undefined): string =>
 export const listed = (items: readonly string[]): string =>
   items.length < 2 ? (items[0] ?? '') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 
-/** Cells that answer the question: analysed, and not there to predict another. */
+/** Cells that answer the question: analysed, and not there to predict another or to roll it back. */
 export const answeringCells = ({ cells }: StoredRun): AnalysedCell[] =>
-  cells.filter(isAnalysed).filter(({ header }) => header.predicts === undefined);
+  cells
+    .filter(isAnalysed)
+    .filter(({ header }) => header.predicts === undefined && header.rollsBack === undefined);
+
+/** Cells that play another one half-way and roll it back; only the ranking shows them. */
+export const rolledBackCells = ({ cells }: StoredRun): AnalysedCell[] =>
+  cells
+    .filter(isAnalysed)
+    .filter(({ header }) => header.predicts === undefined && header.rollsBack !== undefined);
 
 export const skippedCells = ({ cells }: StoredRun): Extract<StoredCell, { skipped: string }>[] =>
   cells.filter((cell) => !isAnalysed(cell)) as Extract<StoredCell, { skipped: string }>[];

@@ -1,0 +1,40 @@
+import type { Random } from './random.ts';
+import type { Interval } from './statistics.ts';
+
+const RESAMPLES = 2000;
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The mean of `values` drawn with replacement. */
+function resampledMean(values: readonly number[], random: Random): number {
+  let sum = 0;
+  for (let draw = 0; draw < values.length; draw++) sum += values[random.integer(0, values.length)] as number;
+  return sum / values.length;
+}
+
+/** How far the means of two samples lie apart, second minus first. */
+export interface Difference {
+  readonly difference: number;
+  /** 95 %, by the percentile bootstrap over 2,000 resamples of each sample. */
+  readonly interval: Interval;
+}
+
+/**
+ * The difference of two means with its bootstrap interval (B. Efron, Annals of Statistics 7 (1979)), for values of
+ * any distribution. With few values the interval is somewhat narrow, so it shows how large a difference is and
+ * never decides alone. Seeded: the same samples and seed give the same interval. (simple-statistics has a
+ * bootstrap of nothing; its `sampleWithReplacement` draws from Math.random unless told otherwise.)
+ */
+export function bootstrapDifference(
+  first: readonly number[],
+  second: readonly number[],
+  random: Random,
+): Difference {
+  const difference = mean(second) - mean(first);
+  const draws = new Float64Array(RESAMPLES);
+  for (let draw = 0; draw < RESAMPLES; draw++)
+    draws[draw] = resampledMean(second, random) - resampledMean(first, random);
+  draws.sort();
+  const at = (share: number) => draws[Math.round(share * (RESAMPLES - 1))] as number;
+  return { difference, interval: [at(0.025), at(0.975)] };
+}
