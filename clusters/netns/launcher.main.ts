@@ -1,10 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { type CommandError, command, start } from '../command.ts';
+import { httpStatus } from './http.ts';
 
 /**
  * Starts processes for the harness. To start one, a process is copied first, which takes the longer the more memory
- * it has (10 ms at 200 MB); thousands of clients would wait for that. This one stays small.
+ * it has (10 ms at 200 MB); thousands of clients would wait for that. This one stays small. It also asks what kubelets
+ * and health checks ask, so that a harness that is busy with its clients never takes an answer for late.
  * Speaks over Node's own channel: in `Request`s, out `Answer`s.
  */
 export type Request =
@@ -22,6 +24,16 @@ export type Request =
       readonly args: readonly string[];
       readonly env: Readonly<Record<string, string | undefined>>;
     }
+  | {
+      readonly id: number;
+      readonly do: 'http';
+      readonly method: 'GET' | 'POST';
+      readonly address: string;
+      readonly port: number;
+      readonly path: string;
+      /** Real milliseconds. */
+      readonly timeout: number;
+    }
   | { readonly id: number; readonly do: 'write'; readonly text: string }
   | { readonly id: number; readonly do: 'signal'; readonly signal: NodeJS.Signals };
 
@@ -31,6 +43,9 @@ export type Answer =
       readonly id: number;
       readonly failed: { command: string; how: string; exitCode?: number; stderr: string };
     }
+  /** The answer's status, or why there was none. */
+  | { readonly id: number; readonly status: number }
+  | { readonly id: number; readonly unanswered: string }
   /** A line that a started process wrote to its standard output. */
   | { readonly id: number; readonly line: string }
   /** It has ended and said all it had to say; `signal` or `code` tells how, `stderr` its last words. */
@@ -51,6 +66,12 @@ process.on('message', (request: Request) => {
       return;
     case 'start':
       begin(request);
+      return;
+    case 'http':
+      httpStatus(request.method, request.address, request.port, request.path, request.timeout).then(
+        (status) => answer({ id: request.id, status }),
+        (error: Error) => answer({ id: request.id, unanswered: error.message }),
+      );
       return;
     case 'write':
       started.get(request.id)?.stdin?.write(request.text);

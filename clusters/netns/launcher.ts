@@ -84,6 +84,29 @@ export class Launcher implements Disposable {
     };
   }
 
+  /**
+   * Sends one HTTP request from the client network and resolves with the answer's status; `timeout` is in real
+   * milliseconds. @throws HarnessError when there is no answer in time.
+   */
+  http(
+    method: 'GET' | 'POST',
+    address: string,
+    port: number,
+    path: string,
+    timeout: number,
+  ): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const id = this.ask({ do: 'http', method, address, port, path, timeout }, (answer) => {
+        this.waiting.delete(id);
+        if ('status' in answer) resolve(answer.status);
+        else {
+          const why = 'unanswered' in answer ? answer.unanswered : 'the launcher ended';
+          reject(new HarnessError(`${method} http://${address}:${port}${path} was not answered: ${why}`));
+        }
+      });
+    });
+  }
+
   /** Runs lines of `ip` in a namespace, all by one process. @throws CommandError at the first line that fails. */
   async ip(namespace: Namespace, lines: readonly string[]): Promise<void> {
     if (lines.length === 0) return;

@@ -11,7 +11,7 @@ import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plan
 import type { NodeRules, ServiceRules } from '../control-plane/rules.ts';
 import { BalancerBox } from './balancer.ts';
 import { BALANCER_NAMESPACE, Fabric } from './fabric.ts';
-import { httpStatus, realTimeout } from './http.ts';
+import { realTimeout } from './http.ts';
 import { iptablesRestore, iptablesSetup } from './iptables.ts';
 import type { Launcher } from './launcher.ts';
 import { nftablesTransaction } from './nftables.ts';
@@ -188,7 +188,8 @@ export class NetnsMachine implements Machine {
       this.clock.after(timeout, () => done(false));
       return;
     }
-    httpStatus('GET', address, port, '/healthz', realTimeout(timeout, this.clock.speed)).then(
+    const limit = realTimeout(timeout, this.clock.speed);
+    this.launcher.http('GET', address, port, '/healthz', limit).then(
       (status) => done(status === 200),
       () => done(false),
     );

@@ -5,7 +5,7 @@ import type { Said } from '../../harness/gateway/said.ts';
 import { HOLDER_IMAGE, SUPERVISOR_IMAGE } from '../../harness/handoff-workload.ts';
 import { GATEWAY_IMAGE } from '../../harness/workload.ts';
 import type { PodProcess } from '../control-plane/machine.ts';
-import { httpStatus, realTimeout } from './http.ts';
+import { realTimeout } from './http.ts';
 import type { LaunchedProcess, Launcher } from './launcher.ts';
 
 const program = (path: string) => fileURLToPath(new URL(`../../harness/gateway/${path}`, import.meta.url));
@@ -39,9 +39,11 @@ export interface GatewayStart {
 /** One real gateway process in its own network namespace. */
 export class GatewayProcess implements PodProcess {
   private readonly options: GatewayStart;
+  private readonly launcher: Launcher;
   private readonly process: LaunchedProcess;
 
   constructor(launcher: Launcher, options: GatewayStart) {
+    this.launcher = launcher;
     this.options = options;
     const { program = GATEWAY, namespace, env, speed } = options;
     const whole = { PATH: process.env.PATH, ...env, TIME_SCALE: String(speed) };
@@ -57,7 +59,7 @@ export class GatewayProcess implements PodProcess {
 
   probe(path: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
     const { address, speed } = this.options;
-    httpStatus('GET', address, port, path, realTimeout(timeout, speed)).then(
+    this.launcher.http('GET', address, port, path, realTimeout(timeout, speed)).then(
       (status) => done(status >= 200 && status < 400),
       () => done(false),
     );
@@ -69,10 +71,8 @@ export class GatewayProcess implements PodProcess {
 
   async post(path: string, port: number): Promise<void> {
     const { address } = this.options;
-    const status = await httpStatus('POST', address, port, path, POST_TIMEOUT).catch(
-      (error: Error) => error.message,
-    );
-    if (typeof status === 'string' || status < 200 || status >= 300)
+    const status = await this.launcher.http('POST', address, port, path, POST_TIMEOUT);
+    if (status < 200 || status >= 300)
       throw new HarnessError(`POST http://${address}:${port}${path} answered ${status}, not 2xx`);
   }
 }
