@@ -44,7 +44,7 @@ export function createKind(options: KindOptions = {}): Provider {
     description:
       "measured on a real Kubernetes in containers (kind): real kubelets and kube-proxies, behind a balancer that behaves like GCP's",
     evidence: 'measured',
-    offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
+    offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer', 'handoff']),
     refuses: (axes) => refusal(axes, image),
     preflight,
     options: {

@@ -2,10 +2,9 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { Clock } from '../../harness/clock.ts';
 import type { Millis } from '../../harness/duration.ts';
 import type { Event } from '../../harness/event.ts';
+import { type Said, saidEvent } from '../../harness/gateway/said.ts';
+import { HOLDER_LABELS } from '../../harness/handoff-workload.ts';
 import type { KubeClient } from './kube-client.ts';
-
-/** What a gateway can say that it did; anything else on its output is not for the log. */
-const DID: ReadonlySet<string> = new Set(['sigterm', 'drain', 'exit', 'killed', 'close']);
 
 /** How soon a log is followed again when the connection to it has ended. */
 const AGAIN_AFTER: Millis = 500;
@@ -13,24 +12,16 @@ const AGAIN_AFTER: Millis = 500;
 /** A line of a pod's output with the kubelet's time for it in front, as the API gives it with `timestamps=true`. */
 const LINE = /^(\S+) (\{.*\})$/;
 
-/** The event that one line of a gateway's output is, if any. */
-export function gatewayEvent(pod: string, line: string, at: number): Event | undefined {
+/** The event that one line of a pod's output is, if any; `hop` for pods that are in front of the gateways. */
+export function logEvent(pod: string, line: string, at: Millis, hop = false): Event | undefined {
   const [, apiTime, json] = LINE.exec(line) ?? [];
   if (apiTime === undefined || json === undefined) return undefined;
   const said = parse(json);
-  if (said === undefined || !DID.has(said.did)) return undefined;
-  return {
-    at,
-    apiTime,
-    type: 'gateway',
-    pod,
-    did: said.did as 'exit',
-    why: said.why ?? '',
-    ...(said.connections === undefined ? {} : { connections: said.connections }),
-  };
+  const event = said && saidEvent(pod, hop ? { ...said, hop } : said);
+  return event && { at, apiTime, ...event };
 }
 
-function parse(json: string): { did: string; why?: string; connections?: number } | undefined {
+function parse(json: string): Said | undefined {
   try {
     return JSON.parse(json);
   } catch {
@@ -63,7 +54,7 @@ export class GatewayLogs implements Disposable {
     const running = pod.status?.containerStatuses?.some(({ state }) => state?.running != null) ?? false;
     if (!running || this.following.has(name)) return;
     this.following.add(name);
-    void this.follow(name);
+    void this.follow(name, pod.metadata?.labels?.app === HOLDER_LABELS.app);
   }
 
   [Symbol.dispose](): void {
@@ -71,7 +62,7 @@ export class GatewayLogs implements Disposable {
   }
 
   /** The connection ends when nothing was said for some minutes, and is taken up where it ended. */
-  private async follow(pod: string): Promise<void> {
+  private async follow(pod: string, hop: boolean): Promise<void> {
     const path = `/api/v1/namespaces/${this.client.namespace}/pods/${pod}/log`;
     let last = '';
     const tell = (line: string) => {
@@ -79,7 +70,7 @@ export class GatewayLogs implements Disposable {
       // `sinceTime` is rounded to seconds, so some lines come again; the kubelet's times order as text.
       if (time <= last) return;
       last = time;
-      const event = gatewayEvent(pod, line, this.clock.now());
+      const event = logEvent(pod, line, this.clock.now(), hop);
       if (event !== undefined) this.record(event);
     };
     while (!this.ended.signal.aborted && this.following.has(pod)) {
