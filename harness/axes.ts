@@ -83,6 +83,18 @@ export const AXES = {
     'TIME',
     'how long a paced drain takes to ask all clients of a pod',
   ),
+  handshakeCpu: axis(
+    duration('0s', '10s'),
+    '0s',
+    'TIME',
+    "processor time that the gateway's application needs for each handshake (TLS, login)",
+  ),
+  messageCpu: axis(
+    duration('0s', '10s'),
+    '0s',
+    'TIME',
+    "processor time that the gateway's application needs for each message",
+  ),
   grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
   preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),
   maxSurge: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxSurge'),
@@ -136,6 +148,16 @@ export const AXES = {
   ),
   meshRouting: choice(['http', 'tcp'], 'http', 'service-mesh: what the mesh takes WebSockets for'),
   exitOnZero: choice(['no', 'yes'], 'no', 'service-mesh: EXIT_ON_ZERO_ACTIVE_CONNECTIONS of the sidecars'),
+  hpaDuring: choice(
+    ['readiness-fail', 'rolling-update', 'selector-flip', 'storm'],
+    'readiness-fail',
+    'hpa: what happens while the autoscaler watches',
+  ),
+  hpaMetric: choice(
+    ['cpu', 'connections-value', 'connections-average'],
+    'cpu',
+    'hpa: use of the CPU requested, or an External metric with target Value or AverageValue',
+  ),
   tcpLoose: choice(['1', '0'], '1', 'nf_conntrack_tcp_loose on the nodes'),
   rollbackAfter: axis(
     z.union([z.literal('never').transform(() => undefined), duration('1s', '2h')]),

@@ -34,6 +34,10 @@ export interface ClientHost {
   changed(client: Client, from: ClientState, to: ClientState): void;
 }
 
+const GOLDEN_SECTION = (Math.sqrt(5) - 1) / 2;
+/** Clients whose pings follow one another. */
+const MOST_NEIGHBOURS = 64;
+
 export type ClientState = 'idle' | 'connecting' | 'open' | 'away' | 'given-up';
 
 /**
@@ -186,14 +190,18 @@ export class Client implements ClientAddress {
 
   /**
    * When the first ping follows: a whole heartbeat after a return, as clients do. The fleet's first pings are spread
-   * evenly over the heartbeat instead, for a fleet that has been there for long is not in step; in the order of
-   * the clients' numbers, which keeps together in memory what is touched together.
+   * evenly over the heartbeat instead, for a fleet that has been there for long is not in step. Neighbours ping one
+   * after the other, which keeps together in memory what is touched together; but only a few, whose turns lie a golden
+   * section apart, so that those who are left while others are asked to go in order still ping evenly.
    */
   private phase(): Millis {
     const { heartbeat } = this.host.settings;
     if (this.returned) return heartbeat;
     this.returned = true;
-    return 1 + Math.floor((this.number * heartbeat) / this.host.size(this.group));
+    const size = this.host.size(this.group);
+    const neighbours = Math.max(1, Math.min(MOST_NEIGHBOURS, Math.floor(size / 512)));
+    const turn = Math.floor(this.number / neighbours) * GOLDEN_SECTION + (this.number % neighbours) / size;
+    return 1 + Math.floor((turn % 1) * heartbeat);
   }
 
   private draw(): Random {

@@ -1,5 +1,6 @@
 import type { V1Deployment, V1Service } from '@kubernetes/client-node';
 import type { Axes } from './axes.ts';
+import { calmUse, gatewayCost } from './gateway/cost.ts';
 import type { Version } from './scenario.ts';
 
 export const SERVICE = 'gateway';
@@ -26,6 +27,13 @@ export interface Workload {
 }
 
 const seconds = (millis: number) => Math.ceil(millis / 1000);
+
+/** A calm pod uses half of what it requests, as teams size them. */
+export const CALM_UTILIZATION = 0.5;
+
+/** What a pod requests of the CPU, in millicores: twice what its share of the clients uses in calm. */
+const cpuRequest = ({ clients, pods, heartbeat, ...application }: Axes): number =>
+  Math.ceil(calmUse(clients / pods, heartbeat, gatewayCost(application)) / CALM_UTILIZATION);
 
 /** The built-in gateway's manifests for one cell. */
 export function workload(axes: Axes): Workload {
@@ -63,6 +71,8 @@ export function workload(axes: Axes): Workload {
                     { name: 'ADMIN_PORT', value: String(ADMIN_PORT) },
                     { name: 'DRAIN', value: axes.drain },
                     { name: 'DRAIN_OVER', value: String(axes.drainOver) },
+                    { name: 'HANDSHAKE_CPU', value: String(axes.handshakeCpu) },
+                    { name: 'MESSAGE_CPU', value: String(axes.messageCpu) },
                     { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
                     { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
                   ],
@@ -70,6 +80,7 @@ export function workload(axes: Axes): Workload {
                     { name: 'ws', containerPort: GATEWAY_PORT },
                     { name: 'admin', containerPort: ADMIN_PORT },
                   ],
+                  resources: { requests: { cpu: `${cpuRequest(axes)}m` } },
                   readinessProbe: { httpGet: { path: '/readyz', port: ADMIN_PORT } },
                   livenessProbe: { httpGet: { path: '/livez', port: ADMIN_PORT } },
                   ...(axes.preStop > 0

@@ -1,6 +1,7 @@
 import type { Strategy } from '../harness/scenario.ts';
 import { blueGreen } from './blue-green.ts';
 import { handoff } from './handoff.ts';
+import { hpa } from './hpa.ts';
 import { ingressCanary } from './ingress-canary.ts';
 import { makeBeforeBreak } from './make-before-break.ts';
 import { nodeChurn } from './node-churn.ts';
@@ -26,4 +27,5 @@ export const STRATEGIES: Readonly<Record<string, Strategy>> = {
   'seventy-thirty': seventyThirty,
   'node-churn': nodeChurn,
   'policy-change': policyChange,
+  hpa,
 };

@@ -32,7 +32,8 @@ export const readinessFail: Strategy = {
   },
 };
 
-async function unready(stage: Stage, version: Version): Promise<void> {
+/** Fails the readinessProbe of a version's pods, and waits until the kubelet has noticed. */
+export async function unready(stage: Stage, version: Version): Promise<void> {
   for (const pod of await stage.pods(version)) await stage.call(pod.metadata?.name ?? '', '/fail-readiness');
   await stage.until(`no ${version} pod is ready`, async () =>
     (await stage.pods(version)).every((pod) =>

@@ -1,4 +1,5 @@
 import type { Axes } from '../harness/axes.ts';
+import type { Millis } from '../harness/duration.ts';
 import type { Requirement } from '../harness/requirements.ts';
 import type { Stage, Version } from '../harness/scenario.ts';
 
@@ -45,13 +46,17 @@ export async function select(stage: Stage, version: Version): Promise<void> {
  */
 export async function retire(stage: Stage, version: Version): Promise<void> {
   if (stage.axes.retire === 'paced') {
-    const { drainOver } = stage.axes;
-    for (const pod of await stage.pods(version))
-      await stage.call(pod.metadata?.name ?? '', `/drain?over=${drainOver}&how=${stage.axes.ask}`);
-    await stage.sleep(drainOver);
+    await drain(stage, version, stage.axes.drainOver);
+    await stage.sleep(stage.axes.drainOver);
   }
   await stage.kube.patch('Deployment', `gateway-${version}`, { spec: { replicas: 0 } });
   await gone(stage, version);
+}
+
+/** Tells a version's pods to ask their clients to go, evenly over this time; they stay, and take new ones. */
+export async function drain(stage: Stage, version: Version, over: Millis): Promise<void> {
+  for (const pod of await stage.pods(version))
+    await stage.call(pod.metadata?.name ?? '', `/drain?over=${over}&how=${stage.axes.ask}`);
 }
 
 /** Waits until no pod of a version is left, not even a terminating one. */

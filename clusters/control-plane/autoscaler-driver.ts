@@ -2,6 +2,7 @@ import type {
   V1Deployment,
   V1Pod,
   V2HorizontalPodAutoscaler,
+  V2MetricIdentifier,
   V2MetricSpec,
   V2MetricTarget,
 } from '@kubernetes/client-node';
@@ -48,7 +49,7 @@ export class AutoscalerDriver implements Disposable {
       if (object.kind !== 'HorizontalPodAutoscaler') return;
       if (type === 'deleted') this.states.delete(nameOf(object));
       if (type !== 'added') return;
-      if (this.scraping === undefined) this.scrape();
+      if (this.scraping === undefined) this.beginScraping();
       this.queue.add(nameOf(object));
     });
   }
@@ -56,6 +57,13 @@ export class AutoscalerDriver implements Disposable {
   [Symbol.dispose](): void {
     this.queue[Symbol.dispose]();
     this.scraping?.[Symbol.dispose]();
+  }
+
+  /** A metrics-server runs before anybody asks it: what was used before its last scrape is no part of a sample. */
+  private beginScraping(): void {
+    const { clock, machine, store } = this.context;
+    for (const pod of store.list('Pod')) machine.usage?.(nameOf(pod));
+    this.scraping = clock.after(SCRAPE, () => this.scrape());
   }
 
   /** metrics-server: the mean use of each running pod since the time before. */
@@ -72,7 +80,8 @@ export class AutoscalerDriver implements Disposable {
       const since = before.get(nameOf(pod))?.at ?? timeOf(started);
       if (value !== undefined && now - timeOf(started) >= YOUNGEST)
         this.samples.set(nameOf(pod), {
-          value: Math.round(value),
+          // Metrics are kept in finer units and rounded up to whole ones where they are compared (Quantity.MilliValue).
+          value: Math.ceil(value),
           at: now,
           window: Math.min(SCRAPE, now - since),
         });
@@ -162,11 +171,11 @@ export class AutoscalerDriver implements Disposable {
 
   /** A metric of the gateways together, with target Value or AverageValue. */
   private whole(
-    { metric, target }: { metric: { name: string }; target: V2MetricTarget },
+    { metric, target }: { metric: V2MetricIdentifier; target: V2MetricTarget },
     input: CalculatorInput,
     deployment: V1Deployment,
   ): Calculation {
-    const measured = this.context.machine.metric?.(metric.name);
+    const measured = this.sum(metric);
     if (measured === undefined) return { failure: `no metric ${metric.name}` };
     const milli = Math.round(measured * 1000);
     return target.value !== undefined
@@ -174,6 +183,17 @@ export class AutoscalerDriver implements Disposable {
       : withTarget(target, 'averageValue', (value) =>
           perPodReplicas(deployment.status?.replicas ?? 0, milli, value),
         );
+  }
+
+  /** Of all gateways, or of those pods whose labels the metric's selector finds. */
+  private sum({ name, selector }: V2MetricIdentifier): number | undefined {
+    const { machine, store } = this.context;
+    if (selector === undefined) return machine.metric?.(name);
+    const values = store
+      .list('Pod')
+      .filter((pod) => selects(selector, labelsOf(pod)))
+      .flatMap((pod) => machine.metric?.(name, nameOf(pod)) ?? []);
+    return values.length > 0 ? values.reduce((sum, value) => sum + value) : undefined;
   }
 
   private podMetric(name: string, pods: readonly V1Pod[]): ReadonlyMap<string, Sample> {

@@ -225,6 +225,7 @@ export class SimConnection implements Socket, GatewayConnection {
   }
 
   private answered(): void {
+    this.pod?.process.heard?.();
     if (this.relay === undefined || this.relay.passes()) this.handlers?.answered();
   }
 

@@ -2,8 +2,10 @@ import type { Clock } from '../../harness/clock.ts';
 import type { Greeting } from '../../harness/cluster.ts';
 import type { Millis } from '../../harness/duration.ts';
 import type { TimedEvent } from '../../harness/event.ts';
+import { type Application, gatewayCost } from '../../harness/gateway/cost.ts';
 import { type DrainHow, drainPlan } from '../../harness/gateway/drain.ts';
 import type { SimProcess, Welcome } from './process.ts';
+import { ProcessorTime } from './processor-time.ts';
 
 /** One client's connection as the gateway holds it. */
 export interface GatewayConnection {
@@ -24,7 +26,7 @@ export interface GatewayConnection {
 }
 
 /** What a gateway is, as its environment says (harness/gateway/main.ts). */
-export interface GatewaySettings {
+export interface GatewaySettings extends Application {
   readonly version: string;
   readonly pod: string;
   readonly node: string | undefined;
@@ -44,6 +46,8 @@ export function gatewaySettings(env: Readonly<Record<string, string>>): GatewayS
     adminPort: Number(env.ADMIN_PORT ?? 8081),
     drain: (env.DRAIN ?? 'close-all') as GatewaySettings['drain'],
     drainOver: Number(env.DRAIN_OVER ?? 300_000),
+    handshakeCpu: Number(env.HANDSHAKE_CPU ?? 0),
+    messageCpu: Number(env.MESSAGE_CPU ?? 0),
   };
 }
 
@@ -53,6 +57,7 @@ export class SimGateway implements SimProcess {
   private greeting: Greeting;
   readonly connections = new Set<GatewayConnection>();
   private readonly clock: Clock;
+  private readonly time: ProcessorTime;
   private readonly record: (event: TimedEvent) => void;
   private readonly exit: (why: string) => void;
   private ready = true;
@@ -71,6 +76,7 @@ export class SimGateway implements SimProcess {
     const { pod, version, node } = settings;
     this.greeting = { pod, version, ...(node === undefined ? {} : { node }) };
     this.clock = host.clock;
+    this.time = new ProcessorTime(gatewayCost(settings), host.clock.now());
     this.record = host.record;
     this.exit = host.exit;
   }
@@ -92,12 +98,23 @@ export class SimGateway implements SimProcess {
   /** A client has connected and been greeted. */
   accept(connection: GatewayConnection): void {
     this.connections.add(connection);
+    this.time.opened(this.clock.now());
     if (this.refusing) connection.ask('close');
   }
 
   /** A connection is closed, in whatever way. */
   left(connection: GatewayConnection): void {
-    if (this.connections.delete(connection)) this.endIfEmpty();
+    if (!this.connections.delete(connection)) return;
+    this.time.ended(this.clock.now());
+    this.endIfEmpty();
+  }
+
+  heard(): void {
+    this.time.heard();
+  }
+
+  processorTime(): Millis {
+    return this.time.until(this.clock.now());
   }
 
   /** SIGTERM. */

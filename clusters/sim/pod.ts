@@ -62,6 +62,8 @@ export class SimPod implements PodEnd, PodProcess {
   private readonly clock: Clock;
   private readonly fabric: Fabric;
   private readonly timer: Disposable;
+  /** When its use was last asked for, and its processor time then. */
+  private asked: { readonly at: Millis; readonly used: Millis };
 
   constructor(start: PodStart, host: Host) {
     this.start = start;
@@ -79,6 +81,7 @@ export class SimPod implements PodEnd, PodProcess {
           run(env, { ...inside, exit: exited }),
         )
       : run(env, inside);
+    this.asked = { at: host.clock.now(), used: 0 };
     this.timer = host.clock.after(host.bootTime, () => {
       this.state = 'running';
       start.started();
@@ -131,6 +134,22 @@ export class SimPod implements PodEnd, PodProcess {
 
   terminateSidecars(): void {
     if (this.state === 'running') this.process.terminateSidecars?.();
+  }
+
+  /** Of a gateway: what it has used since this was last asked, in millicores. */
+  usage(): number | undefined {
+    const used = this.state === 'running' ? this.process.processorTime?.() : undefined;
+    if (used === undefined) return undefined;
+    const { asked } = this;
+    this.asked = { at: this.clock.now(), used };
+    const elapsed = this.asked.at - asked.at;
+    return elapsed > 0 ? ((used - asked.used) / elapsed) * 1000 : undefined;
+  }
+
+  /** Of a gateway: what it tells of itself, by name. */
+  metric(name: string): number | undefined {
+    if (this.state !== 'running' || this.process.processorTime === undefined) return undefined;
+    return name === 'connections' ? [...this.process.connections].length : undefined;
   }
 
   /** The node is gone, and with it everything on it: nobody is told anything. */

@@ -1,4 +1,5 @@
 import type { Greeting } from '../../harness/cluster.ts';
+import type { Millis } from '../../harness/duration.ts';
 import type { IngressConfig } from '../control-plane/ingress.ts';
 import type { MeshConfig } from '../control-plane/mesh.ts';
 import type { GatewayConnection } from './gateway.ts';
@@ -14,6 +15,10 @@ export interface SimProcess {
   accept(connection: GatewayConnection): void;
   /** A connection is closed, in whatever way. */
   left(connection: GatewayConnection): void;
+  /** Gateways only: a ping has come in, and is answered. */
+  heard?(): void;
+  /** Gateways only: what the process has used since its start. */
+  processorTime?(): Millis;
   /** SIGTERM. */
   terminate(): void;
   /** The process ends without a chance to do anything. */

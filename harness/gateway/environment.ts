@@ -35,7 +35,8 @@ export class EnvironmentReader {
 
 /**
  * Reads the gateway's environment: VERSION, PORT (8080), ADMIN_PORT (8081), DRAIN (abrupt, close-all or paced),
- * DRAIN_OVER (model milliseconds), POD_NAME, NODE_NAME, TIME_SCALE (model milliseconds a real one, 1).
+ * DRAIN_OVER (model milliseconds), HANDSHAKE_CPU and MESSAGE_CPU (0; processor milliseconds, which no TIME_SCALE
+ * changes), POD_NAME, NODE_NAME, TIME_SCALE (model milliseconds a real one, 1).
  */
 export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<GatewaySettings> {
   const read = new EnvironmentReader(env);
@@ -50,6 +51,8 @@ export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<Gate
       adminPort: read.number('ADMIN_PORT', 8081, 0),
       drain: read.choice<Drain>('DRAIN', 'close-all', ['abrupt', 'close-all', 'paced']),
       drainOver: read.number('DRAIN_OVER', 300_000, 0),
+      handshakeCpu: read.number('HANDSHAKE_CPU', 0, 0),
+      messageCpu: read.number('MESSAGE_CPU', 0, 0),
       // 30 s of model time as `ws` has it, but never less than a busy machine may need.
       closeTimeout: Math.max(1000, 30_000 / speed),
       ...processTime(speed),

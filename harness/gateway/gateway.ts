@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Application } from './cost.ts';
 import { type DrainHow, drainPlan, SERVICE_RESTART } from './drain.ts';
 import { performPlan } from './perform-plan.ts';
 
@@ -8,7 +9,7 @@ import { performPlan } from './perform-plan.ts';
 export type Drain = 'abrupt' | 'close-all' | 'paced';
 
 /** What a gateway is and what it needs from its process; time is the model's. */
-export interface GatewayOptions {
+export interface GatewayOptions extends Partial<Application> {
   readonly version: string;
   readonly pod: string;
   readonly node: string | undefined;
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   /** Model milliseconds since any origin. */
   now(): number;
   after(delay: number, fire: () => void): void;
+  /** Keeps the processor busy for so many milliseconds, as the application's own work would. */
+  work?(processorTime: number): void;
   /** Serves a connection instead of greeting it and answering its pings. */
   serve?(socket: WebSocket, request: IncomingMessage): void;
   /** Answers a request to the admin port that a gateway knows nothing of; undefined where it is not known either. */
@@ -121,6 +124,9 @@ export class Gateway {
       this.connections.delete(socket);
       this.endIfEmpty();
     });
+    const { handshakeCpu = 0, messageCpu = 0 } = this.options;
+    if (handshakeCpu > 0) this.options.work?.(handshakeCpu);
+    if (messageCpu > 0) socket.on('ping', () => this.options.work?.(messageCpu));
     if (this.options.serve === undefined) socket.send(this.greeting);
     else this.options.serve(socket, request);
     if (this.refusing) ask(socket, 'close');
