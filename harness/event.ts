@@ -20,6 +20,14 @@ export interface CellHeader {
   readonly evidence: 'modelled' | 'measured';
   readonly axes: Axes;
   readonly seed: number;
+  /** Absent in logs older than the ranking, where it means a release. */
+  readonly kind?: 'release' | 'experiment';
+  /** What the strategy requires on these axes (harness/requirements.ts). */
+  readonly requires?: readonly string[];
+  /** Axes that a comparison sets for this strategy (its `variants`): its name there says them. */
+  readonly variant?: readonly string[];
+  /** The uninterrupted cell that this cell plays again, half-way only, and then rolls back. */
+  readonly rollsBack?: string;
   /** The measured cell that this cell predicts. */
   readonly predicts?: string;
   /** Model milliseconds a real one; null on a virtual clock. */

@@ -36,6 +36,26 @@ test('several values of several axes make a cell for each combination, named by 
   expect(cells[0]?.axes).toMatchObject({ policy: 'Cluster', nodes: 2, heartbeat: 30_000, backoff: 300_000 });
 });
 
+test('a comparison plays variants, and each release once more to be rolled back half-way', () => {
+  const compared = (texts: Parameters<typeof plan>[0], over: Partial<Strategy> = {}) =>
+    planCells({
+      strategies: [{ ...strategy, defaults: { drain: 'abrupt' }, variants: { drain: 'paced' }, ...over }],
+      providers: [provider],
+      texts,
+      seed: 5,
+      repeat: 1,
+      compare: true,
+    }).map(({ id, axes, variant, rollsBack }) => [id, axes.drain, variant, rollsBack]);
+  expect(compared({})).toEqual([
+    ['some-strategy', 'paced', ['drain'], undefined],
+    ['some-strategy/rolled-back', 'paced', ['drain'], { id: 'some-strategy', share: 0.5 }],
+  ]);
+  expect(compared({ drain: 'close-all', rollbackAfter: '2m' })).toEqual([
+    ['some-strategy', 'close-all', undefined, undefined],
+  ]);
+  expect(compared({}, { kind: 'experiment' })).toHaveLength(1);
+});
+
 test('repeats get seeds of their own', () => {
   expect(plan({}, {}, 3).map(({ id, seed }) => [id, seed])).toEqual([
     ['some-strategy/seed=5', 5],

@@ -4,6 +4,7 @@ import type { Capability, Provider } from './cluster.ts';
 import { UsageError } from './errors.ts';
 import type { AxisTexts } from './options.ts';
 import { optionName } from './options.ts';
+import { HALF_WAY } from './release-length.ts';
 import type { Strategy } from './scenario.ts';
 
 /** One cell to play, before any cluster is opened. */
@@ -13,10 +14,15 @@ export interface PlannedCell {
   readonly provider: Provider;
   readonly axes: Axes;
   readonly seed: number;
+  /** Axes that a comparison sets for this strategy and the user did not. */
+  readonly variant?: readonly string[];
+  /** This cell plays another one again up to a share of that one's release, and rolls back from there. */
+  readonly rollsBack?: { readonly id: string; readonly share: number };
   /** Why it will be skipped, known before anything is paid for. */
   readonly skip?: string;
 }
 
+const isRelease = ({ kind = 'release' }: Strategy) => kind === 'release';
 const isAxis = (name: string): name is AxisName => name in AXES;
 const optionOf = (axis: string) => `--${optionName(axis)}`;
 
@@ -50,6 +56,11 @@ export function planCells(options: {
   texts: AxisTexts;
   seed: number;
   repeat: number;
+  /**
+   * Plays strategies to be compared: with their variants, and each release once more, interrupted half-way and rolled
+   * back, unless the user chose `--rollback-after`.
+   */
+  compare?: boolean;
 }): PlannedCell[] {
   const mistakes: string[] = [];
   readAxes(options.texts, mistakes);
@@ -57,7 +68,9 @@ export function planCells(options: {
   const cells: PlannedCell[] = [];
   for (const strategy of options.strategies)
     for (const provider of options.providers) {
-      const values = readAxes({ ...strategy.defaults, ...options.texts }, mistakes);
+      const variants = options.compare ? strategy.variants : {};
+      const variant = Object.keys(variants ?? {}).filter((name) => !(name in options.texts));
+      const values = readAxes({ ...strategy.defaults, ...variants, ...options.texts }, mistakes);
       const varying = [...values].filter(([, list]) => list.length > 1).map(([name]) => name);
       for (const axes of combinations(values))
         for (let repeat = 0; repeat < options.repeat; repeat++) {
@@ -72,14 +85,22 @@ export function planCells(options: {
             missing.length > 0
               ? `${provider.name} does not offer ${missing.map((need) => reasoned(need, provider)).join(', ')}`
               : provider.refuses(axes);
-          cells.push({
+          const cell: PlannedCell = {
             id: parts.join('/'),
             strategy,
             provider,
             axes,
             seed: options.seed + repeat,
+            ...(variant.length === 0 ? {} : { variant }),
             ...(skip === undefined ? {} : { skip }),
-          });
+          };
+          cells.push(cell);
+          if (options.compare && skip === undefined && isRelease(strategy) && !values.has('rollbackAfter'))
+            cells.push({
+              ...cell,
+              id: `${cell.id}/rolled-back`,
+              rollsBack: { id: cell.id, share: HALF_WAY },
+            });
         }
     }
   return cells;

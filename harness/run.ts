@@ -2,13 +2,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunInfo } from './analyses/run-info.ts';
 import type { Provider } from './cluster.ts';
-import type { Event, RunHeader } from './event.ts';
+import type { CellHeader, Event, RunHeader } from './event.ts';
 import { EVENT_SCHEMA } from './event.ts';
 import { EventLog } from './event-log.ts';
 import type { Fleet } from './fleet.ts';
 import type { PlannedCell } from './plan.ts';
 import type { Played } from './play.ts';
 import { play } from './play.ts';
+import { ReleaseLength } from './release-length.ts';
 
 /** Told what happens while it happens; the CLI prints it. */
 export interface RunAudience {
@@ -53,21 +54,28 @@ export async function run(options: RunOptions): Promise<Played['outcome']> {
   const { seed, commit } = info;
   record({ type: 'run', schema: EVENT_SCHEMA, seed, commit, versions } satisfies RunHeader);
   let outcome: Played['outcome'] = 'finished';
+  const lengths = new Map<string, ReleaseLength>();
   const perform = async (cell: PlannedCell, index: number, predicts?: string) => {
+    const length = new ReleaseLength();
+    if (predicts === undefined) lengths.set(cell.id, length);
     audience.begin(cell, { index, of: cells.length, predicting: predicts !== undefined });
     const played = await play(cell, {
       name: `${info.id}-${index}`,
       directory,
       signal,
       audience,
-      record,
+      record: (event) => {
+        length.observe(event);
+        record(event);
+      },
       ...(options.speed === undefined ? {} : { speed: options.speed }),
       ...(predicts === undefined ? {} : { predicts }),
     });
     if (played.outcome !== 'finished') outcome = played.outcome;
     audience.end(cell, played);
   };
-  for (const [index, cell] of cells.entries()) {
+  for (const [index, planned] of cells.entries()) {
+    const cell = interrupted(planned, lengths);
     if (cell.skip !== undefined) {
       record({ type: 'skipped', cell: skippedHeader(cell), why: cell.skip });
       audience.skipped(cell);
@@ -81,7 +89,24 @@ export async function run(options: RunOptions): Promise<Played['outcome']> {
   return outcome;
 }
 
-const skippedHeader = ({ id, strategy, provider, axes, seed }: PlannedCell) => ({
+/** A cell that rolls another one back is interrupted when a share of that one's release, as just played, is over. */
+function interrupted(cell: PlannedCell, lengths: ReadonlyMap<string, ReleaseLength>): PlannedCell {
+  if (cell.rollsBack === undefined) return cell;
+  const { id, share } = cell.rollsBack;
+  const length = lengths.get(id)?.length;
+  if (length === undefined) return { ...cell, skip: `${id} did not finish, so that nobody knows its half` };
+  return { ...cell, axes: { ...cell.axes, rollbackAfter: Math.round(share * length) } };
+}
+
+const skippedHeader = ({
+  id,
+  strategy,
+  provider,
+  axes,
+  seed,
+  variant,
+  rollsBack,
+}: PlannedCell): CellHeader => ({
   id,
   strategy: strategy.name,
   question: strategy.question,
@@ -89,6 +114,10 @@ const skippedHeader = ({ id, strategy, provider, axes, seed }: PlannedCell) => (
   evidence: provider.evidence,
   axes,
   seed,
+  kind: strategy.kind ?? 'release',
+  requires: strategy.requires(axes),
+  ...(variant === undefined ? {} : { variant }),
+  ...(rollsBack === undefined ? {} : { rollsBack: rollsBack.id }),
   speed: null,
   facts: {},
 });

@@ -43,6 +43,8 @@ export interface Strategy {
   requires(axes: Axes): readonly Requirement[];
   /** Axis values that this strategy is run with unless the user says otherwise, as typed on the command line; several separated by commas. */
   readonly defaults?: Partial<Record<keyof Axes, string>>;
+  /** Axis values that a comparison of all strategies plays it with, in place of its defaults: what there is to choose in it. */
+  readonly variants?: Partial<Record<keyof Axes, string>>;
   /** Puts v1 in service; the default is one Deployment a version and a Service that selects v1. */
   prepare?(stage: Stage): Promise<void>;
   /** v1 is serving all clients; bring v2 in, retire v1. */

@@ -125,11 +125,11 @@ const SITUATION =
 
 /** What the recommendation takes for granted, what this run did not try of it, and what a 0 in it means. */
 export function situation({ conditions, recommendation, evidence, clients }: Advice): string {
-  const policies = recommendation.cases.filter(({ when }) => when !== '').length;
+  const either = recommendation.cases.some(({ when }) => when === '');
   return [
     `${SITUATION}.`,
     conditions.length === 0 ? '' : `Worst of: ${conditions.join('; ')}.`,
-    policies >= 2
+    either
       ? ''
       : 'Only one policy was played, so this holds for that one (--policy Cluster,Local plays both).',
     clients === 0

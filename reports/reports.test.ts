@@ -15,6 +15,7 @@ import { renderReport } from './report.ts';
 import { reportJson } from './report-json.ts';
 import { resultDocument } from './result-document.ts';
 import { ledgerData, MOST_ROWS, sampleRows } from './sections/ledger-section.ts';
+import { representatives, seedGroups } from './sections/over-seeds.ts';
 import { isAnalysed, readRun } from './stored-run.ts';
 import { summaryMarkdown } from './summary.ts';
 import { resultTable } from './terminal.ts';
@@ -148,7 +149,7 @@ describe('the result', () => {
   test('on a terminal is a table, then the reasons', () => {
     const table = resultTable(comparisonRun());
     expect(table).toMatch(/^strategy +cluster +policy +.*verdict\n/);
-    expect(table).toMatch(/\nservice-mesh: skipped: the cluster does not offer it$/);
+    expect(table).toMatch(/\nservice-mesh: skipped: the cluster does not offer it$/m);
   });
 });
 
@@ -222,6 +223,52 @@ describe('report.html', () => {
       expect(all.reduce((sum, value) => sum + value)).toBe(60);
     }
     expect(Math.max(...(perSecond.reconnects ?? []))).toBe(cell.result.document.peakReconnectsPerSecond);
+  });
+});
+
+describe('cells that differ in nothing but their seed', () => {
+  const seeded = (count: number) =>
+    testRun(
+      Array.from({ length: count }, (_, seed) => [
+        [
+          { id: `m${seed}@sim`, predicts: `m${seed}`, seed: seed + 1, axes: { clients: 300, nodes: 3 } },
+          'fail-open',
+        ],
+        [
+          {
+            id: `m${seed}`,
+            seed: seed + 50,
+            cluster: 'netns',
+            evidence: 'measured',
+            speed: 1,
+            axes: { clients: 300, nodes: 3 },
+          },
+          'fail-open',
+        ],
+      ]).flat() as never,
+    );
+
+  test('are told together, with one card and one picture', () => {
+    const cells = answeringCells(seeded(4));
+    expect(seedGroups(cells)).toMatchObject([{ name: 'seventy-thirty' }]);
+    expect(representatives(cells)).toEqual([cells[0]]);
+    const page = renderReport(seeded(4));
+    expect(page).toContain('Over all seeds');
+    expect(page.match(/<article class="card">/g)).toHaveLength(1);
+  });
+
+  test('show a deviation from the prediction that no single cell shows', () => {
+    const cells = answeringCells(seeded(6)).map((cell) => {
+      const { document } = cell.result;
+      const predicted = { droppedShare: document.droppedShare - 0.03, agrees: true };
+      return { ...cell, result: { ...cell.result, document: { ...document, predicted } } };
+    });
+    expect(seedGroups(cells)[0]?.deviation).toMatchObject({ agrees: false });
+    expect(seedGroups(cells)[0]?.deviation?.difference).toBeCloseTo(0.03, 9);
+  });
+
+  test('are not gathered where there are fewer than three', () => {
+    expect(seedGroups(answeringCells(seeded(2)))).toEqual([]);
   });
 });
 

@@ -22,6 +22,8 @@ export const blueGreen: Strategy = {
       ? (['a second load balancer and clients that follow its DNS name'] as const)
       : []),
   ],
+  // Switched by its selector it does what a paced drain does, which is compared under that name.
+  variants: { switchBy: 'balancer' },
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     await stage.step('green beside blue', () => bringIn(stage, 'v2'));

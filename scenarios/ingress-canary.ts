@@ -27,6 +27,7 @@ export const ingressCanary: Strategy = {
     'How gradually can an ingress with canary weights move WebSockets, and what does nginx itself drop?',
   needs: ['ingress'],
   requires: (axes) => [ROOM, ...retiring(axes), 'an ingress controller in the path'],
+  variants: { promote: 'ingress,selector' },
   async prepare(stage) {
     const { controller, selector, main, next, service, ingress, route } = ingressWorkload(stage.axes);
     await bringIn(stage, 'v1');

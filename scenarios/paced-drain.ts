@@ -16,6 +16,7 @@ export const pacedDrain: Strategy = {
   needs: [],
   requires: (axes) => (axes.stopNew === 'flip' ? selectorFlip : readinessFail).requires(axes),
   defaults: { retire: 'paced' },
+  variants: { stopNew: 'flip,readiness' },
   prepare: (stage) => stopper(stage).prepare?.(stage) ?? Promise.resolve(),
   release: (stage) => stopper(stage).release(stage),
   rollback: (stage) => stopper(stage).rollback(stage),

@@ -13,7 +13,9 @@ export const rollingUpdate: Strategy = {
   name: 'rolling-update',
   question: 'How many clients does a plain rolling update drop, and how many of them more than once?',
   needs: [],
-  requires: () => [],
+  requires: ({ drain }) => (drain === 'paced' ? ['a gateway that drains slowly on SIGTERM'] : []),
+  // Longer than the drain takes, for both: a gateway that has closed everything ends at once anyway.
+  variants: { drain: 'close-all,paced', grace: '6m' },
   async prepare(stage) {
     await stage.kube.apply(stage.workload.deployment('v1', { name: DEPLOYMENT }));
     await stage.rolledOut(DEPLOYMENT);

@@ -13,6 +13,8 @@ export const selectorFlip: Strategy = {
   question: 'Does flipping the Service selector to v2 keep the connections that v1 still serves?',
   needs: [],
   requires: (axes) => [ROOM, ...retiring(axes)],
+  // Retired at a pace it is a paced drain, which is compared under that name.
+  variants: { retire: 'abrupt' },
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     await stage.step('v2 beside v1', () => bringIn(stage, 'v2'));

@@ -3,11 +3,12 @@ import type { Analysis } from './analysis.ts';
 import { type CellDocument, cellDocument } from './cell-document.ts';
 import { type Connections, connectionsAnalysis } from './connections.ts';
 import { type FleetResult, fleetAnalysis } from './fleet.ts';
-import { type History, historyAnalysis } from './history.ts';
+import { type History, historyAnalysis, type StepSpan } from './history.ts';
 import { type Innocence, innocenceAnalysis } from './innocence.ts';
 import { type Landings, landingsAnalysis } from './landings.ts';
 import { buildLedger, type Ledger } from './ledger.ts';
 import { type Rates, ratesAnalysis } from './rates.ts';
+import { extraPods } from './resources.ts';
 import { type Strips, stripsAnalysis } from './strips.ts';
 import { type Bounds, type CriterionResult, judge } from './verdict.ts';
 
@@ -91,8 +92,16 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         broken.push(`ledger: ${error instanceof Error ? error.message : String(error)}`);
       }
       const judgement = judge({ cell, ...results, rows: ledger.rows, broken }, bounds);
-      const releaseAt = results.history.steps.find(({ phase }) => phase === 'release')?.begin ?? null;
-      const document = cellDocument(cell, { ...results, ledger, releaseAt, judgement });
+      const beginOf = (wanted: StepSpan['phase']) =>
+        results.history.steps.find(({ phase }) => phase === wanted)?.begin ?? null;
+      const document = cellDocument(cell, {
+        ...results,
+        ledger,
+        releaseAt: beginOf('release'),
+        rollbackAt: beginOf('rollback'),
+        extraPods: extraPods(results.history),
+        judgement,
+      });
       return { document, criteria: judgement.criteria, ledger, ...results };
     },
   };

@@ -71,6 +71,10 @@ export interface CellDocument {
   readonly mostAwayShare: number;
   /** From the begin of the release until every client was on v2 for good; null when that never came. */
   readonly allOnV2Millis: Millis | null;
+  /** Most pods at the same time since the release began, over those that were there when it began. */
+  readonly extraPods: number;
+  /** Disconnects, not clients, that were noticed since the rollback began; null where nothing was rolled back. */
+  readonly disconnectsSinceRollback: number | null;
   /** From the last answer to the reopening, over disconnects; a lower bound where `stillAway` is not 0; null without any disconnect. */
   readonly timeAway: Quantiles | null;
   readonly verdict: VerdictName;
@@ -100,10 +104,12 @@ export function cellDocument(
     connections: Connections;
     landings: Landings;
     releaseAt: Millis | null;
+    rollbackAt: Millis | null;
+    extraPods: number;
     judgement: Judgement;
   },
 ): CellDocument {
-  const { fleet, ledger, rates, connections, landings, releaseAt, judgement } = results;
+  const { fleet, ledger, rates, connections, landings, releaseAt, rollbackAt, judgement } = results;
   const { rows, chains } = ledger;
   const share = (count: number) => (fleet.clients === 0 ? 0 : count / fleet.clients);
   const first = rows[0];
@@ -146,6 +152,9 @@ export function cellDocument(
     mostAwayShare: share(connections.mostAway),
     allOnV2Millis:
       connections.allOnV2At === null || releaseAt === null ? null : connections.allOnV2At - releaseAt,
+    extraPods: results.extraPods,
+    disconnectsSinceRollback:
+      rollbackAt === null ? null : rows.filter(({ detected }) => detected >= rollbackAt).length,
     timeAway: quantiles(rows.map(({ away }) => away)),
     verdict: judgement.verdict,
     why: judgement.why,

@@ -40,11 +40,11 @@ ${wins.length + pays.length + dominatedBy.length === 0 && html`<li>neither among
 function one(advice: Advice, several: boolean): Html {
   const { candidates, unknown, recommendation } = advice;
   return html`${several && html`<h3>On ${advice.cluster}</h3>`}
-<div class="scroll" tabindex="0" role="region" aria-label="Ranking of all releases on ${advice.cluster}"><table data-sortable>
+<section class="scroll" tabindex="0" aria-label="Ranking of all releases on ${advice.cluster}"><table data-sortable>
 <thead><tr><th scope="col"><button type="button">release</button></th><th scope="col"><button type="button">Pareto</button></th>${RANKING_CRITERIA.map(
     ({ title }) => html`<th scope="col" class="number"><button type="button">${title}</button></th>`,
   )}<th scope="col"><button type="button">requires</button></th></tr></thead>
-<tbody>${candidates.map(row)}</tbody></table></div>
+<tbody>${candidates.map(row)}</tbody></table></section>
 <p class="note">The worst of all conditions stands in each field${advice.conditions.length > 1 ? ` (${advice.conditions.join('; ')}; point at a field to see which)` : ''}; bold is best. Rollback cost: disconnects a client when the same release is interrupted half-way and rolled back. Dominated: another release is worse in nothing, requires nothing else, and is better in something; values that chance alone could make differ count as equal.</p>
 <h3>What the numbers recommend</h3>
 <p class="note">${situation(advice)}</p>
