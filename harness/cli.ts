@@ -25,6 +25,10 @@ const ROOT = join(import.meta.dirname, '..');
 /** What `npm run scenario` plays when no strategy is named: the three of the question, in both policies. */
 const DEFAULT_STRATEGIES = ['rolling-update', 'selector-flip', 'readiness-fail'];
 const DEFAULT_POLICIES = 'Cluster,Local';
+/** Either word among the strategies plays all of them, with their variants and rollbacks, and ranks them. */
+const ALL = ['all', 'compare'];
+/** On three nodes: with two pods an old one can be alone on its node, with six a client can land on old ones for long. */
+const COMPARED = { policy: DEFAULT_POLICIES, pods: '2,6' };
 
 async function scenario(names: string[], options: ScenarioOptions): Promise<void> {
   if (options.list) return list();
@@ -88,10 +92,12 @@ async function plan(names: readonly string[], options: ScenarioOptions) {
     mistakes.push(`--serve ${options.serve}: must be a port from 1 to 65535, or nothing for any free one`);
   if (!['text', 'json'].includes(options.format))
     mistakes.push(`--format ${options.format}: must be text or json`);
-  const texts = { policy: names.length === 0 ? DEFAULT_POLICIES : undefined, ...axisTexts(options) };
+  const compare = names.some((name) => ALL.includes(name));
+  const defaults = compare ? COMPARED : names.length === 0 ? { policy: DEFAULT_POLICIES } : {};
+  const texts = { ...defaults, ...axisTexts(options) };
   let cells: PlannedCell[] = [];
   try {
-    cells = planCells({ strategies, providers, texts: withoutUndefined(texts), seed, repeat });
+    cells = planCells({ strategies, providers, texts, seed, repeat, compare });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     mistakes.push(...error.mistakes);
@@ -100,19 +106,19 @@ async function plan(names: readonly string[], options: ScenarioOptions) {
   return { cells, notes };
 }
 
-function withoutUndefined<T extends object>(object: T) {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof T]: Exclude<T[Key], undefined>;
-  };
-}
-
 function chooseStrategies(names: readonly string[], mistakes: string[]): Strategy[] {
   const wanted =
-    names.length === 0 ? DEFAULT_STRATEGIES : names.includes('all') ? Object.keys(STRATEGIES) : names;
+    names.length === 0
+      ? DEFAULT_STRATEGIES
+      : names.some((name) => ALL.includes(name))
+        ? Object.keys(STRATEGIES)
+        : names;
   return [...new Set(wanted)].flatMap((name) => {
     const strategy = STRATEGIES[name];
     if (strategy === undefined)
-      mistakes.push(`strategy ${name}: not known; choose from all, ${Object.keys(STRATEGIES).join(', ')}`);
+      mistakes.push(
+        `strategy ${name}: not known; choose from all, compare, ${Object.keys(STRATEGIES).join(', ')}`,
+      );
     return strategy ?? [];
   });
 }

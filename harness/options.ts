@@ -32,6 +32,8 @@ Examples:
   npm run scenario -- seventy-thirty --policy Local --rollback-after 30s
   npm run scenario -- rolling-update --pods 4 --repeat 5 --format json > result.json
 
+  npm run scenario -- all --cluster sim                        every strategy and its rollback, ranked
+
 Exit codes: 0 pass, 1 a cell failed, 2 a cell is unknown, 64 usage, 70 the harness broke.`;
 
 /** The `scenario` command with an option for each axis; `act` gets what was typed. */
@@ -41,7 +43,7 @@ export function scenarioCommand(
 ): Command {
   const command = new Command('scenario')
     .description('Plays release strategies before thousands of WebSocket clients and reports what they lost.')
-    .argument('[strategy...]', 'strategies to play (see --list); `all` for every one')
+    .argument('[strategy...]', 'strategies to play (see --list); `all` or `compare` plays every one and ranks them')
     .option('--cluster <name>', `where to play: auto, ${clusters.join(', ')}`, 'auto');
   for (const [name, { value, help, fallback }] of Object.entries(AXES)) {
     const option = new Option(`--${optionName(name)} <${value}>`, `${help} (default: ${fallback})`);
