@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { CellDocument } from '../harness/analyses/cell-document.ts';
-import type { Capability, Provider } from '../harness/cluster.ts';
+import type { Capability, Preflight, Provider } from '../harness/cluster.ts';
 import { PROVIDERS } from './index.ts';
 
 /**
@@ -226,6 +226,7 @@ async function playOnce(
     '--no-predict',
     '--out',
     out,
+    ...(SETUPS[name]?.words ?? []),
   ];
   const { stdout } = await promisify(execFile)(process.execPath, command, { maxBuffer: 1 << 26 }).catch(
     (failure: { code: number; stdout: string; stderr: string }) => {
@@ -239,18 +240,40 @@ async function playOnce(
   return cell;
 }
 
-/** Embedded clusters only: real ones are too slow for this suite and run the same table in their own. */
-for (const provider of Object.values(PROVIDERS).filter(({ name }) => ['sim', 'netns'].includes(name))) {
-  const preflight = await provider.preflight();
+/** How the suite is run on a cluster that needs more than its name; real time is slow, so the first answers for all. */
+interface Setup {
+  readonly missing?: string;
+  readonly words?: readonly string[];
+  readonly slow?: true;
+}
+
+const NODE_IMAGE = process.env.ONEDROP_KIND_IMAGE;
+const SETUPS: Readonly<Record<string, Setup>> = {
+  sim: {},
+  netns: {},
+  // One kept cluster for all cells; about four minutes each.
+  kind: {
+    ...(NODE_IMAGE === undefined ? { missing: 'ONEDROP_KIND_IMAGE names no node image' } : {}),
+    words: ['--node-image', NODE_IMAGE ?? '', '--keep', '--backoff', '20s'],
+    slow: true,
+  },
+};
+
+for (const [name, { missing, slow }] of Object.entries(SETUPS)) {
+  const provider = PROVIDERS[name] as Provider;
+  const preflight: Preflight =
+    missing === undefined
+      ? await provider.preflight()
+      : { usable: false, missing: [{ what: missing, mend: '' }] };
   if (!preflight.usable)
     process.stdout.write(
       `contract suite: ${provider.name} is skipped: ${preflight.missing.map(({ what }) => what).join('; ')}\n`,
     );
   // Cells wait far more than they compute.
-  describe.skipIf(!preflight.usable)(provider.name, { concurrent: true }, () => {
+  describe.skipIf(!preflight.usable)(provider.name, { concurrent: slow === undefined }, () => {
     test.for(CONTRACTS.map((contract, place) => ({ ...contract, contract, place })))(
       '$promise',
-      { timeout: 120_000 },
+      { timeout: slow ? 900_000 : 120_000 },
       async ({ contract, place }, { skip }) => {
         const { needs } = contract;
         skip(

@@ -1,6 +1,7 @@
 import type { Provider } from '../harness/cluster.ts';
+import { createKind } from './kind/kind.ts';
 import { netns } from './netns/netns.ts';
 import { sim } from './sim/sim.ts';
 
 /** Every cluster by name, in the order in which they are listed. */
-export const PROVIDERS: Readonly<Record<string, Provider>> = { sim, netns };
+export const PROVIDERS: Readonly<Record<string, Provider>> = { sim, netns, kind: createKind() };
