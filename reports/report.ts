@@ -8,6 +8,7 @@ import { cellDetails } from './sections/cell-details.ts';
 import { comparisonTable, smallMultiples } from './sections/comparison.ts';
 import { ledgerSection } from './sections/ledger-section.ts';
 import { howItWasRun, innocence, worth } from './sections/method.ts';
+import { overSeeds, seedGroups } from './sections/over-seeds.ts';
 import { badge, chartShelf } from './sections/parts.ts';
 import { rankingSection } from './sections/ranking-section.ts';
 import { seventyThirtySection } from './sections/seventy-thirty.ts';
@@ -46,6 +47,7 @@ export function renderReport(run: StoredRun): string {
   const shelf = chartShelf();
   const multiples = smallMultiples(cells, shelf);
   const experiment = seventyThirtySection(cells);
+  const seeds = overSeeds(cells);
   const ranking = rankingSection(adviceOf(run));
   const body = html`<header class="top"><div class="wide">
 <div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
@@ -54,12 +56,18 @@ export function renderReport(run: StoredRun): string {
 ${different.map(
   (cell) =>
     html`<p class="finding">Measurement and prediction disagree for ${cellName(cell, cells)}: ${percent(cell.result.document.droppedShare)} measured, ${percent(cell.result.document.predicted?.droppedShare ?? 0)} predicted. That is a finding of its own: either the model or the measurement misses something.</p>`,
-)}${different.length > 0 && html`<p class="note">At 95 %, one comparison in twenty disagrees by chance; ${compared} ${compared === 1 ? 'was' : 'were'} made here.</p>`}
+)}${seedGroups(cells)
+  .filter(({ deviation }) => deviation?.agrees === false)
+  .map(
+    ({ name, deviation }) =>
+      html`<p class="finding">Over its seeds, ${name} loses ${percent(Math.abs(deviation?.difference ?? 0))} of its clients ${(deviation?.difference ?? 0) > 0 ? 'more' : 'less'} than predicted: no one cell shows it, all of them together do.</p>`,
+  )}${different.length > 0 && html`<p class="note">At 95 %, one comparison in twenty disagrees by chance; ${compared} ${compared === 1 ? 'was' : 'were'} made here.</p>`}
 </div></header>
 ${navigation([
   ['verdicts', 'Verdicts'],
   ranking && ['ranking', 'Ranking'],
   ['comparison', 'Comparison'],
+  seeds && ['seeds', 'Over seeds'],
   multiples && ['overview', 'Over time'],
   experiment && ['seventy-thirty', '70/30'],
   ['cells', 'Cell by cell'],
@@ -72,6 +80,7 @@ ${navigation([
 ${verdictCards(cells)}
 ${ranking}
 ${comparisonTable(cells)}
+${seeds}
 ${multiples}
 ${experiment}
 ${cellDetails(cells, shelf)}

@@ -3,6 +3,7 @@ import { connectionsChart } from '../charts/cell-charts.ts';
 import { type Html, html } from '../html.ts';
 import type { AnalysedCell } from '../stored-run.ts';
 import { cellName, count, interval, percent, rate, showAxis, time, varyingAxes } from '../words.ts';
+import { representatives } from './over-seeds.ts';
 import { badge, type ChartShelf } from './parts.ts';
 
 interface Column {
@@ -100,13 +101,15 @@ export function comparisonTable(cells: readonly AnalysedCell[]): Html {
 /** Connections over time of every cell, side by side on their own scales. */
 export function smallMultiples(cells: readonly AnalysedCell[], shelf: ChartShelf): Html | undefined {
   if (cells.length < 2) return undefined;
+  const shown = representatives(cells);
   return html`<section id="overview">
 <h2>Connections over time, cell by cell</h2>
 <div class="legend"><span><i class="c-v1"></i>on v1</span><span><i class="c-v2"></i>on v2</span><span><i class="c-away"></i>away</span><span>shaded: steps of the release</span></div>
-<div class="grid3">${cells.map((cell) => {
+<div class="grid3">${shown.map((cell) => {
     const spec = connectionsChart(cell, 120);
     const id = shelf.add(spec, true);
     return html`<figure class="small"><h4><span>${cellName(cell, cells)}</span>${badge(cell.result.document.verdict)}</h4><div class="canvas"><canvas data-chart="${id}" role="img" aria-label="${cellName(cell, cells)}: ${spec.summary}"></canvas></div></figure>`;
   })}</div>
+${shown.length < cells.length && html`<p class="note">Of cells that differ in nothing but the seed, the first.</p>`}
 </section>`;
 }

@@ -2,6 +2,7 @@ import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import { type Html, html } from '../html.ts';
 import type { AnalysedCell } from '../stored-run.ts';
 import { cellName, count, interval, percent, rate, time } from '../words.ts';
+import { representatives } from './over-seeds.ts';
 import { badge } from './parts.ts';
 
 /** Where the dropped share and its interval lie between none and all, and where the prediction lay. */
@@ -45,11 +46,15 @@ ${document.verdict !== 'pass' && html`<ul class="why">${document.why.map((reason
 </article>`;
 }
 
+/** More cards than this are a table. */
+const MOST_CARDS = 12;
+
 /** One card a cell; a run of very many cells has its table instead. */
 export function verdictCards(cells: readonly AnalysedCell[]): Html {
-  const shown = cells.slice(0, 12);
+  const chosen = representatives(cells);
+  const shown = chosen.slice(0, MOST_CARDS);
   return html`<section id="verdicts" aria-label="Verdicts">
 <div class="cards">${shown.map((cell) => card(cell, cells))}</div>
-${shown.length < cells.length && html`<p class="note">The first ${shown.length} of ${cells.length} cells; all of them stand in the table below.</p>`}
+${shown.length < cells.length && html`<p class="note">${chosen.length < cells.length && 'Of cells that differ in nothing but the seed, the first. '}${shown.length < chosen.length && `${shown.length} of ${chosen.length} are shown here. `}All ${cells.length} cells stand in the tables below.</p>`}
 </section>`;
 }
