@@ -194,7 +194,7 @@ const CONTRACTS: readonly Contract[] = [
     (by): Contract => ({
       promise: `a hand-over by the ${by} moves every client to v2 and disconnects none`,
       needs: 'handoff',
-      arguments: ['handoff', '--handoff-by', by, '--pods', '2'],
+      arguments: ['handoff', '--handoff-by', by, '--pods', '2', '--drain-over', '2m'],
       keeps(cell) {
         expect(cell).toMatchObject({ dropped: 0, rehomed: cell.clients, landedOnOld: 0 });
         expect(cell.allOnV2Millis).not.toBeNull();

@@ -43,7 +43,7 @@ export const handoff: Strategy = {
           'a gateway that resumes a client on another connection',
         ]
       : ['a process in each pod that owns the sockets and outlives releases'],
-  defaults: { handoffBy: 'holder,worker', drainOver: '1m' },
+  defaults: { handoffBy: 'holder,worker' },
   async prepare(stage) {
     const { axes, kube, workload } = stage;
     if (axes.handoffBy === 'worker') {

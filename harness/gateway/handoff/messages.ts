@@ -9,8 +9,8 @@ export type ToWorker =
   | { readonly kind: 'accept'; readonly id: ConnectionId }
   /** A WebSocket that another worker has released. */
   | { readonly kind: 'adopt'; readonly id: ConnectionId; readonly state: WebSocketState }
-  /** Give back every connection, and those that are still in their handshake as soon as they have ended it. */
-  | { readonly kind: 'release' }
+  /** Give back this many connections more; those that are still in their handshake as soon as they have ended it. */
+  | { readonly kind: 'release'; readonly count: number }
   /** SIGTERM, as a gateway understands it. */
   | { readonly kind: 'terminate' }
   | { readonly kind: 'request'; readonly number: number; readonly method: string; readonly path: string };
@@ -22,6 +22,8 @@ export type ToSupervisor =
   | { readonly kind: 'ended'; readonly id: ConnectionId }
   /** The worker has stopped reading and writing; whoever has the state may go on. */
   | { readonly kind: 'released'; readonly id: ConnectionId; readonly state: WebSocketState }
-  /** Nothing is left of what was to be released. */
+  /** The worker has dealt with a connection that another one had released. */
+  | { readonly kind: 'adopted'; readonly id: ConnectionId }
+  /** The worker that was told to release has no connection left. */
   | { readonly kind: 'empty' }
   | { readonly kind: 'answer'; readonly number: number; readonly status: number; readonly body: unknown };

@@ -19,6 +19,9 @@ export interface SupervisorOptions {
   exit(): void;
 }
 
+/** So many connections are on their way from one worker to the next at once: each is without a worker only for a moment. */
+const ON_THE_WAY = 32;
+
 /** How a hand-over went. */
 export interface HandOver {
   readonly from: string;
@@ -59,6 +62,8 @@ export class Supervisor {
   private readonly answers = new Map<number, (status: number, body: unknown) => void>();
   private readonly workers = new Set<WorkerProcess>();
   private worker: WorkerProcess | undefined;
+  /** The worker whose connections are being handed over. */
+  private leaving: WorkerProcess | undefined;
   private handingOver = false;
   private lastId = 0;
   private lastRequest = 0;
@@ -113,8 +118,9 @@ export class Supervisor {
       const next = await this.start(version);
       const before = this.owned(old);
       this.worker = next;
+      this.leaving = old;
       const given = old.said('empty');
-      old.send({ kind: 'release' });
+      old.send({ kind: 'release', count: ON_THE_WAY });
       // A worker that dies takes only what it had not yet given back with it.
       await given.catch(() => {});
       const handedOver = before.filter((id) => this.connections.get(id)?.owner === next).length;
@@ -124,6 +130,7 @@ export class Supervisor {
       return result;
     } finally {
       this.handingOver = false;
+      this.leaving = undefined;
     }
   }
 
@@ -190,6 +197,9 @@ export class Supervisor {
         connection.owner.send({ kind: 'adopt', id: message.id, state: message.state }, connection.socket);
         return;
       }
+      case 'adopted':
+        this.leaving?.send({ kind: 'release', count: 1 });
+        return;
       case 'answer':
         this.answers.get(message.number)?.(message.status, message.body);
         this.answers.delete(message.number);
@@ -207,6 +217,11 @@ export class Supervisor {
           (result) => answer(200, result),
           (error: Error) => answer(409, { error: error.message }),
         );
+      return;
+    }
+    // Two workers are busy with each other; the pod is neither dead nor any less ready for it.
+    if (this.handingOver && method === 'GET' && (pathname === '/livez' || pathname === '/readyz')) {
+      answer(200, { handingOver: true });
       return;
     }
     const number = ++this.lastRequest;

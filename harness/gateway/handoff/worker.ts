@@ -12,6 +12,8 @@ interface Connection {
   /** Undefined until the opening handshake is done. */
   webSocket?: WebSocket;
   readonly tracker: FrameTracker;
+  /** It was to be released before it had taken what was written to it. */
+  isSlow?: true;
 }
 
 /** What a worker needs from its process. */
@@ -22,7 +24,7 @@ export interface WorkerHost {
   after(delay: number, fire: () => void): void;
 }
 
-/** Real milliseconds for a client to take what was written to it, or to end its handshake, once asked to release. */
+/** Real milliseconds for a client to take what was written to it, or to end its handshake, once it is to be released. */
 const PATIENCE = 5000;
 
 /**
@@ -38,6 +40,9 @@ export class Worker {
   private readonly host: WorkerHost;
   private readonly connections = new Map<Socket, Connection>();
   private releasing = false;
+  /** What is to be released next, and how much of it the supervisor has room for. */
+  private queue: Connection[] = [];
+  private room = 0;
 
   constructor(host: WorkerHost) {
     this.host = host;
@@ -53,12 +58,12 @@ export class Worker {
         // The client had gone before its socket could be passed on.
         if (socket === undefined) send({ kind: 'ended', id: message.id });
         else this.take(message, socket);
+        if (message.kind === 'adopt') send({ kind: 'adopted', id: message.id });
         return;
       case 'release':
-        this.releasing = true;
-        for (const connection of this.connections.values()) this.release(connection);
-        this.sayWhenEmpty();
-        this.host.after(PATIENCE, () => this.giveUp());
+        this.room += message.count;
+        if (!this.releasing) this.startReleasing();
+        this.releaseNext();
         return;
       case 'terminate':
         gateway.terminate();
@@ -83,8 +88,8 @@ export class Worker {
       }
     });
     const { webSockets, server } = this.host.gateway;
-    if (message.kind === 'adopt') continueWebSocket(webSockets, socket, message.state);
-    else server.emit('connection', socket);
+    if (message.kind === 'accept') server.emit('connection', socket);
+    else continueWebSocket(webSockets, socket, message.state);
   }
 
   private opened(webSocket: WebSocket, socket: Socket): void {
@@ -93,35 +98,66 @@ export class Worker {
     connection.webSocket = webSocket;
     // Sees the same bytes as `ws`, which has asked for them in this very turn.
     socket.on('data', (chunk: Buffer) => connection.tracker.push(chunk));
-    if (this.releasing) this.release(connection);
+    if (this.releasing) this.offer(connection);
   }
 
-  private release(connection: Connection): void {
-    const { id, socket, webSocket, tracker } = connection;
-    // A connection in its opening or closing handshake is left to end it.
-    if (webSocket?.readyState !== webSocket?.OPEN || webSocket === undefined || socket.destroyed) return;
+  private startReleasing(): void {
+    this.releasing = true;
+    for (const connection of this.connections.values())
+      if (connection.webSocket !== undefined) this.queue.push(connection);
+      else
+        this.host.after(PATIENCE, () => {
+          if (connection.webSocket === undefined) connection.socket.destroy();
+        });
+    this.sayWhenEmpty();
+  }
+
+  private offer(connection: Connection): void {
+    this.queue.push(connection);
+    this.releaseNext();
+  }
+
+  private releaseNext(): void {
+    while (this.room > 0) {
+      const connection = this.queue.shift();
+      if (connection === undefined) return;
+      if (this.release(connection)) this.room--;
+    }
+  }
+
+  private release(connection: Connection): boolean {
+    const { id, socket, tracker } = connection;
+    const webSocket = connection.webSocket as WebSocket;
+    const isOver = () => socket.destroyed || webSocket.readyState !== webSocket.OPEN;
+    // One in its closing handshake is left to end it.
+    if (isOver()) return false;
     socket.pause();
     // What the stream has read ahead is still this worker's; its listeners see it here.
     while (socket.read() !== null);
-    if (socket.destroyed || webSocket.readyState !== webSocket.OPEN) return;
+    if (isOver()) return false;
     if (socket.writableLength > 0 || webSocket.bufferedAmount > 0) {
       socket.resume();
-      // Nothing, behind all that waits: called back once the kernel has taken it.
-      socket.write('', () => this.release(connection));
-      return;
+      this.wait(connection);
+      return false;
     }
     this.connections.delete(socket);
     socket.destroy();
     const state = { unfinished: tracker.unfinished().toString('base64'), protocol: webSocket.protocol };
     this.host.send({ kind: 'released', id, state });
     this.sayWhenEmpty();
+    return true;
   }
 
-  /** What could not be released is told to come again, as any gateway does that goes. */
-  private giveUp(): void {
-    for (const { socket, webSocket } of this.connections.values())
-      if (webSocket === undefined) socket.destroy();
-      else webSocket.close(SERVICE_RESTART, 'service restart');
+  /** The client has not taken yet what was written to it; if it never does, it is told to come again. */
+  private wait(connection: Connection): void {
+    const { socket } = connection;
+    // Nothing, behind all that waits: called back once the kernel has taken it.
+    socket.write('', () => this.offer(connection));
+    if (connection.isSlow) return;
+    connection.isSlow = true;
+    this.host.after(PATIENCE, () => {
+      if (this.connections.has(socket)) connection.webSocket?.close(SERVICE_RESTART, 'service restart');
+    });
   }
 
   private sayWhenEmpty(): void {
