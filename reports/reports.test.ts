@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -8,6 +8,7 @@ import { validateXML } from 'xmllint-wasm';
 import { testCell, testLog } from '../harness/analyses/test-log.ts';
 import type { Event } from '../harness/event.ts';
 import { answer, question } from './answer.ts';
+import { compressLog } from './compress-log.ts';
 import { html, jsonScript } from './html.ts';
 import { junitXml } from './junit.ts';
 import { ledgerCsv } from './ledger-csv.ts';
@@ -66,6 +67,16 @@ describe('a stored run', () => {
     const packed = await readRun(store('packed', events, { gzip: true }));
     expect(resultDocument(plain)).toEqual(resultDocument(packed));
     expect(resultDocument(plain).cells[0]?.dropped).toBeGreaterThan(20);
+  });
+
+  test('is compressed when its log is large, and read as before', async () => {
+    const directory = store('large', events);
+    const before = resultDocument(await readRun(directory));
+    expect(await compressLog(directory, 1e9)).toMatch(/events\.jsonl$/);
+    expect(await compressLog(directory, 1000)).toMatch(/events\.jsonl\.gz$/);
+    expect(await compressLog(directory, 1000)).toMatch(/events\.jsonl\.gz$/);
+    expect(readdirSync(directory).sort()).toEqual(['events.jsonl.gz', 'run.json']);
+    expect(resultDocument(await readRun(directory))).toEqual(before);
   });
 
   test('renders to the same bytes again and again', async () => {

@@ -126,7 +126,7 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 export function cellDetails(cells: readonly AnalysedCell[], shelf: ChartShelf): Html {
   return html`<section id="cells">
 <h2>Cell by cell</h2>
-<p class="lead">All times count from the begin of the release. Shaded stretches are its numbered steps.</p>
+<p class="lead">All times count from the begin of the release. Shaded stretches are its numbered steps: blue where new connections should go to v2, red for a fault or change around the release, violet for the rollback.</p>
 ${cells.map((cell, index) => details(cell, cells, shelf, index === 0 || cells.length <= 2))}
 </section>`;
 }

@@ -67,7 +67,9 @@ function columns(cells: readonly AnalysedCell[]): Column[] {
     number('twice or more', ({ result }) => result.document.droppedTwice, count),
     number('landed on old', ({ result }) => result.document.landedOnOld, count),
     number('collateral', ({ result }) => result.document.collateral, count),
-    number('unattributed', ({ result }) => result.document.unattributed, count),
+    ...(cells.some(({ result }) => result.document.unattributed > 0)
+      ? [number('unattributed', ({ result }) => result.document.unattributed, count)]
+      : []),
     number('first drop', ({ result }) => result.document.firstDropMillis, time),
     number('peak/s', ({ result }) => result.document.peakReconnectsPerSecond, rate),
     number('most away', ({ result }) => result.document.mostAwayShare, percent),
@@ -94,7 +96,7 @@ export function comparisonTable(cells: readonly AnalysedCell[]): Html {
         return html`<td${number ? html` class="number"` : ''}${value === undefined ? '' : html` data-value="${value}"`}>${show(cell)}</td>`;
       })}</tr>`,
   )}</tbody></table></section>
-<p class="note">Dropped: clients with at least one disconnect, with the Wilson interval. Collateral: clients that lost a connection although its pod was still serving and had not asked them to go. First drop counts from the step that caused it. Peak: reconnects in the busiest second. Time away counts from the last sign of life to the reopening.</p>
+<p class="note">${cells.every(({ result }) => result.document.unattributed === 0) && 'Every disconnect has a cause: none is unattributed. '}Dropped: clients with at least one disconnect, with the Wilson interval. Collateral: clients that lost a connection although its pod was still serving and had not asked them to go. First drop counts from the step that caused it. Peak: reconnects in the busiest second. Time away counts from the last sign of life to the reopening.</p>
 </section>`;
 }
 
