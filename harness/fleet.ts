@@ -18,8 +18,8 @@ const STALL = { model: 1000, real: 250 } as const;
 const modelTime = (least: { model: Millis; real: number }, { speed }: Clock): Millis =>
   Number.isFinite(speed) ? Math.max(least.model, least.real * speed) : least.model;
 
-/** How many attempts may be under way at once while the fleet opens; more only fills the SYN queue. */
-const OPENING_AT_ONCE = 200;
+/** How many attempts may be under way at once while the fleet opens; more would only wait longer in a queue. */
+export const OPENING_AT_ONCE = 64;
 
 /** The clients that must not lose their connection, whatever the release does: a hundredth of the fleet, 10 to 100. */
 export const controlClients = (clients: number) => Math.min(100, Math.max(10, Math.ceil(clients / 100)));
@@ -45,6 +45,9 @@ export class Fleet implements ClientHost {
   private readonly clients: Client[] = [];
   private readonly states: Record<ClientGroup, Record<ClientState, number>>;
   private readonly versions = new Map<string, number>();
+  /** While the fleet opens: who has not dialled yet. */
+  private unopened: Iterator<Client> | undefined;
+  private openingMore = false;
   private readonly sizes: Readonly<Record<ClientGroup, number>>;
 
   constructor(options: {
@@ -79,15 +82,13 @@ export class Fleet implements ClientHost {
   }
 
   /**
-   * Opens every client, at most 200 attempts at once, so that a ramp never looks like a storm.
+   * Opens every client, at most 64 attempts at once, so that a ramp never looks like a storm.
    * @throws NotReachedError when not all are open within `limit`.
    */
   async connect(limit: Millis, signal: AbortSignal): Promise<void> {
     const deadline = this.clock.now() + limit;
-    for (const client of this.clients) {
-      while (this.connecting() >= OPENING_AT_ONCE) await this.clock.sleep(10, signal);
-      client.connect();
-    }
+    this.unopened = this.clients.values();
+    this.openMore();
     while (!this.allOpen()) {
       if (this.clock.now() > deadline) {
         const { open, clients } = this.counts();
@@ -126,6 +127,7 @@ export class Fleet implements ClientHost {
 
   /** Ends all clients without a trace in the log. */
   stop(): void {
+    this.unopened = undefined;
     for (const client of this.clients) client.stop();
   }
 
@@ -138,6 +140,19 @@ export class Fleet implements ClientHost {
       if (from === 'open') this.count(client, -1);
       if (to === 'open') this.count(client, 1);
     }
+    if (from === 'connecting') this.openMore();
+  }
+
+  /** Each attempt that ends lets the next client dial. */
+  private openMore(): void {
+    if (this.openingMore) return;
+    this.openingMore = true;
+    while (this.unopened !== undefined && this.connecting() < OPENING_AT_ONCE) {
+      const next = this.unopened.next();
+      if (next.done) this.unopened = undefined;
+      else next.value.connect();
+    }
+    this.openingMore = false;
   }
 
   private count(client: Client, change: number): void {

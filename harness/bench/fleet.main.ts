@@ -1,6 +1,6 @@
 /**
  * `npm run bench:fleet`: what one real client of the fleet costs beside a bare `ws` client, in memory and in
- * connects a second. Both open 10,000 connections to the same gateway over loopback, 200 at once, each from a
+ * connects a second. Both open 10,000 connections to the same gateway over loopback, as many at once, each from a
  * process of its own, in turns.
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
@@ -9,13 +9,12 @@ import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { WebSocket } from 'ws';
 import { defaultAxes } from '../axes.ts';
-import { Fleet } from '../fleet.ts';
+import { Fleet, OPENING_AT_ONCE } from '../fleet.ts';
 import { Random } from '../random.ts';
 import { ScaledClock } from '../scaled-clock.ts';
 import { dialWebSocket } from '../websocket.ts';
 
 const CLIENTS = 10_000;
-const AT_ONCE = 200;
 const ROUNDS = 5;
 /** What the fleet may cost: memory at most so much of a bare client's, connects at least so much of a bare loop's. */
 const TARGET = { memory: 1.15, rate: 0.8 } as const;
@@ -51,7 +50,7 @@ async function openBare(url: string, round: number, sockets: WebSocket[]): Promi
       if (++open === CLIENTS) resolve();
     });
   };
-  for (let first = 0; first < AT_ONCE; first++) connect();
+  for (let first = 0; first < OPENING_AT_ONCE; first++) connect();
   await promise;
 }
 
