@@ -1,5 +1,6 @@
 import type { Axes } from './axes.ts';
 import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
 import type { Millis } from './duration.ts';
 import type { Event } from './event.ts';
 import type { Kube } from './kube.ts';
@@ -33,6 +34,8 @@ export interface ClusterSpec {
   readonly axes: Axes;
   /** Names everything the cell creates; unique among runs, a DNS label. */
   readonly name: string;
+  /** The user's own gateway and what its clients speak, on clusters that run it; undefined: the built-in one. */
+  readonly own?: Config;
 }
 
 /** What a cluster is given to work with, for one cell. */
@@ -66,6 +69,8 @@ export interface Provider {
   readonly offers: ReadonlySet<Capability>;
   /** Why a capability that it could have is not offered on this machine, with the command that mends it. */
   lacks?(need: Capability): string | undefined;
+  /** What stands for the user's own gateway here: its command, its image, or (undefined) the modelled gateway. */
+  readonly runs?: 'command' | 'image';
   /** Why this cell cannot run here (say, a proxy mode this kernel lacks), or undefined when it can. */
   refuses(axes: Axes): string | undefined;
   preflight(): Promise<Preflight>;
@@ -77,6 +82,10 @@ export interface Provider {
   readonly options?: Readonly<Record<string, ProviderOption>>;
   /** This provider with what was chosen, by the option's name. @throws UsageError naming every value that is not allowed. */
   configure?(chosen: Readonly<Record<string, string>>): Provider;
+  /** What playing these cells will cost, in words; asked about before anything that costs money is made. */
+  price?(cells: readonly Axes[]): string;
+  /** Every command that these cells would give, in order, for a dry run; a comment begins with `#`. */
+  plan?(cells: readonly Axes[]): string[];
   /** Called once after a run's last cell: removes what was held ready for a next one. */
   close?(): Promise<void>;
 }

@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest';
+import { defaultAxes } from '../../harness/axes.ts';
+import { workload } from '../../harness/workload.ts';
+import { targetPoolOf } from './backend-health.ts';
+import { createGke, withBalancer } from './gke.ts';
+import { gkeOptions, shapeOf } from './gke-options.ts';
+import { planLines, plannedCommands } from './gke-plan.ts';
+import { missingQuota } from './preflight-gke.ts';
+import { priceInWords, pricePerHour } from './price.ts';
+
+const RUN = { owner: 'me@here', expires: new Date('2026-01-01T06:00:00Z') };
+
+test('the set-up of the question: three zones, a node each, Local, a target pool', () => {
+  const cells = [defaultAxes({ policy: 'Local' })];
+  const lines = planLines(plannedCommands(cells, gkeOptions({ project: 'p' }), RUN));
+  const [create, ...more] = lines.filter((line) => line.startsWith('gcloud container clusters create'));
+  expect(more).toEqual([]);
+  expect(create).toBe(
+    'gcloud container clusters create onedrop-gke-run --region europe-west1 ' +
+      '--node-locations europe-west1-b,europe-west1-c,europe-west1-d --num-nodes 1 ' +
+      '--machine-type e2-standard-2 --disk-type pd-standard --disk-size 30GB --release-channel regular ' +
+      '--enable-ip-alias --labels managed-by=onedrop,onedrop-run=onedrop-gke-run,onedrop-owner=me-here,onedrop-expires=1767247200 ' +
+      '--quiet --project p',
+  );
+  expect(lines.some((line) => line.startsWith('gcloud compute target-pools get-health'))).toBe(true);
+  expect(lines.some((line) => line.includes('backend-services get-health'))).toBe(false);
+});
+
+test('every line of a plan is a comment or a command', () => {
+  const lines = createGke().plan?.([defaultAxes()]) ?? [];
+  expect(lines.length).toBeGreaterThan(10);
+  for (const line of lines) expect(line).toMatch(/^(# |gcloud |docker )/);
+});
+
+test('what is created is deleted in the same plan', () => {
+  const words = plannedCommands([defaultAxes()], gkeOptions({}), RUN).map(({ words }) => words.join(' '));
+  for (const [created, removed] of [
+    ['container clusters create', 'container clusters delete onedrop-gke-run'],
+    ['artifacts repositories create', 'artifacts repositories delete onedrop-gke-run'],
+  ] as const)
+    expect(words.findIndex((text) => text.startsWith(created))).toBeLessThan(
+      words.findIndex((text) => text.startsWith(removed)),
+    );
+});
+
+test('as many zones as share the nodes evenly', () => {
+  const options = gkeOptions({ region: 'us-central1' });
+  const of = (nodes: number) => {
+    const { zones, nodesPerZone } = shapeOf(defaultAxes({ nodes }), options);
+    return [zones.length, nodesPerZone];
+  };
+  expect([1, 2, 3, 4, 5, 6].map(of)).toEqual([
+    [1, 1],
+    [2, 1],
+    [3, 1],
+    [2, 2],
+    [1, 5],
+    [3, 2],
+  ]);
+});
+
+test('Cilium is Dataplane V2, iptables is V1, and nothing else exists on GKE', () => {
+  const options = gkeOptions({});
+  expect(shapeOf(defaultAxes({ proxy: 'cilium' }), options).dataplane).toBe('V2');
+  expect(shapeOf(defaultAxes(), options).dataplane).toBe('V1');
+  expect(createGke().refuses(defaultAxes({ proxy: 'ipvs' }))).toContain('ipvs');
+  expect(createGke().refuses(defaultAxes({ policy: 'Local', balancer: 'backend-service' }))).toBeUndefined();
+});
+
+test('a backend service is asked for by annotation, a target pool by none', () => {
+  const axes = defaultAxes({ balancer: 'backend-service' });
+  const service = workload(axes).loadBalancer({ app: 'gateway' });
+  expect(withBalancer(service, axes).metadata?.annotations).toEqual({ 'cloud.google.com/l4-rbs': 'enabled' });
+  expect(withBalancer(service, defaultAxes())).toBe(service);
+});
+
+test('a target pool is named after the UID of its Service', () => {
+  expect(targetPoolOf({ metadata: { uid: '01234567-89ab-cdef-0123-456789abcdef' } })).toBe(
+    'a0123456789abcdef0123456789abcde',
+  );
+});
+
+test('the price grows with the nodes and is told before anything is created', () => {
+  const options = gkeOptions({});
+  const [three, six] = [3, 6].map((nodes) => shapeOf(defaultAxes({ nodes }), options));
+  if (three === undefined || six === undefined) throw new TypeError('two shapes');
+  expect(pricePerHour(three, options)).toBeCloseTo(0.1 + 3 * (0.0737 + 0.0016 + 0.005) + 0.025, 2);
+  expect(pricePerHour(six, options)).toBeGreaterThan(pricePerHour(three, options) ?? 0);
+  expect(priceInWords([three], options)).toContain('3 x e2-standard-2 in europe-west1-b');
+  expect(priceInWords([three], gkeOptions({ 'machine-type': 'c4-standard-2' }))).toContain('not known');
+});
+
+test('a quota that does not suffice is named with what is needed and what is free', () => {
+  const shape = shapeOf(defaultAxes(), gkeOptions({}));
+  const free = new Map([
+    ['CPUS', 4],
+    ['IN_USE_ADDRESSES', 8],
+  ]);
+  expect(missingQuota(free, shape, 'e2-standard-2')).toEqual(['CPUS: 6 needed, 4 free']);
+});
+
+test('all mistakes in the options are told at once', () => {
+  expect(() => gkeOptions({ zones: 'europe', channel: 'weekly', 'time-to-live': 'long' })).toThrow(
+    /--zones europe: .*\n--channel weekly: .*\n--time-to-live long: /,
+  );
+});

@@ -1,0 +1,41 @@
+import type { Removed } from '../../harness/cluster.ts';
+import { command } from '../command.ts';
+import { deadLeases, forgetLease, leaseHolder, owner } from '../kubernetes/lease.ts';
+import { endOrphans } from '../kubernetes/owned-command.ts';
+import { wallTime } from '../kubernetes/wall-time.ts';
+import { GcloudCommands, labelsFor, OWNER_LABEL } from './gcloud-commands.ts';
+import { readClusters, readRepositories } from './gcloud-output.ts';
+import { deleteCluster, deleteLeft, deleteRepository } from './gke-cluster.ts';
+import type { GkeOptions } from './gke-options.ts';
+import { type Asker, isAbandoned, isLeftOver, PREFIX } from './leftovers.ts';
+
+/** Removes clusters, repositories and what their Services left, of dead runs and of those whose time is over. */
+export async function sweepGke(options: GkeOptions): Promise<Removed[]> {
+  const commands = new GcloudCommands(options);
+  const dead = new Set((await deadLeases()).filter((lease) => lease.startsWith(PREFIX)));
+  // Nothing may be made any more while it is being removed.
+  for (const lease of dead) endOrphans(lease);
+  const list = (words: readonly string[]) => command('gcloud', words);
+  const clusters = readClusters(await list(commands.listClusters()));
+  const repositories = readRepositories(await list(commands.listRepositories()));
+  const now = wallTime();
+  const asker: Asker = {
+    owner: labelsFor('', owner(), now)[OWNER_LABEL] ?? '',
+    now,
+    holder: leaseHolder,
+  };
+  const all: Removed[] = [];
+  for (const { name, location, labels } of clusters) {
+    if (!(await isAbandoned(labels, asker))) continue;
+    await deleteCluster(commands, name, location);
+    all.push({ kind: 'GKE cluster', name });
+  }
+  for (const { name, location, labels } of repositories) {
+    if (!(await isAbandoned(labels, asker))) continue;
+    await deleteRepository(commands, name, location);
+    all.push({ kind: 'Artifact Registry repository', name });
+  }
+  all.push(...(await deleteLeft(commands, (resource) => isLeftOver(resource, asker))));
+  for (const lease of dead) forgetLease(lease);
+  return all;
+}
