@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
 import { WebSocket } from 'ws';
+import type { ClientProtocol, Told } from './client-protocol.ts';
 import type { Greeting, Socket, SocketHandlers } from './cluster.ts';
 
 /** Where a client dials to, and from. */
@@ -8,6 +10,8 @@ export interface DialTarget {
   readonly url: string;
   /** The client's own address, where it has one of its own; the operating system chooses otherwise. */
   readonly localAddress?: string;
+  /** What clients speak with a gateway that is not the built-in one; its path stands in the url. */
+  readonly protocol?: ClientProtocol;
   /** Real milliseconds after which a closing handshake that nobody answers is cut short; 2000 by default. */
   readonly closeTimeout?: number;
 }
@@ -40,14 +44,19 @@ class Connection extends WebSocket implements Socket {
   greeted = false;
   /** What the attempt failed with. */
   failure: NodeJS.ErrnoException | undefined;
+  private readonly speaks: ClientProtocol | undefined;
+  /** What a gateway of another protocol has told of itself so far. */
+  private told: Told | undefined;
 
-  constructor({ url, localAddress, closeTimeout = 2000 }: DialTarget, handlers: SocketHandlers) {
-    super(url, {
+  constructor({ url, localAddress, protocol, closeTimeout = 2000 }: DialTarget, handlers: SocketHandlers) {
+    super(url, protocol === undefined ? [] : [...protocol.subprotocols], {
       perMessageDeflate: false,
       closeTimeout,
+      ...(protocol === undefined ? {} : { headers: protocol.headers }),
       ...(localAddress === undefined ? {} : { localAddress }),
     } as WebSocket.ClientOptions);
     this.handlers = handlers;
+    this.speaks = protocol;
   }
 
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
@@ -63,6 +72,12 @@ class Connection extends WebSocket implements Socket {
         return true;
       case 'close':
         this.ended(first as number, second as Buffer);
+        return true;
+      case 'upgrade':
+        if (this.speaks !== undefined) this.told = this.speaks.handshake((first as IncomingMessage).headers);
+        return true;
+      case 'open':
+        this.greetedBy(this.told);
         return true;
       default:
         return super.emit(event, first, second);
@@ -86,7 +101,23 @@ class Connection extends WebSocket implements Socket {
     this.terminate();
   }
 
+  /** Opens for its client once the gateway has said all that it is known to say of itself. */
+  private greetedBy(told: Told | undefined): void {
+    if (told === undefined || this.greeted) return;
+    this.told = { ...this.told, ...told };
+    const { version, pod = '' } = this.told;
+    if (version === undefined || (this.told.pod === undefined && this.speaks?.tellsPod)) return;
+    this.greeted = true;
+    this.handlers?.opened({ version, pod });
+  }
+
   private heard(data: WebSocket.RawData): void {
+    if (this.speaks !== undefined) {
+      const message = this.speaks.message(String(data));
+      if (message === 'reconnect') this.handlers?.asked();
+      else this.greetedBy(message);
+      return;
+    }
     const message = parse(String(data));
     if (message === undefined) return;
     if (message === 'reconnect') this.handlers?.asked();
@@ -102,13 +133,17 @@ class Connection extends WebSocket implements Socket {
     this.handlers = undefined;
     // `ws` hides what happened to the socket behind 1006: it went away without a close frame.
     const failure = this.failure ?? insides(this)._socket?.errored ?? undefined;
-    if (code !== 1006) handlers?.closed({ how: 'close', code, reason: reason.toString() });
+    if (code !== 1006) handlers?.closed({ how: 'close', code, reason: this.clean(reason.toString()) });
     else if (failure === undefined) handlers?.closed({ how: 'fin' });
     else if (this.greeted) handlers?.closed({ how: 'reset' });
     else {
       const why = (failure as NodeJS.ErrnoException).code ?? failure.message;
-      handlers?.closed({ how: 'refused', why });
+      handlers?.closed({ how: 'refused', why: this.clean(why) });
     }
+  }
+
+  private clean(text: string): string {
+    return this.speaks === undefined ? text : this.speaks.redact(text);
   }
 }
 

@@ -1,0 +1,80 @@
+import type { Axes, AxisName } from './axes.ts';
+import { AXES } from './axes.ts';
+import { clientProtocol } from './client-protocol.ts';
+import type { Provider } from './cluster.ts';
+import type { Config } from './config.ts';
+import { effortOf } from './requirements.ts';
+import type { Strategy } from './scenario.ts';
+
+/** Axes that say what the built-in gateway does; a gateway of the user's own does what it does. */
+const BUILT_IN: readonly AxisName[] = ['drain', 'handshakeCpu', 'messageCpu'];
+
+/** Why a strategy cannot be played with the user's own gateway, or undefined. */
+export function refusesOwn(
+  { gateway, asks }: Config,
+  strategy: Strategy,
+  provider: Provider,
+  axes: Axes,
+): string | undefined {
+  const requires = strategy.requires(axes);
+  const { admin } = gateway;
+  if (
+    requires.includes('a gateway that fails its readiness on request') &&
+    admin?.failReadiness === undefined
+  )
+    return 'it needs a gateway that fails its readiness on request, and the configuration names no gateway.admin.failReadiness';
+  if (requires.includes('a gateway that drains on request') && admin?.drain === undefined)
+    return 'it needs a gateway that drains on request, and the configuration names no gateway.admin.drain';
+  if (requires.includes('clients that reconnect when a message asks them to') && asks === undefined)
+    return 'its clients are asked by a message, and the configuration does not say how to know it (asks)';
+  if (provider.runs === undefined) return undefined;
+  if (requires.some((requirement) => effortOf(requirement) === 'rebuild'))
+    return 'it needs a gateway built for it, and is played with the built-in one only';
+  if (strategy.needs.includes('autoscaler'))
+    return "it is about the built-in gateway's own cost, and is played with that one only";
+  if (provider.runs === 'command' && gateway.command === undefined)
+    return `${provider.name} runs a command, and the configuration names no gateway.command`;
+  if (provider.runs === 'image' && gateway.image === undefined && gateway.chart === undefined)
+    return `${provider.name} runs an image, and the configuration names no gateway.image and no gateway.chart`;
+  const set = BUILT_IN.filter((name) => axes[name] !== AXES[name].schema.parse(AXES[name].fallback));
+  if (set.length > 0)
+    return `${set.join(' and ')} ${set.length === 1 ? 'is' : 'are'} for the built-in gateway; how yours ends its connections is its own affair`;
+  return undefined;
+}
+
+/** What the report says of the user's own gateway on a cluster; no header's value is in it. */
+export function gatewayFact(config: Config, provider: Provider): string {
+  const { gateway, clients } = config;
+  const each = (value: unknown) =>
+    Array.isArray(value) ? value.join(' ') : typeof value === 'string' ? value : JSON.stringify(value);
+  const what = [
+    gateway.command === undefined ? [] : `command ${each(gateway.command)}`,
+    gateway.image === undefined ? [] : `image ${each(gateway.image)}`,
+    gateway.chart === undefined ? [] : `chart ${gateway.chart.name}`,
+  ].flat();
+  const headers = Object.keys(clients.headers);
+  const sent = headers.length === 0 ? '' : `; clients send ${headers.join(', ')} (values not shown)`;
+  const runs = provider.runs === undefined ? 'the modelled gateway stands for your own' : 'your own';
+  return clientProtocol(config).redact(
+    `${runs}: ${what.join(', ')}, port ${gateway.port}, path ${gateway.path}${sent}`,
+  );
+}
+
+/**
+ * What a strategy asks of the built-in gateway's admin port (`/fail-readiness`, `/drain?over=300000&how=close`) in the
+ * words of the user's own. @throws RangeError for what the configuration does not name, which `refusesOwn` prevents.
+ */
+export function ownAdminPath({ gateway: { admin } }: Config, request: string): string {
+  const { pathname, searchParams } = new URL(request, 'http://gateway');
+  const template = {
+    '/fail-readiness': admin?.failReadiness,
+    '/restore-readiness': admin?.restoreReadiness,
+    '/drain': admin?.drain,
+  }[pathname];
+  if (template === undefined) throw new RangeError(`The configuration names nothing for ${pathname}`);
+  const over = Number(searchParams.get('over') ?? 0);
+  return template
+    .replaceAll('{millis}', String(over))
+    .replaceAll('{seconds}', String(over / 1000))
+    .replaceAll('{how}', searchParams.get('how') ?? 'close');
+}
