@@ -13,7 +13,7 @@ export function question(run: StoredRun): string {
 }
 
 /** How a cell's connections were lost, in a word or two. */
-export function manner(document: CellDocument): string {
+function manner(document: CellDocument): string {
   const ways: [number, string][] = [
     [document.silent, 'silently'],
     [document.reset, 'by a reset'],

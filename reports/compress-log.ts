@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 
 /** A log beyond this many bytes is worth compressing: it shrinks to about a fifteenth. */
-export const LARGE_LOG = 20_000_000;
+const LARGE_LOG = 20_000_000;
 
 /**
  * Compresses a finished run's event log when it is large, and returns the path of what is there afterwards. Whoever

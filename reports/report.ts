@@ -10,6 +10,7 @@ import { ledgerSection } from './sections/ledger-section.ts';
 import { howItWasRun, innocence, worth } from './sections/method.ts';
 import { overSeeds, seedGroups } from './sections/over-seeds.ts';
 import { badge, chartShelf } from './sections/parts.ts';
+import { predictionTable } from './sections/predictions.ts';
 import { rankingSection } from './sections/ranking-section.ts';
 import { seventyThirtySection } from './sections/seventy-thirty.ts';
 import { verdictCards } from './sections/verdicts.ts';
@@ -48,6 +49,7 @@ export function renderReport(run: StoredRun): string {
   const multiples = smallMultiples(cells, shelf);
   const experiment = seventyThirtySection(cells);
   const seeds = overSeeds(cells);
+  const predictions = predictionTable(run, cells);
   const ranking = rankingSection(adviceOf(run));
   const body = html`<header class="top"><div class="wide">
 <div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
@@ -66,6 +68,7 @@ ${different.map(
 ${navigation([
   ['verdicts', 'Verdicts'],
   ranking && ['ranking', 'Ranking'],
+  predictions && ['predictions', 'Predictions'],
   ['comparison', 'Comparison'],
   seeds && ['seeds', 'Over seeds'],
   multiples && ['overview', 'Over time'],
@@ -79,6 +82,7 @@ ${navigation([
 <main class="wide">
 ${verdictCards(cells)}
 ${ranking}
+${predictions}
 ${comparisonTable(cells)}
 ${seeds}
 ${multiples}

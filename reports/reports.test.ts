@@ -196,6 +196,13 @@ describe('report.html', () => {
     expect(page.match(/<\/script/g)).toHaveLength(4);
   });
 
+  test('sets what was predicted beside what was measured', () => {
+    const page = renderReport(comparisonRun());
+    expect(page).toContain('Predicted beside measured');
+    expect(page).toMatch(/measured on netns<\/td>[\s\S]*?<td>predicted<\/td>/);
+    expect(renderReport(testRun([[{ axes: { clients: 20 } }, 'calm']]))).not.toContain('Predicted beside');
+  });
+
   test('needs no network', () => {
     const page = renderReport(comparisonRun());
     const own = page.replace(/<script>[\s\S]*?<\/script>/g, '');

@@ -83,14 +83,14 @@ export interface CellDocument {
 }
 
 /** What the simulator foretold for a measured cell. */
-export interface Prediction {
+interface Prediction {
   readonly droppedShare: number;
   /** The difference of both shares is 0 within its 95 % interval; both are samples. */
   readonly agrees: boolean;
 }
 
 /** Clients with a row that matches. */
-export function clientsWith(rows: readonly LedgerRow[], matches: (row: LedgerRow) => boolean): number {
+function clientsWith(rows: readonly LedgerRow[], matches: (row: LedgerRow) => boolean): number {
   return new Set(rows.filter(matches).map(({ client }) => client)).size;
 }
 

@@ -151,23 +151,3 @@ export function lastUntil<T extends { readonly at: Millis }>(
   }
   return list[low - 1];
 }
-
-/** When the pod's process ended, as far as the log tells, or undefined while it runs. */
-export function podEnded(history: History, pod: string): Millis | undefined {
-  const act = history.gateways.find(
-    (event) => event.pod === pod && (event.did === 'exit' || event.did === 'killed'),
-  );
-  const gone = history.pods.get(pod)?.phases.find(({ phase }) => phase === 'gone');
-  if (act === undefined) return gone?.at;
-  return Math.min(act.at, gone?.at ?? act.at);
-}
-
-/** When the pod was first asked to go (SIGTERM, drain, deletion), or undefined when it never was. */
-export function podAskedToGo(history: History, pod: string): Millis | undefined {
-  const act = history.gateways.find((event) => event.pod === pod);
-  const going = history.pods
-    .get(pod)
-    ?.phases.find(({ phase }) => phase === 'terminating' || phase === 'gone');
-  if (act === undefined) return going?.at;
-  return Math.min(act.at, going?.at ?? act.at);
-}

@@ -8,7 +8,7 @@ import type { Drop } from './fleet.ts';
 import type { History, StepSpan } from './history.ts';
 
 /** How a disconnect showed to the client, in few words: `close 1001`, `fin`, `reset`, `silence`. */
-export type Showed = string;
+type Showed = string;
 
 /** One disconnect of one client and all that is known of it. */
 export interface LedgerRow {
@@ -57,7 +57,7 @@ export interface Ledger {
   readonly chains: readonly Chain[];
 }
 
-export function showed({ ending }: Pick<Drop, 'ending'>): Showed {
+function showed({ ending }: Pick<Drop, 'ending'>): Showed {
   return ending.how === 'close' ? `close ${ending.code}` : ending.how;
 }
 

@@ -49,7 +49,7 @@ export function firstWaitSpread({ backoffModel, backoff }: CellHeader['axes']): 
 }
 
 /** The time over which a paced drain or retirement spreads its disconnects, as the axes ask for it. */
-export const plannedDrain = ({ drain, retire, drainOver }: CellHeader['axes']): Millis =>
+const plannedDrain = ({ drain, retire, drainOver }: CellHeader['axes']): Millis =>
   drain === 'paced' || retire === 'paced' ? drainOver : 0;
 
 const second = (at: Millis) => Math.floor(at / 1000);
@@ -60,7 +60,7 @@ const count = (bins: number[], at: Millis) => {
 };
 
 /** The most in `width` successive bins, and the first of them. */
-export function peakWindow(bins: readonly number[], width: number): { most: number; first: number } {
+function peakWindow(bins: readonly number[], width: number): { most: number; first: number } {
   let sum = 0;
   let most = 0;
   let first = 0;

@@ -4,7 +4,7 @@ import type { Analysis } from './analysis.ts';
 import { clientNumber, isFleet } from './analysis.ts';
 
 /** A stretch of one client's life: connected to a version, known to be away, or silent (dated back to the last answer). */
-export interface Stretch {
+interface Stretch {
   readonly from: Millis;
   readonly to: Millis;
   readonly state: string;

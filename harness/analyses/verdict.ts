@@ -54,7 +54,7 @@ const bad = (says: string) => ({ outcome: 'fail' as const, says });
 const unknown = (says: string) => ({ outcome: 'unknown' as const, says });
 
 /** The criteria of a release, in the order in which they are told; the first group decides whether to believe the rest. */
-export const CRITERIA: readonly Criterion[] = [
+const CRITERIA: readonly Criterion[] = [
   {
     name: 'finished',
     judge: ({ innocence: { outcome, why } }) =>

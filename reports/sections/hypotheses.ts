@@ -41,7 +41,7 @@ export function fingerprint({ header, result }: AnalysedCell): Fingerprint {
 }
 
 /** Whether a fingerprint has what a hypothesis predicts; undefined where the cell cannot tell. */
-export interface Check {
+interface Check {
   readonly predicts: string;
   holds(seen: Fingerprint): boolean | undefined;
 }

@@ -12,7 +12,7 @@ const SIGNALS: Record<Fingerprint['signal'], string> = {
 };
 
 /** Whether all of a hypothesis's predictions came true in a cell. */
-export function supports(hypothesis: Hypothesis, seen: Fingerprint): 'fits' | 'contradicted' | 'cannot tell' {
+function supports(hypothesis: Hypothesis, seen: Fingerprint): 'fits' | 'contradicted' | 'cannot tell' {
   const holds = hypothesis.checks.map((check) => check.holds(seen));
   if (holds.includes(false)) return 'contradicted';
   return holds.includes(undefined) || seen.share === 0 ? 'cannot tell' : 'fits';
