@@ -4,7 +4,7 @@ import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { PROVIDERS } from '../clusters/index.ts';
-import { launcherPid, relaunch } from '../clusters/netns/relaunch.ts';
+import { inheritedListener, launcherPid, relaunch } from '../clusters/netns/relaunch.ts';
 import { RunReader } from '../reports/stored-run.ts';
 import { resultDocument, resultTable, runVerdict } from '../reports/terminal.ts';
 import { writeReports } from '../reports/write-reports.ts';
@@ -34,9 +34,11 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
   if (options.list) return list();
   const { cells, notes } = await plan(names, options);
   if (options.dryRun) return print(cells.map(describe).join('\n'));
+  const livePort =
+    options.serve === undefined ? undefined : Number(options.serve === true ? 0 : options.serve);
   // Returns only inside namespaces of our own, which netns builds its network in.
-  if (cells.some(({ provider, skip }) => provider === PROVIDERS.netns && skip === undefined))
-    await relaunch();
+  if (cells.some(({ provider, skip }) => provider.name === 'netns' && skip === undefined))
+    await relaunch(livePort === undefined ? {} : { listen: livePort });
   const info = runInfo(Number(options.seed));
   const directory = options.out ?? join(ROOT, 'reports', 'runs', info.id);
   if (existsSync(join(directory, 'events.jsonl')))
@@ -47,10 +49,7 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
   const interruption = catchInterrupts(directory, say);
   const reader = new RunReader();
   const progress = createProgress(process.stderr, () => 'played');
-  await using live =
-    options.serve === undefined
-      ? undefined
-      : await serveLive(options.serve === true ? 0 : Number(options.serve));
+  await using live = livePort === undefined ? undefined : await serveLive(inheritedListener() ?? livePort);
   if (live !== undefined) say(`live at ${live.url}`);
   const outcome = await run({
     cells,

@@ -38,10 +38,10 @@ type Message =
 const PERIOD = 200;
 
 /**
- * Serves the live page on loopback, `port` 0 for any free one. Everything said so far of the current cell is told
+ * Serves the live page on a port of loopback, 0 for any free one, or on a socket that listens there. Everything said so far of the current cell is told
  * again to whoever opens the page later.
  */
-export async function serveLive(port: number): Promise<LivePage> {
+export async function serveLive(where: number | { fd: number }): Promise<LivePage> {
   const wall = new ScaledClock(1);
   const page = readFileSync(join(import.meta.dirname, 'live.html'));
   const listeners = new Set<ServerResponse>();
@@ -73,7 +73,7 @@ export async function serveLive(port: number): Promise<LivePage> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(typeof where === 'number' ? { port: where, host: '127.0.0.1' } : where, resolve);
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
