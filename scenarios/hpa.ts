@@ -95,7 +95,7 @@ export const hpa: Strategy = {
     hpaDuring: 'readiness-fail,rolling-update,selector-flip,storm',
     pods: '4',
     drainOver: '20m',
-    handshakeCpu: '10ms',
+    handshakeCpu: '5ms',
     messageCpu: '1ms',
   },
   prepare: async (stage) => situation(stage).builtOn.prepare?.(stage),

@@ -122,7 +122,7 @@ export class AutoscalerDriver implements Disposable {
 
   /** Says what was decided where that is something else than the last time, whatever was measured meanwhile. */
   private log(target: string, current: number, desired: number, why: string): void {
-    const text = `${current} ${desired} ${why.replace(/ \d+ asks/, ' asks')}`;
+    const text = `${current} ${desired} ${why.replace(/ [\d.]+( %|m| a pod)? asks/, ' asks')}`;
     if (this.logged.get(target) === text) return;
     this.logged.set(target, text);
     this.context.record({ type: 'autoscaler', target, current, desired, why });
@@ -151,14 +151,18 @@ export class AutoscalerDriver implements Disposable {
           : withTarget(target, 'averageValue', (value) =>
               averageReplicas(input(this.samples), resource.name, value),
             );
-      return { metric: resource.name, calculation };
+      return {
+        metric: resource.name,
+        unit: target.averageUtilization === undefined ? 'm' : ' %',
+        calculation,
+      };
     }
     if (metric.pods !== undefined) {
       const { name } = metric.pods.metric;
       const calculation = withTarget(metric.pods.target, 'averageValue', (value) =>
         averageReplicas(input(this.podMetric(name, pods)), name, value),
       );
-      return { metric: name, calculation };
+      return { metric: name, unit: ' a pod', calculation: inUnits(calculation) };
     }
     const source = metric.object ?? metric.external;
     if (source === undefined)
@@ -166,7 +170,11 @@ export class AutoscalerDriver implements Disposable {
         metric: metric.type,
         calculation: { failure: `metrics of type ${metric.type} are not known` },
       };
-    return { metric: source.metric.name, calculation: this.whole(source, input(new Map()), deployment) };
+    return {
+      metric: source.metric.name,
+      ...(source.target.value === undefined ? { unit: ' a pod' } : {}),
+      calculation: inUnits(this.whole(source, input(new Map()), deployment)),
+    };
   }
 
   /** A metric of the gateways together, with target Value or AverageValue. */
@@ -207,6 +215,10 @@ export class AutoscalerDriver implements Disposable {
     return samples;
   }
 }
+
+/** Calculated in thousandths, told as it is. */
+const inUnits = (calculation: Calculation): Calculation =>
+  'failure' in calculation ? calculation : { ...calculation, measured: calculation.measured / 1000 };
 
 function withTarget(
   target: V2MetricTarget,

@@ -29,6 +29,8 @@ export const newAutoscaler: AutoscalerState = { recommendations: [], ups: [], do
 export interface Proposal {
   /** As a person would call it, such as `cpu` or `connections (Value)`. */
   readonly metric: string;
+  /** What it is measured in, as it follows the number: ` %`. */
+  readonly unit?: string;
   readonly calculation: Calculation;
 }
 
@@ -84,18 +86,21 @@ export function autoscale(
     );
 
   const proposals = propose();
-  let proposed: { replicas: number; metric: string; measured: number } | undefined;
+  let proposed: { replicas: number; said: string } | undefined;
   const failures: string[] = [];
-  for (const { metric, calculation } of proposals)
+  for (const { metric, unit = '', calculation } of proposals)
     if ('failure' in calculation) failures.push(`${metric}: ${calculation.failure}`);
     else if (proposed === undefined || calculation.replicas > proposed.replicas)
-      proposed = { metric, ...calculation };
+      proposed = {
+        replicas: calculation.replicas,
+        said: `${metric} ${calculation.measured}${unit} asks for ${calculation.replicas}`,
+      };
   // With some metrics missing it may scale up by the others, never down.
   if (proposed === undefined || (failures.length > 0 && proposed.replicas < current))
     return keep(`unable to compute the replica count: ${failures.join('; ')}`);
 
   const normalized = normalize(autoscaler, known, current, proposed.replicas, now);
-  const said = `${proposed.metric} ${proposed.measured} asks for ${proposed.replicas}`;
+  const { said } = proposed;
   const why = normalized.limit === undefined ? said : `${said}; ${normalized.limit}`;
   return rescaled(autoscaler, normalized.state, current, normalized.replicas, why, now);
 }

@@ -5,12 +5,13 @@ import { HarnessError } from '../../harness/errors.ts';
 import type { TimedEvent } from '../../harness/event.ts';
 import { type Said, saidEvent } from '../../harness/gateway/said.ts';
 import { HOLDER_IMAGE } from '../../harness/handoff-workload.ts';
-import { INGRESS_IMAGE } from '../../harness/workload.ts';
+import { ADMIN_PORT, INGRESS_IMAGE } from '../../harness/workload.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import type { NodeRules, ServiceRules } from '../control-plane/rules.ts';
 import { BalancerBox } from './balancer.ts';
 import { BALANCER_NAMESPACE, Fabric } from './fabric.ts';
+import { GatewayLoad } from './gateway-load.ts';
 import { realTimeout } from './http.ts';
 import { iptablesRestore, iptablesSetup } from './iptables.ts';
 import type { Launcher } from './launcher.ts';
@@ -31,8 +32,11 @@ interface Node {
 }
 
 interface Pod {
+  readonly name: string;
   readonly namespace: string;
   process: PodProcess | undefined;
+  /** Of a running gateway. */
+  load: GatewayLoad | undefined;
   /** A signal that came before there was a process to take it. */
   killed: boolean;
 }
@@ -104,7 +108,8 @@ export class NetnsMachine implements Machine {
       throw new HarnessError(
         `Cannot start pod ${name}: image ${image} is not known here, only ${[...Object.keys(PROGRAMS), INGRESS_IMAGE].join(', ')}`,
       );
-    const pod: Pod = { namespace: `pod-${++this.pods}`, process: undefined, killed: false };
+    const namespace = `pod-${++this.pods}`;
+    const pod: Pod = { name, namespace, process: undefined, load: undefined, killed: false };
     node.pods.add(pod);
     const exited = (why: string) => {
       node.pods.delete(pod);
@@ -118,7 +123,6 @@ export class NetnsMachine implements Machine {
         return;
       }
       const { clock, launcher, record } = this;
-      const { namespace } = pod;
       const common = { namespace, address: start.address, env: start.env, started: () => start.started() };
       const said = (line: Said) => {
         const event = saidEvent(name, image === HOLDER_IMAGE ? { ...line, hop: true } : line);
@@ -139,6 +143,11 @@ export class NetnsMachine implements Machine {
               ...common,
               program,
               speed: clock.speed,
+              started: (pid) => {
+                const url = `http://${start.address}:${start.env.ADMIN_PORT ?? ADMIN_PORT}/connections`;
+                if (pid !== undefined) pod.load = new GatewayLoad(clock, pid, url);
+                start.started();
+              },
               said,
               exited: (why) => {
                 if (why === 'SIGKILL') said({ did: 'killed', why });
@@ -193,6 +202,21 @@ export class NetnsMachine implements Machine {
       (status) => done(status === 200),
       () => done(false),
     );
+  }
+
+  usage(pod: string): number | undefined {
+    return this.loads((each) => each.name === pod)[0]?.usage();
+  }
+
+  metric(name: string, pod?: string): number | undefined {
+    const loads = this.loads((each) => pod === undefined || each.name === pod);
+    const values = loads.flatMap((load) => load.metric(name) ?? []);
+    return values.length > 0 ? values.reduce((sum, value) => sum + value) : undefined;
+  }
+
+  private loads(wanted: (pod: Pod) => boolean): GatewayLoad[] {
+    const pods = [...this.nodes.values()].flatMap((node) => [...node.pods]);
+    return pods.filter(wanted).flatMap(({ load }) => load ?? []);
   }
 
   /** What a person needs to see how packets go: each node's rules with counters, and the balancer's. */

@@ -30,8 +30,8 @@ export interface GatewayStart {
   readonly env: Readonly<Record<string, string>>;
   /** Model milliseconds a real one. */
   readonly speed: number;
-  /** It listens. */
-  started(): void;
+  /** It listens; the built-in gateway says its process id. */
+  started(pid?: number): void;
   said(line: Said): void;
   exited(why: string): void;
 }
@@ -49,8 +49,8 @@ export class GatewayProcess implements PodProcess {
     const whole = { PATH: process.env.PATH, ...env, TIME_SCALE: String(speed) };
     this.process = launcher.start(namespace, process.execPath, [program], whole, {
       line: (text) => {
-        const line = JSON.parse(text) as Said;
-        if (line.did === 'listening') options.started();
+        const line = JSON.parse(text) as Said & { pid?: number };
+        if (line.did === 'listening') options.started(line.pid);
         else options.said(line);
       },
       ended: (why) => options.exited(why),

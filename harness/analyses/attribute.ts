@@ -63,8 +63,9 @@ const recreation = (index: EvidenceIndex, openedAt: Millis, time: Millis): Momen
 
 /** From the fate of the first packet that was not delivered. */
 function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate): Attribution {
-  const { ended, terminating } = index.pods.get(drop.pod) ?? {};
-  if (until(ended, fate.at)) return seen('gateway-ended', until(terminating, fate.at), ended);
+  const { ended, terminating, scaledDown } = index.pods.get(drop.pod) ?? {};
+  if (until(ended, fate.at))
+    return seen('gateway-ended', until(scaledDown, fate.at), until(terminating, fate.at), ended);
   const carrier = fate.before ?? drop.node ?? fate.node;
   const removed = until(index.removedNodes.get(carrier), fate.at);
   if (removed) return seen('node-removed', removed);
@@ -114,16 +115,17 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attrib
  * close frame, its gateway's own word), inferred where only the time tells, `unattributed` where nothing does.
  */
 export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attribution {
-  const { closing, ended, terminating } = index.pods.get(drop.pod) ?? {};
+  const { closing, ended, terminating, scaledDown } = index.pods.get(drop.pod) ?? {};
   const late = drop.detected + (cell.evidence === 'measured' ? WATCH_DELAY : 0);
   const told = until(closing, late);
-  if (drop.asked) return seen('asked-to-leave', until(terminating, late), told);
+  const going = [until(scaledDown, late), until(terminating, late)];
+  if (drop.asked) return seen('asked-to-leave', ...going, told);
   if (drop.fate !== undefined && !(drop.ending.how === 'close' && until(closing, drop.fate.at)))
     return fromFate(index, cell, drop, drop.fate);
   const over = until(ended, late);
   // A gateway that had only begun to drain may still have been killed with this connection open.
   if (over && drop.ending.how !== 'close' && over.at <= drop.detected)
-    return seen('gateway-ended', until(terminating, late), told, over);
+    return seen('gateway-ended', ...going, told, over);
   const hop = index.hops.findLast(
     ({ moment: { at } }) =>
       at <= late && at >= Math.min(drop.lastAnswer, drop.detected - WATCH_DELAY) - WATCH_DELAY,
@@ -134,13 +136,12 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   });
   // A gateway says goodbye with a close frame; a proxy that gives up a connection does not.
   if (hop !== undefined && drop.ending.how === 'fin') return byHop();
-  if (told && drop.ending.how !== 'silence') return seen('gateway-closed', until(terminating, late), told);
-  if (over) return seen('gateway-ended', until(terminating, late), over);
+  if (told && drop.ending.how !== 'silence') return seen('gateway-closed', ...going, told);
+  if (over) return seen('gateway-ended', ...going, over);
   if (hop !== undefined) return byHop();
   if (drop.ending.how === 'close') {
-    const going = until(terminating, late);
-    return going
-      ? inferred('gateway-closed', going)
+    return until(terminating, late)
+      ? inferred('gateway-closed', ...going)
       : { cause: 'unattributed', inferred: false, moments: [] };
   }
   return fromChanges(index, cell, drop);

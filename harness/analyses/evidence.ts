@@ -7,7 +7,7 @@ type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;
 /** One thing that a cluster did, as part of what led to a disconnect. */
 export interface Moment {
   readonly at: Millis;
-  readonly kind: 'endpoints' | 'proxy' | 'balancer' | 'gateway' | 'pod' | 'node' | 'hop';
+  readonly kind: 'endpoints' | 'proxy' | 'balancer' | 'gateway' | 'pod' | 'node' | 'hop' | 'autoscaler';
   readonly text: string;
 }
 
@@ -17,12 +17,14 @@ interface PodEnd {
   closing?: Moment;
   /** The process ended. */
   ended?: Moment;
+  /** An autoscaler asked for fewer pods, of which this one was chosen. */
+  scaledDown?: Moment;
   /** Deleted through the API. */
   terminating?: Moment;
 }
 
 /** A change of a balancer: in health, in number, or its table forgotten. */
-export interface BalancerChange {
+interface BalancerChange {
   readonly at: Millis;
   readonly moment: Moment;
   readonly failOpen: boolean;
@@ -31,7 +33,7 @@ export interface BalancerChange {
 }
 
 /** A hop's ending of connections. */
-export interface HopEnding {
+interface HopEnding {
   readonly moment: Moment;
   /** What it had done to them before, that has now ended them. */
   readonly begun: Moment | undefined;
@@ -80,11 +82,38 @@ function indexPods(history: History): Map<string, PodEnd> {
     for (const { at, phase, why } of phases) {
       const end = endOf(pod);
       const moment: Moment = { at, kind: 'pod', text: `pod ${pod} is ${phase}${why ? ` (${why})` : ''}` };
-      if (phase === 'terminating') end.terminating ??= moment;
+      if (phase === 'terminating' && end.terminating === undefined) {
+        end.terminating = moment;
+        const decided = scalingDown(history, pod, at);
+        if (decided !== undefined) end.scaledDown = decided;
+      }
       // The gateway's own word is earlier and says more, where there is one.
       if (phase === 'gone') end.ended ??= moment;
     }
   return pods;
+}
+
+/** A ReplicaSet deletes its pods within this time of the decision. */
+const SCALED: Millis = 3000;
+
+/** The autoscaler's decision that had this pod deleted at `at`, if one had. */
+function scalingDown(history: History, pod: string, at: Millis): Moment | undefined {
+  const event = history.autoscaler.findLast(
+    (decision) =>
+      decision.desired < decision.current &&
+      decision.at <= at &&
+      at - decision.at <= SCALED &&
+      // <Deployment>-<hash of its template>-<five letters>
+      pod.startsWith(`${decision.target}-`) &&
+      pod.slice(decision.target.length + 1).split('-').length === 2,
+  );
+  if (event === undefined) return undefined;
+  const { target, current, desired, why } = event;
+  return {
+    at: event.at,
+    kind: 'autoscaler',
+    text: `the autoscaler takes ${target} from ${current} to ${desired} replicas (${why})`,
+  };
 }
 
 function indexEndpoints(history: History): Moment[] {

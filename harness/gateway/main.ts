@@ -12,7 +12,7 @@ if (mistakes.length > 0) {
 const gateway = new Gateway({ ...settings, log, exit: () => process.exit(0) });
 // Before anything else: a container's first process ignores signals that it has no handler for.
 process.on('SIGTERM', () => gateway.terminate());
-log({ did: 'listening', ...(await gateway.listen()) });
+log({ did: 'listening', pid: process.pid, ...(await gateway.listen()) });
 
 // Synchronous, so that the last line is out before the process is.
 function log(line: Readonly<Record<string, unknown>>): void {

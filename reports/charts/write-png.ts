@@ -4,9 +4,10 @@ import type { StoredRun } from '../stored-run.ts';
 import { answeringCells, cellName } from '../words.ts';
 import { connectionsChart, disconnectsChart, reconnectsChart, timeAwayChart } from './cell-charts.ts';
 import { pngRenderer } from './render-png.ts';
+import { replicasChart } from './replicas-chart.ts';
 
 /** Cells beyond this get no pictures: nobody pastes them. */
-export const MOST_CELLS = 12;
+const MOST_CELLS = 12;
 
 /** A cell's id as a file name. */
 const fileName = (id: string) => id.replace(/[^A-Za-z0-9=.-]+/g, '_');
@@ -22,6 +23,7 @@ export function writePngs(run: StoredRun, directory: string): string[] {
       connections: connectionsChart(cell),
       disconnects: disconnectsChart(cell),
       reconnects: reconnectsChart(cell),
+      ...(cell.result.history.autoscaler.length > 0 ? { replicas: replicasChart(cell) } : {}),
       ...(cell.result.ledger.rows.length > 0 ? { 'time-away': timeAwayChart(cell) } : {}),
     };
     return Object.entries(charts).map(([name, spec]) => {

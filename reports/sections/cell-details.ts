@@ -12,6 +12,7 @@ import { numberedSteps, releaseBegin } from '../charts/chart-spec.ts';
 import { type Html, html } from '../html.ts';
 import type { AnalysedCell } from '../stored-run.ts';
 import { cellName, count, percent, plural, time } from '../words.ts';
+import { autoscalerSection } from './autoscaler-section.ts';
 import { clientStrips, clusterLanes } from './lanes.ts';
 import { badge, type ChartShelf, figure } from './parts.ts';
 
@@ -114,6 +115,7 @@ ${steps(cell)}
     document.timeAway && figure(shelf, timeAwayChart(cell))
   }${disconnectsPerClient(cell)}${figure(shelf, placesChart(cell))}</div>
 ${clusterLanes(cell)}
+${autoscalerSection(cell, shelf)}
 ${clientStrips(cell, strips)}
 ${causes(cell)}
 ${history.notes.length > 0 && html`<h3>Notes</h3><ul>${history.notes.slice(0, 20).map(({ at, text }) => html`<li>${time(at - releaseBegin(cell))}: ${text}</li>`)}</ul>`}
