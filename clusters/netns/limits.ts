@@ -8,21 +8,38 @@ const RESERVE = 1000;
 /** Nodes whose helpers and namespaces this cluster is built for. */
 const MOST_NODES = 30;
 
-/** How many clients one process here can hold: the hard limit of its file descriptors less what else it needs. */
-export function clientLimit(limits = readFileSync('/proc/self/limits', 'utf8')): number {
+/** Processes that may hold clients beside the harness; more would only wait for a processor. */
+const MOST_PROCESSES = 8;
+
+/** Of the clients, the share that one of several pods may come to hold while others restart. */
+const UNEVEN = 1.5;
+
+/** How many connections one process here can hold: the hard limit of its file descriptors less what else it needs. */
+export function connectionLimit(limits = readFileSync('/proc/self/limits', 'utf8')): number {
   const [, hard] = /^Max open files\s+\S+\s+(\S+)/m.exec(limits) ?? [];
   return hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard) - RESERVE;
 }
 
-/** Why a cell cannot run here, or undefined. `limit` is the most clients a process can hold. */
-export function refusal(axes: Axes, limit = clientLimit()): string | undefined {
+const allClients = ({ clients }: Pick<Axes, 'clients'>) => clients + controlClients(clients);
+
+/** How many other processes must hold the clients' connections: none as long as the harness itself can. */
+export function dialProcesses(axes: Pick<Axes, 'clients'>, limit = connectionLimit()): number {
+  const total = allClients(axes);
+  return total <= limit ? 0 : Math.ceil(total / limit);
+}
+
+/** Why a cell cannot run here, or undefined. `limit` is the most connections a process can hold. */
+export function refusal(axes: Axes, limit = connectionLimit()): string | undefined {
   if (axes.proxy === 'ipvs')
     return 'IPVS needs the kernel module ip_vs, which namespaces of an unprivileged user cannot load; the simulator models it';
   if (axes.proxy === 'cilium' || axes.proxy === 'cilium-1.16')
     return "Cilium's dataplane is eBPF that its agent loads as root of the host; the simulator models it";
-  const clients = axes.clients + controlClients(axes.clients);
-  if (clients > limit)
-    return `${clients} clients need as many file descriptors in one process, and the hard limit (ulimit -Hn) leaves ${limit}; raise it, or take --clients ${Math.max(1, Math.floor(limit / 1.01) - 100)}`;
+  const most = Math.min(
+    MOST_PROCESSES * limit,
+    Math.floor((axes.pods * limit) / (axes.pods > 1 ? UNEVEN : 1)),
+  );
+  if (axes.clients > most)
+    return `${axes.clients} clients are more than ${axes.pods === 1 ? 'one pod' : `${axes.pods} pods`} can hold here: the hard limit of file descriptors (ulimit -Hn) leaves ${limit} connections a process; raise it, take more --pods, or --clients ${most}`;
   if (axes.nodes > MOST_NODES)
     return `more than ${MOST_NODES} nodes on one machine measure the machine, not the cluster`;
   return undefined;

@@ -11,12 +11,12 @@ import type {
   Socket,
   SocketHandlers,
 } from '../../harness/cluster.ts';
+import { DialPool } from '../../harness/dial-pool.ts';
 import type { Millis } from '../../harness/duration.ts';
 import type { TimedEvent } from '../../harness/event.ts';
 import { watchHarness } from '../../harness/innocence-clock.ts';
 import type { Kube } from '../../harness/kube.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
-import { dialWebSocket } from '../../harness/websocket.ts';
 import { GATEWAY_PORT } from '../../harness/workload.ts';
 import { command } from '../command.ts';
 import { ControlPlane } from '../control-plane/control-plane.ts';
@@ -24,7 +24,7 @@ import { clientAddress } from './client-address.ts';
 import { ControlGateway } from './control-gateway.ts';
 import { CONTROL_ADDRESS } from './fabric.ts';
 import { Launcher } from './launcher.ts';
-import { refusal } from './limits.ts';
+import { dialProcesses, refusal } from './limits.ts';
 import { NetnsMachine } from './netns-machine.ts';
 import { nginxMissing } from './nginx/nginx-missing.ts';
 import { preflight } from './preflight.ts';
@@ -91,6 +91,7 @@ class NetnsCluster implements Cluster {
   readonly facts: Readonly<Record<string, string>>;
   private readonly controlPlane: ControlPlane;
   private readonly machine: NetnsMachine;
+  private readonly dialPool: DialPool;
   private readonly resources: AsyncDisposableStack;
 
   private constructor(
@@ -98,6 +99,7 @@ class NetnsCluster implements Cluster {
       clock: Clock;
       controlPlane: ControlPlane;
       machine: NetnsMachine;
+      dialPool: DialPool;
       facts: Readonly<Record<string, string>>;
     },
     resources: AsyncDisposableStack,
@@ -106,6 +108,7 @@ class NetnsCluster implements Cluster {
     this.controlPlane = parts.controlPlane;
     this.machine = parts.machine;
     this.facts = parts.facts;
+    this.dialPool = parts.dialPool;
     this.resources = resources;
   }
 
@@ -116,6 +119,7 @@ class NetnsCluster implements Cluster {
     const launcher = resources.use(new Launcher());
     const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record }));
     resources.use(watchHarness(clock, record));
+    const dialPool = resources.use(new DialPool(dialProcesses(axes)));
     resources.use(await ControlGateway.start(launcher, clock.speed));
     const controlPlane = resources.use(
       new ControlPlane({
@@ -128,7 +132,7 @@ class NetnsCluster implements Cluster {
     );
     await controlPlane.start();
     const facts = await kernelFacts(clock.speed);
-    return new NetnsCluster({ clock, controlPlane, machine, facts }, resources.move());
+    return new NetnsCluster({ clock, controlPlane, machine, dialPool, facts }, resources.move());
   }
 
   get kube(): Kube {
@@ -149,7 +153,7 @@ class NetnsCluster implements Cluster {
         ? { address: CONTROL_ADDRESS, port: GATEWAY_PORT }
         : this.controlPlane.address(client.service);
     if (target !== undefined)
-      return dialWebSocket(
+      return this.dialPool.dial(
         { url: `ws://${target.address}:${target.port}/`, localAddress: clientAddress(client) },
         handlers,
       );
