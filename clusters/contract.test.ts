@@ -201,6 +201,30 @@ const CONTRACTS: readonly Contract[] = [
       },
     }),
   ),
+  {
+    promise: 'an autoscaler by a Value metric deletes all but one of the pods that fail readiness on purpose',
+    needs: 'autoscaler',
+    arguments: [
+      'hpa',
+      '--hpa-during',
+      'readiness-fail',
+      '--hpa-metric',
+      'connections-value',
+      // Work of its own is for CPU; without it time runs at full speed.
+      '--handshake-cpu',
+      '0',
+      '--message-cpu',
+      '0',
+      '--backoff',
+      '1m',
+    ],
+    keeps(cell) {
+      // Three of four pods, which the balancer fills by chance.
+      share(0.6, 0.9)(cell);
+      expect(cell).toMatchObject({ closed: cell.dropped, droppedTwice: 0, landedOnOld: 0, collateral: 0 });
+      expect(cell.stillAway).toBe(0);
+    },
+  },
 ];
 
 const scratch = mkdtempSync(join(tmpdir(), 'onedrop-contract-'));
