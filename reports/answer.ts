@@ -1,5 +1,6 @@
 import type { CellDocument } from '../harness/analyses/cell-document.ts';
 import { runVerdict } from './result-document.ts';
+import { representatives, seedGroups } from './sections/over-seeds.ts';
 import type { AnalysedCell, StoredRun } from './stored-run.ts';
 import { answeringCells, cellDetail, count, interval, listed, percent, plural } from './words.ts';
 
@@ -51,9 +52,18 @@ export function answer(run: StoredRun): string {
   if (cells.length === 1) return `${capital(cellAnswer(only))}.`;
   const strategies = new Set(cells.map(({ header }) => header.strategy));
   if (strategies.size === 1) {
-    const parts = cells.map((cell) => {
-      const { document } = cell.result;
-      return `${percent(document.droppedShare)} (${cellDetail(cell, cells)})`;
+    const groups = seedGroups(cells);
+    const parts = representatives(cells).map((cell) => {
+      const group = groups.find(({ cells: [first] }) => first === cell)?.cells ?? [cell];
+      const mean = group.reduce((sum, { result }) => sum + result.document.droppedShare, 0) / group.length;
+      const detail = cellDetail(cell, cells);
+      const words =
+        group.length === 1
+          ? detail
+          : [detail.replace(/(, )?seed \d+$/, ''), `mean of ${group.length} seeds`]
+              .filter((word) => word !== '')
+              .join(', ');
+      return `${percent(mean)} (${words})`;
     });
     if (parts.length <= 8) return `Clients that lost their connection: ${listed(parts)}.`;
   }

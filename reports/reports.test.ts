@@ -290,6 +290,38 @@ describe('cells that differ in nothing but their seed', () => {
   });
 });
 
+describe('the 70/30 section', () => {
+  /** What the page says of each hypothesis, in the order of its table. */
+  const outcomes = (axes: Parameters<typeof testRun>[0][number][0], story: 'fail-open' | 'calm') => {
+    const page = renderReport(testRun([[axes, story]]));
+    const table = page.slice(page.indexOf('Hypotheses, and which'), page.indexOf('Check your own cluster'));
+    return [...table.matchAll(/<td><span class="badge \w+">([\w ]+)<\/span>/g)].map(([, outcome]) => outcome);
+  };
+
+  test.each([2, 3, 6])('finds the fingerprints of the balancer failing open at %i nodes', (nodes) => {
+    expect(outcomes({ axes: { clients: 1000, nodes } }, 'fail-open')).toEqual([
+      'fits',
+      'not tested',
+      'not tested',
+      'not tested',
+      'not tested',
+    ]);
+  });
+
+  test('lets what was seen contradict the hypothesis whose setting it was', () => {
+    const seen = { axes: { clients: 300, policy: 'Cluster' } } as const;
+    expect(outcomes(seen, 'calm')).toEqual([
+      'not tested',
+      'not tested',
+      'not tested',
+      'not tested',
+      'contradicted',
+    ]);
+    expect(outcomes({ axes: { clients: 300, proxy: 'cilium' } }, 'fail-open')[3]).toBe('contradicted');
+    expect(outcomes({ axes: { clients: 300, nodes: 3 } }, 'calm')[0]).toBe('contradicted');
+  });
+});
+
 describe('the ledger', () => {
   test('in the page is a sample in order, those without a cause first', () => {
     const [cell] = answeringCells(testRun([[{ axes: { clients: 500, pods: 2 } }, 'rolling']]));

@@ -1,3 +1,5 @@
+import type { Axes } from '../../harness/axes.ts';
+import { releaseBegin } from '../charts/chart-spec.ts';
 import type { AnalysedCell } from '../stored-run.ts';
 
 /** What a cell of the 70/30 experiment showed, as far as hypotheses can be told apart by it. */
@@ -12,10 +14,14 @@ export interface Fingerprint {
   readonly recreated: boolean;
   readonly nodes: number;
   readonly heartbeat: number;
+  readonly axes: Axes;
 }
 
-export function fingerprint({ header, result }: AnalysedCell): Fingerprint {
+export function fingerprint(cell: AnalysedCell): Fingerprint {
+  const { header, result } = cell;
   const { document, ledger, history } = result;
+  // What the balancer did while it was being set up belongs to no hypothesis.
+  const balancers = history.balancers.filter(({ at }) => at >= releaseBegin(cell));
   const signals = new Set(ledger.rows.map(({ showed }) => showed.split(' ')[0]));
   const [only] = signals;
   const first = ledger.rows[0];
@@ -33,10 +39,11 @@ export function fingerprint({ header, result }: AnalysedCell): Fingerprint {
           : only === 'silence' || only === 'reset'
             ? only
             : 'close',
-    failedOpen: history.balancers.some(({ failOpen }) => failOpen),
-    recreated: history.balancers.some(({ recreated }) => recreated === true),
+    failedOpen: balancers.some(({ failOpen }) => failOpen),
+    recreated: balancers.some(({ recreated }) => recreated === true),
     nodes: header.axes.nodes,
     heartbeat,
+    axes: header.axes,
   };
 }
 
@@ -49,16 +56,28 @@ interface Check {
 export interface Hypothesis {
   readonly name: string;
   readonly says: string;
+  /** Whether the cell has the settings that it is about. */
+  tested(seen: Fingerprint): boolean;
   readonly checks: readonly Check[];
 }
 
-const near = ({ interval: [low, high] }: Fingerprint, share: number) => share >= low && share <= high;
+/** Within the interval, stretched from 95 % to about 99.9 %: a hypothesis should not fall to chance in one cell of twenty. */
+const near = ({ share, interval: [low, high] }: Fingerprint, expected: number) =>
+  expected >= share - 1.7 * (share - low) && expected <= share + 1.7 * (high - share);
+
+const isCilium = ({ axes }: Fingerprint) => axes.proxy.startsWith('cilium');
 
 /** The hypotheses about the asker's experiment and what each predicts of it (FACTS, "Which mechanism can explain 70/30"). */
 export const HYPOTHESES: readonly Hypothesis[] = [
   {
     name: 'H1: externalTrafficPolicy Local, and the balancer fails open',
     says: 'Removing the last endpoint makes the health-check port answer 503 on every node. With no healthy backend a target pool spreads over all nodes and hashes established flows again; only those that still reach the pod’s node go on.',
+    tested: ({ axes, ...seen }) =>
+      axes.policy === 'Local' &&
+      axes.pods === 1 &&
+      axes.balancer === 'target-pool' &&
+      axes.balancerStickiness === 'rehash' &&
+      !isCilium({ axes, ...seen }),
     checks: [
       { predicts: 'the balancer reports no healthy backend', holds: ({ failedOpen }) => failedOpen },
       { predicts: 'lost share is 1 − 1/N', holds: (seen) => near(seen, 1 - 1 / seen.nodes) },
@@ -75,6 +94,8 @@ export const HYPOTHESES: readonly Hypothesis[] = [
   {
     name: 'H2: only flows that were idle for more than 60 s',
     says: 'The balancer forgets a flow after a minute without packets and hashes its next packet as if it were new. Flows that speak more often stay.',
+    tested: ({ axes, heartbeat, ...seen }) =>
+      axes.policy === 'Local' && heartbeat > 60 && !isCilium({ axes, heartbeat, ...seen }),
     checks: [
       {
         predicts: 'needs a heartbeat slower than 60 s',
@@ -89,6 +110,7 @@ export const HYPOTHESES: readonly Hypothesis[] = [
   {
     name: 'H3: the balancer was torn down in the same change',
     says: 'Changing the policy, the session affinity or the ports deletes and recreates forwarding rule and target pool; established flows are hashed over all nodes.',
+    tested: ({ recreated }) => recreated,
     checks: [
       { predicts: 'the balancer is recreated', holds: ({ recreated }) => recreated },
       {
@@ -100,6 +122,7 @@ export const HYPOTHESES: readonly Hypothesis[] = [
   {
     name: 'H4: GKE Dataplane V2 (Cilium)',
     says: 'Removing a backend from its last Service deletes it from the backend map, and every established flow with it.',
+    tested: isCilium,
     checks: [
       { predicts: 'everything is lost', holds: (seen) => near(seen, 1) },
       {
@@ -111,6 +134,7 @@ export const HYPOTHESES: readonly Hypothesis[] = [
   {
     name: 'H5: externalTrafficPolicy Cluster, and the second hop dies',
     says: 'Flows that entered on another node than the pod’s would die, the others live. No rule of iptables, IPVS or Cilium does that: REJECT meets only new connections, and conntrack entries of TCP are never flushed.',
+    tested: (seen) => seen.axes.policy === 'Cluster' && seen.axes.pods === 1 && !isCilium(seen),
     checks: [
       {
         predicts: 'lost share is 1 − 1/N under Cluster',

@@ -38,14 +38,35 @@ export function seedGroups(cells: readonly AnalysedCell[]): SeedGroup[] {
   }));
 }
 
+/** With fewer, even differences that all point the same way are no rarity (2 in 2^5). */
+const SEEDS_TO_JUDGE = 6;
+
+/** How often as many signs as here, or more, would be the same by chance: the two-sided sign test, exact. */
+function signTest(differences: readonly number[]): number {
+  const signs = differences.filter((difference) => difference !== 0);
+  const positive = signs.filter((difference) => difference > 0).length;
+  const most = Math.max(positive, signs.length - positive);
+  let ways = 1;
+  let tail = 0;
+  for (let chosen = 0; chosen <= signs.length; chosen++) {
+    if (chosen >= most) tail += ways;
+    ways = (ways * (signs.length - chosen)) / (chosen + 1);
+  }
+  return Math.min(1, (2 * tail) / 2 ** signs.length);
+}
+
 function deviationOf(cells: readonly AnalysedCell[]): SeedGroup['deviation'] {
   const differences = cells.flatMap(({ result: { document } }) =>
     document.predicted === undefined ? [] : [document.droppedShare - document.predicted.droppedShare],
   );
-  if (differences.length < 3) return undefined;
+  if (differences.length < SEEDS_TO_JUDGE) return undefined;
   const zeros = differences.map(() => 0);
   const { difference, interval } = bootstrapDifference(zeros, differences, new Random('over seeds'));
-  return { difference, interval, agrees: interval[0] <= 0 && interval[1] >= 0 };
+  return {
+    difference,
+    interval,
+    agrees: (interval[0] <= 0 && interval[1] >= 0) || signTest(differences) > 0.05,
+  };
 }
 
 /** One cell for each group of seeds, the first, and every cell that stands alone: what pictures are made of. */
@@ -93,6 +114,6 @@ export function overSeeds(cells: readonly AnalysedCell[]): Html | undefined {
       }</tr>`;
     },
   )}</tbody></table></section>
-<p class="note">Means over seeds with their least and largest value.${predicted && ' Measured minus predicted: the mean difference with its bootstrap interval (95 %); a small difference that always points the same way shows here before it shows in any one cell.'}</p>
+<p class="note">Means over seeds with their least and largest value.${predicted && ' Measured minus predicted: the mean difference with its bootstrap interval (95 %), from six seeds on; a small difference that always points the same way shows here before it shows in any one cell.'}</p>
 </section>`;
 }

@@ -2,6 +2,7 @@ import { type Html, html } from '../html.ts';
 import type { AnalysedCell } from '../stored-run.ts';
 import { cellDetail, cellName, count, interval, percent } from '../words.ts';
 import { type Fingerprint, fingerprint, HYPOTHESES, type Hypothesis } from './hypotheses.ts';
+import { representatives } from './over-seeds.ts';
 
 const SIGNALS: Record<Fingerprint['signal'], string> = {
   silence: 'silence: only the heartbeat noticed',
@@ -11,14 +12,22 @@ const SIGNALS: Record<Fingerprint['signal'], string> = {
   none: '–',
 };
 
-/** Whether all of a hypothesis's predictions came true in a cell. */
-function supports(hypothesis: Hypothesis, seen: Fingerprint): 'fits' | 'contradicted' | 'cannot tell' {
+type Outcome = 'fits' | 'contradicted' | 'cannot tell' | 'not tested';
+
+/** Whether all of a hypothesis's predictions came true in a cell that has the settings it is about. */
+function supports(hypothesis: Hypothesis, seen: Fingerprint): Outcome {
+  if (!hypothesis.tested(seen)) return 'not tested';
   const holds = hypothesis.checks.map((check) => check.holds(seen));
   if (holds.includes(false)) return 'contradicted';
-  return holds.includes(undefined) || seen.share === 0 ? 'cannot tell' : 'fits';
+  return holds.includes(undefined) ? 'cannot tell' : 'fits';
 }
 
-const LOOKS = { fits: 'pass', contradicted: 'fail', 'cannot tell': 'unknown' } as const;
+const LOOKS: Record<Outcome, string> = {
+  fits: 'pass',
+  contradicted: 'fail',
+  'cannot tell': 'unknown',
+  'not tested': 'plain',
+};
 
 function seenTable(cells: readonly AnalysedCell[]): Html {
   return html`<section class="scroll" tabindex="0" aria-label="What each cell showed"><table><thead><tr><th scope="col">cell</th><th scope="col" class="number">nodes</th><th scope="col" class="number">lost</th><th scope="col" class="number">95 % interval</th><th scope="col" class="number">1 − 1/N</th><th scope="col" class="number">first loss after</th><th scope="col">clients saw</th><th scope="col">balancer failed open</th><th scope="col" class="number">healed by themselves</th></tr></thead><tbody>${cells.map(
@@ -30,14 +39,17 @@ function seenTable(cells: readonly AnalysedCell[]): Html {
 }
 
 function hypothesisTable(cells: readonly AnalysedCell[]): Html {
-  const shown = cells.slice(0, 8);
+  const shown = representatives(cells).slice(0, 8);
   return html`<section class="scroll" tabindex="0" aria-label="Hypotheses and evidence"><table><thead><tr><th scope="col">hypothesis and what it predicts</th>${shown.map((cell) => html`<th scope="col">${cellDetail(cell, cells) || cell.header.strategy}</th>`)}</tr></thead><tbody>${HYPOTHESES.map(
     (hypothesis) =>
       html`<tr><th scope="row">${hypothesis.name}<div class="note">${hypothesis.says}</div><div class="note">Predicts: ${hypothesis.checks.map(({ predicts }) => predicts).join('; ')}.</div></th>${shown.map(
         (cell) => {
           const seen = fingerprint(cell);
           const outcome = supports(hypothesis, seen);
-          const against = hypothesis.checks.filter((check) => check.holds(seen) === false);
+          const against =
+            outcome === 'contradicted'
+              ? hypothesis.checks.filter((check) => check.holds(seen) === false)
+              : [];
           return html`<td><span class="badge ${LOOKS[outcome]}">${outcome}</span>${against.length > 0 && html`<div class="note">not so: ${against.map(({ predicts }) => predicts).join('; ')}</div>`}</td>`;
         },
       )}</tr>`,
@@ -59,7 +71,7 @@ export function seventyThirtySection(all: readonly AnalysedCell[]): Html | undef
 ${seenTable(cells)}
 <h3>Hypotheses, and which of them this evidence fits</h3>
 ${hypothesisTable(cells)}
-<p class="note">A cell tells which mechanism works under its own settings. Which settings the asker’s cluster had is not known; that takes the check below.</p>
+<p class="note">Not tested: the cell does not have the settings that the hypothesis is about. A cell tells which mechanism works under its own settings. Which settings the asker’s cluster had is not known; that takes the check below.</p>
 <h3>Check your own cluster in one minute</h3>
 <pre tabindex="0">kubectl get service NAME -o jsonpath='{.spec.externalTrafficPolicy} {.spec.healthCheckNodePort}{"\\n"}'
 gcloud compute target-pools list; gcloud compute target-pools get-health NAME --region REGION
