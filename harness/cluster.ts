@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import type { Millis } from './duration.ts';
 import type { Event } from './event.ts';
 import type { Kube } from './kube.ts';
+import type { AxisTexts } from './options.ts';
 import type { Random } from './random.ts';
 
 /** What a cluster can do beyond the contract; a scenario that needs more is skipped, with the reason, before anything is paid for. */
@@ -59,6 +60,22 @@ export interface ProviderOption {
   readonly help: string;
 }
 
+/** What `doctor` is asked about; what is left out it finds by itself where it can. */
+export interface Suspect {
+  readonly namespace?: string;
+  readonly service?: string;
+}
+
+/** What `doctor` finds out about a cluster that is there. */
+export interface Diagnosis {
+  /** What was found, by name, in the order in which it is told. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** What of it decides the prediction. */
+  readonly axes: AxisTexts;
+  /** What could not be found out, or cannot be predicted, and why. */
+  readonly doubts: readonly string[];
+}
+
 /** Obtains and removes clusters of one kind. */
 export interface Provider {
   readonly name: string;
@@ -86,6 +103,10 @@ export interface Provider {
   price?(cells: readonly Axes[]): string;
   /** Every command that these cells would give, in order, for a dry run; a comment begins with `#`. */
   plan?(cells: readonly Axes[]): string[];
+  /** Axes that this cluster decides by itself, such as how many nodes it has; known after preflight, defaults there. */
+  given?(): AxisTexts;
+  /** The one-minute check of a cluster that is there already; changes nothing. @throws UsageError. */
+  diagnose?(suspect: Suspect): Promise<Diagnosis>;
   /** Called once after a run's last cell: removes what was held ready for a next one. */
   close?(): Promise<void>;
 }

@@ -1,9 +1,11 @@
 import type { Axes, AxisName } from './axes.ts';
 import { AXES } from './axes.ts';
 import type { Capability, Provider } from './cluster.ts';
+import type { Config } from './config.ts';
 import { UsageError } from './errors.ts';
 import type { AxisTexts } from './options.ts';
 import { optionName } from './options.ts';
+import { refusesOwn } from './own-gateway.ts';
 import { HALF_WAY } from './release-length.ts';
 import type { Strategy } from './scenario.ts';
 
@@ -14,6 +16,8 @@ export interface PlannedCell {
   readonly provider: Provider;
   readonly axes: Axes;
   readonly seed: number;
+  /** The user's own gateway; undefined: the built-in one. */
+  readonly own?: Config;
   /** Axes that a comparison sets for this strategy and the user did not. */
   readonly variant?: readonly string[];
   /** This cell plays another one again up to a share of that one's release, and rolls back from there. */
@@ -61,16 +65,22 @@ export function planCells(options: {
    * back, unless the user chose `--rollback-after`.
    */
   compare?: boolean;
+  /** The user's own gateway. */
+  own?: Config;
 }): PlannedCell[] {
   const mistakes: string[] = [];
   readAxes(options.texts, mistakes);
   if (mistakes.length > 0) throw new UsageError(mistakes);
+  const { own } = options;
   const cells: PlannedCell[] = [];
   for (const strategy of options.strategies)
     for (const provider of options.providers) {
       const variants = options.compare ? strategy.variants : {};
       const variant = Object.keys(variants ?? {}).filter((name) => !(name in options.texts));
-      const values = readAxes({ ...strategy.defaults, ...variants, ...options.texts }, mistakes);
+      const values = readAxes(
+        { ...strategy.defaults, ...provider.given?.(), ...variants, ...options.texts },
+        mistakes,
+      );
       const varying = [...values].filter(([, list]) => list.length > 1).map(([name]) => name);
       for (const axes of combinations(values))
         for (let repeat = 0; repeat < options.repeat; repeat++) {
@@ -84,13 +94,14 @@ export function planCells(options: {
           const skip =
             missing.length > 0
               ? `${provider.name} does not offer ${missing.map((need) => reasoned(need, provider)).join(', ')}`
-              : provider.refuses(axes);
+              : ((own && refusesOwn(own, strategy, provider, axes)) ?? provider.refuses(axes));
           const cell: PlannedCell = {
             id: parts.join('/'),
             strategy,
             provider,
             axes,
             seed: options.seed + repeat,
+            ...(own === undefined ? {} : { own }),
             ...(variant.length === 0 ? {} : { variant }),
             ...(skip === undefined ? {} : { skip }),
           };

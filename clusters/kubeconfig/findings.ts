@@ -1,0 +1,121 @@
+import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
+import type { AxisTexts } from '../../harness/options.ts';
+import { nodesWithEndpoints } from '../kubernetes/entrance.ts';
+import { isBackend } from '../kubernetes/passthrough-balancer.ts';
+import { isReady } from '../kubernetes/views.ts';
+
+/** What of a cluster decides what a release does to its connections, as its API tells it. */
+export interface Findings {
+  /** Such as `v1.20.2`. */
+  readonly version: string;
+  readonly nodes: readonly V1Node[];
+  /** Names of the DaemonSets of kube-system, and of its pods that are kube-proxies; undefined where they may not be read. */
+  readonly agents: readonly string[] | undefined;
+  /** kube-proxy's own word for its mode; undefined where nobody tells it. */
+  readonly proxyMode: string | undefined;
+  /** Addresses that some Service of type LoadBalancer has been given. */
+  readonly balanced: readonly string[];
+}
+
+/** The nodes that a cloud's balancer would send to. */
+export const backendsOf = (nodes: readonly V1Node[]): V1Node[] =>
+  nodes.filter((node) => isBackend(node) && isReady(node));
+
+/** The first minor release with today's chains (KUBE-EXT, KUBE-SVL): FACTS B2. */
+const TODAYS_CHAINS_SINCE = 24;
+
+const minorOf = (version: string) => Number(/^v?1\.(\d+)/.exec(version)?.[1] ?? Number.NaN);
+
+/** What turns Services into rules on the nodes, in words and as the axis that models it; undefined: nobody tells. */
+export function dataplaneOf({ agents, proxyMode, version }: Findings): {
+  readonly words: string;
+  readonly axis: string | undefined;
+} {
+  const runs = (name: string) => agents?.some((agent) => agent === name || agent.startsWith(`${name}-`));
+  if (runs('anetd')) return { words: 'Dataplane V2: Cilium (anetd)', axis: 'cilium' };
+  const byProxy = proxyMode ?? (runs('kube-proxy') ? 'iptables' : undefined);
+  if (byProxy === undefined && runs('cilium')) return { words: 'Cilium without kube-proxy', axis: 'cilium' };
+  if (byProxy === undefined)
+    return {
+      words: agents === undefined ? 'unknown: kube-system may not be read' : 'unknown',
+      axis: undefined,
+    };
+  const old = byProxy === 'iptables' && minorOf(version) < TODAYS_CHAINS_SINCE;
+  const told = proxyMode === undefined ? 'its default, nobody tells' : 'as it says itself';
+  return {
+    words: `kube-proxy, ${byProxy} (${told}${old ? '; with the chains of before 1.24' : ''})`,
+    axis: ['iptables', 'nftables', 'ipvs'].includes(byProxy) ? (old ? 'iptables-1.22' : byProxy) : undefined,
+  };
+}
+
+/** Clouds by the scheme of a node's providerID, and whether their balancers are the ones that the simulator models. */
+const CLOUDS: Readonly<Record<string, string>> = { gce: 'Google', aws: 'AWS', azure: 'Azure' };
+
+/** What gives Services of type LoadBalancer their addresses, in words and as the axis; undefined: not one that is modelled. */
+export function balancerOf(
+  { nodes, balanced }: Findings,
+  service?: V1Service,
+): { readonly words: string; readonly axis: string | undefined; readonly exists: boolean } {
+  const scheme = nodes.map(({ spec }) => spec?.providerID?.split(':')[0] ?? '').find((one) => one in CLOUDS);
+  if (scheme === 'gce') {
+    const { annotations = {} } = service?.metadata ?? {};
+    const isBackendService =
+      annotations['cloud.google.com/l4-rbs'] === 'enabled' ||
+      'service.kubernetes.io/backend-service' in annotations ||
+      service?.spec?.loadBalancerClass === 'networking.gke.io/l4-regional-external';
+    return isBackendService
+      ? { words: "Google's passthrough balancer, backend service", axis: 'backend-service', exists: true }
+      : { words: "Google's passthrough balancer, target pool", axis: 'target-pool', exists: true };
+  }
+  if (scheme !== undefined)
+    return { words: `${CLOUDS[scheme]}'s, which is not modelled here`, axis: undefined, exists: true };
+  return balanced.length > 0
+    ? { words: `one that is not known here; it gave ${balanced[0]}`, axis: undefined, exists: true }
+    : { words: 'none has given any Service an address', axis: undefined, exists: false };
+}
+
+/** A Service as far as it decides what happens to its connections. */
+export interface Subject {
+  readonly service: V1Service;
+  readonly slices: readonly V1EndpointSlice[];
+}
+
+/** What the API tells about the Service itself: name -> what was found. */
+export function serviceFacts({ service, slices }: Subject): Record<string, string> {
+  const { metadata, spec, status } = service;
+  const name = metadata?.name ?? '';
+  const ready = readyEndpoints(slices);
+  const nodes = [...nodesWithEndpoints(name, slices)].sort();
+  const addresses = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip ?? hostname ?? '');
+  const selector = Object.entries(spec?.selector ?? {}).map(([label, value]) => `${label}=${value}`);
+  return {
+    service: `${metadata?.namespace}/${name}, type ${spec?.type}${addresses.length > 0 ? `, ${addresses.join(', ')}` : ''}`,
+    externalTrafficPolicy: spec?.externalTrafficPolicy ?? 'Cluster',
+    sessionAffinity: spec?.sessionAffinity ?? 'None',
+    selector: selector.join(',') || 'none',
+    endpoints: `${ready} ready on ${nodes.length === 0 ? 'no node' : nodes.join(', ')}`,
+    'health check': spec?.healthCheckNodePort
+      ? `node port ${spec.healthCheckNodePort} of this Service: fails on nodes without an endpoint`
+      : 'port 10256, kube-proxy itself: knows nothing of endpoints',
+  };
+}
+
+export const readyEndpoints = (slices: readonly V1EndpointSlice[]): number =>
+  slices.flatMap(({ endpoints }) => endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false)
+    .length;
+
+/**
+ * The axes that the cluster decides by itself. Through a node port no balancer is in the way and a client stays with
+ * the node that it dialled, which is what a pool does that never moves a flow.
+ */
+export function axesOf(findings: Findings, entrance: 'load-balancer' | 'node-port'): AxisTexts {
+  const proxy = dataplaneOf(findings).axis;
+  const balancer = balancerOf(findings).axis;
+  const nodes = backendsOf(findings.nodes).length;
+  return {
+    ...(nodes > 0 ? { nodes: String(nodes) } : {}),
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(entrance === 'node-port' ? { balancerStickiness: 'persist' } : {}),
+    ...(entrance === 'node-port' || balancer === undefined ? {} : { balancer }),
+  } as AxisTexts;
+}
