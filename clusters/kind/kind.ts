@@ -5,7 +5,14 @@ import { platform } from 'node:os';
 import { join } from 'node:path';
 import type { V1Service } from '@kubernetes/client-node';
 import type { Axes } from '../../harness/axes.ts';
-import type { Cluster, ClusterSpec, Preflight, Provider, RunContext } from '../../harness/cluster.ts';
+import type {
+  Capability,
+  Cluster,
+  ClusterSpec,
+  Preflight,
+  Provider,
+  RunContext,
+} from '../../harness/cluster.ts';
 import { command } from '../command.ts';
 import { commandOwnedBy } from '../kubernetes/owned-command.ts';
 import { nameFor } from '../kubernetes/run-namespace.ts';
@@ -45,6 +52,7 @@ export function createKind(options: KindOptions = {}): Provider {
       "measured on a real Kubernetes in containers (kind): real kubelets and kube-proxies, behind a balancer that behaves like GCP's",
     evidence: 'measured',
     offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer', 'handoff']),
+    lacks: (need) => LACKS[need],
     refuses: (axes) => refusal(axes, image),
     preflight,
     options: {
@@ -102,6 +110,15 @@ export function createKind(options: KindOptions = {}): Provider {
 
 /** What a cell's namespace, lease and balancers are named after; begins like the clusters, which sweep goes by. */
 const CELL = 'kind-cell';
+
+/** What a kind cluster could have, and why it does not. */
+const LACKS: Partial<Record<Capability, string>> = {
+  autoscaler: 'it has no metrics-server',
+  ingress: 'it has no ingress controller; use --cluster kubeconfig on a cluster that has one',
+  'gateway-api': 'the Gateway API is not installed; use --cluster kubeconfig on a cluster that has it',
+  mesh: 'no mesh is installed; use --cluster kubeconfig on a cluster that has one',
+  'node-churn': 'kind cannot add a node to a running cluster',
+};
 
 /** One cell on a running kind cluster; `free` is called once the cluster can take the next. */
 async function openCell(

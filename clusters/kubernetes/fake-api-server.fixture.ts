@@ -63,7 +63,6 @@ const DISCOVERY: Readonly<Record<string, unknown>> = {
     groups: [
       { name: 'apps', versions: [{ version: 'v1' }] },
       { name: 'discovery.k8s.io', versions: [{ version: 'v1beta1' }] },
-      { name: 'autoscaling', versions: [{ version: 'v1' }, { version: 'v2beta2' }] },
     ],
   },
   '/api/v1': resources(['Service', 'services', true], ['Pod', 'pods', true], ['Node', 'nodes', false]),
