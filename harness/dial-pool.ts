@@ -1,6 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { type ClientProtocol, clientProtocol } from './client-protocol.ts';
 import type { Socket, SocketHandlers } from './cluster.ts';
+import type { Config } from './config.ts';
 import type { Heard, Told } from './dial-process.main.ts';
 import { type DialTarget, dialWebSocket } from './websocket.ts';
 
@@ -9,19 +11,32 @@ const PROGRAM = fileURLToPath(new URL('./dial-process.main.ts', import.meta.url)
 /** Dials real WebSockets, from this process or, where it cannot hold that many, from several others. */
 export class DialPool implements Disposable {
   private readonly processes: readonly DialProcess[];
+  private readonly protocol: ClientProtocol | undefined;
   private dialled = 0;
 
-  /** `processes` other processes hold the connections; with 0 this one does. */
-  constructor(processes: number) {
-    this.processes = Array.from({ length: processes }, () => new DialProcess());
+  /** `processes` other processes hold the connections; with 0 this one does. `own` describes the user's own gateway. */
+  constructor(processes: number, own?: Config) {
+    this.processes = Array.from({ length: processes }, () => new DialProcess(own));
+    this.protocol = own && clientProtocol(own);
   }
 
-  /** As `dialWebSocket`. A process that ends takes its connections with it, which then read as reset. */
-  dial(target: DialTarget, handlers: SocketHandlers): Socket {
+  /** The path that clients of the user's own gateway ask for; that of the built-in one otherwise. */
+  get path(): string {
+    return this.protocol?.path ?? '/';
+  }
+
+  /**
+   * As `dialWebSocket`; `own` in what the user's own gateway speaks. A process that ends takes its connections with it,
+   * which then read as reset.
+   */
+  dial(target: DialTarget, handlers: SocketHandlers, own = false): Socket {
     const { processes } = this;
-    if (processes.length === 0) return dialWebSocket(target, handlers);
-    const process = processes[this.dialled++ % processes.length] as DialProcess;
-    return process.dial(target, handlers);
+    if (processes.length > 0) {
+      const process = processes[this.dialled++ % processes.length] as DialProcess;
+      return process.dial(target, handlers, own);
+    }
+    const protocol = own ? this.protocol : undefined;
+    return dialWebSocket(protocol === undefined ? target : { ...target, protocol }, handlers);
   }
 
   [Symbol.dispose](): void {
@@ -36,20 +51,23 @@ class DialProcess implements Disposable {
   private ids = 0;
   private gone = false;
 
-  constructor() {
+  constructor(own: Config | undefined) {
     // A process group of its own, so that a Ctrl-C leaves it alone.
-    this.process = fork(PROGRAM, [], { execArgv: [], detached: true });
+    // Regular expressions of a configuration are no JSON.
+    const serialization = own === undefined ? 'json' : 'advanced';
+    this.process = fork(PROGRAM, [], { execArgv: [], detached: true, serialization });
     this.process.on('message', (heard: Heard[]) => {
       for (const one of heard) this.hear(one);
     });
     this.process.on('error', () => this.end());
     this.process.on('exit', () => this.end());
+    if (own !== undefined) this.tell(['speak', 0, own]);
   }
 
-  dial(target: DialTarget, handlers: SocketHandlers): Socket {
+  dial(target: DialTarget, handlers: SocketHandlers, own: boolean): Socket {
     const id = ++this.ids;
     this.handlers.set(id, handlers);
-    this.tell(['dial', id, target]);
+    this.tell(['dial', id, target, own]);
     const leave = (what: 'close' | 'destroy') => () => {
       if (this.handlers.delete(id)) this.tell([what, id]);
     };

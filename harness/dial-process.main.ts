@@ -2,12 +2,16 @@
  * Holds real WebSocket connections for a harness whose own file descriptors do not suffice. Both sides speak in
  * batches over Node's own channel: in `Told`s, out `Heard`s. Ends with the harness.
  */
+import { type ClientProtocol, clientProtocol } from './client-protocol.ts';
 import type { Ending, Greeting, Socket } from './cluster.ts';
+import type { Config } from './config.ts';
 import { type DialTarget, dialWebSocket } from './websocket.ts';
 
 /** What the harness wants of a connection. */
 export type Told =
-  | readonly [what: 'dial', id: number, target: DialTarget]
+  /** What the user's own gateway speaks; before any connection to it. */
+  | readonly [what: 'speak', id: 0, own: Config]
+  | readonly [what: 'dial', id: number, target: DialTarget, own: boolean]
   | readonly [what: 'ping' | 'close' | 'destroy', id: number];
 
 /** What a connection tells. */
@@ -29,8 +33,11 @@ function flush(): void {
   if (process.connected) process.send?.(heard);
 }
 
-function dial(id: number, target: DialTarget): void {
-  const socket = dialWebSocket(target, {
+let protocol: ClientProtocol | undefined;
+
+function dial(id: number, target: DialTarget, own: boolean): void {
+  const spoken = own && protocol !== undefined ? { ...target, protocol } : target;
+  const socket = dialWebSocket(spoken, {
     opened: (greeting) => hear(['opened', id, greeting]),
     rehomed: (greeting) => hear(['rehomed', id, greeting]),
     answered: () => hear(['answered', id]),
@@ -46,7 +53,8 @@ function dial(id: number, target: DialTarget): void {
 process.on('message', (told: Told[]) => {
   for (const order of told) {
     const [what, id] = order;
-    if (what === 'dial') dial(id, order[2]);
+    if (what === 'speak') protocol = clientProtocol(order[2]);
+    else if (what === 'dial') dial(id, order[2], order[3]);
     else {
       sockets.get(id)?.[what]();
       if (what !== 'ping') sockets.delete(id);

@@ -71,7 +71,7 @@ export function ingressWorkload(axes: Axes): IngressWorkload {
       spec: {
         type: 'ClusterIP',
         selector: { app: 'gateway', version },
-        ports: [{ name: 'ws', port: SERVICE_PORT, targetPort: GATEWAY_PORT, protocol: 'TCP' }],
+        ports: [{ name: 'ws', port: SERVICE_PORT, targetPort: 'ws', protocol: 'TCP' }],
       },
     }),
     ingress: (service) => {

@@ -60,6 +60,10 @@ export function gatewayFact(config: Config, provider: Provider): string {
   );
 }
 
+/** Whether a request to the admin port is the one that lets clients go. */
+export const drainsOwn = ({ gateway: { admin } }: Config, path: string): boolean =>
+  admin?.drain !== undefined && path.split('?')[0] === admin.drain.split('?')[0];
+
 /**
  * What a strategy asks of the built-in gateway's admin port (`/fail-readiness`, `/drain?over=300000&how=close`) in the
  * words of the user's own. @throws RangeError for what the configuration does not name, which `refusesOwn` prevents.

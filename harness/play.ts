@@ -5,10 +5,12 @@ import type { Millis } from './duration.ts';
 import { InterruptedError, NotReachedError } from './errors.ts';
 import type { CellHeader, Event, TimedEvent } from './event.ts';
 import { Fleet } from './fleet.ts';
+import { gatewayFact } from './own-gateway.ts';
 import type { PlannedCell } from './plan.ts';
 import { Random } from './random.ts';
 import type { Stage, Strategy } from './scenario.ts';
-import { createStage, type Phase } from './stage.ts';
+import { createStage, type OwnStage, type Phase } from './stage.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 /** How one cell ended; whatever the outcome, its log is closed by an `end` event and its cluster is gone. */
 export interface Played {
@@ -47,19 +49,27 @@ export async function play(cell: PlannedCell, options: PlayOptions): Promise<Pla
   let sink = (event: Event): void => {
     early.push(event);
   };
+  const own = ownStage(cell);
+  const pods = new Whereabouts();
   let cluster: Cluster | undefined;
   let now = () => 0;
   let played: Played;
   try {
     cluster = await cell.provider.open(
-      { axes: cell.axes, name: options.name },
-      { ...context, record: (event) => sink(event) },
+      { axes: cell.axes, name: options.name, ...(own === undefined ? {} : { own: own.config }) },
+      {
+        ...context,
+        record: (event) => {
+          pods.observe(event);
+          sink(event);
+        },
+      },
     );
     now = () => cluster?.clock.now() ?? 0;
     options.record({ type: 'cell', cell: header(cell, cluster, options.predicts) });
     for (const event of early) options.record(event);
     sink = options.record;
-    played = await perform(cell, cluster, context, options.audience);
+    played = await perform(cell, cluster, context, options.audience, own && { ...own, pods });
   } catch (error) {
     if (cluster === undefined) {
       options.record({ type: 'cell', cell: header(cell, undefined, options.predicts) });
@@ -80,6 +90,11 @@ export async function play(cell: PlannedCell, options: PlayOptions): Promise<Pla
   });
   await cluster?.[Symbol.asyncDispose]();
   return played;
+}
+
+/** The user's own gateway, where the cell's cluster runs it. */
+function ownStage({ own, provider: { runs } }: PlannedCell): OwnStage | undefined {
+  return own === undefined || runs === undefined ? undefined : { config: own, runs };
 }
 
 function failed(error: unknown, signal: AbortSignal): Played {
@@ -106,7 +121,10 @@ function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: strin
     ...(cell.rollsBack === undefined ? {} : { rollsBack: cell.rollsBack.id }),
     ...(predicts === undefined ? {} : { predicts }),
     speed: Number.isFinite(speed) ? speed : null,
-    facts: cluster?.facts ?? {},
+    facts: {
+      ...cluster?.facts,
+      ...(cell.own === undefined ? {} : { gateway: gatewayFact(cell.own, cell.provider) }),
+    },
   };
 }
 
@@ -116,6 +134,7 @@ async function perform(
   cluster: Cluster,
   { record, random, signal }: RunContext,
   audience: Audience,
+  own?: OwnStage & { readonly pods: Whereabouts },
 ): Promise<Played> {
   const { axes, strategy } = cell;
   const { clock } = cluster;
@@ -129,7 +148,7 @@ async function perform(
     }
   };
   const stage = (phase: Phase, until = signal) =>
-    createStage(cluster, axes, phase, until, stamp, (service) => fleet?.point(service));
+    createStage(cluster, axes, phase, until, stamp, (service) => fleet?.point(service), own);
   using _ticker = every(clock, () => audience.watch({ now: clock.now(), step, fleet }));
   try {
     return await clock.run(async () => {
@@ -145,7 +164,7 @@ async function perform(
         makeBeforeBreak: strategy.makeBeforeBreak ?? false,
         service: prepare.workload.service,
         record: stamp,
-        dial: cluster.dial.bind(cluster),
+        dial: own === undefined ? cluster.dial.bind(cluster) : own.pods.dialling(cluster.dial.bind(cluster)),
       });
       await prepare.step('clients connect', () => fleet?.connect(1_800_000, signal) ?? Promise.resolve());
       // A random end, or each release would meet the health checks at the same phase.

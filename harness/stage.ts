@@ -1,9 +1,11 @@
 import type { Axes } from './axes.ts';
 import type { Cluster } from './cluster.ts';
+import type { Config } from './config.ts';
 import type { Millis } from './duration.ts';
 import { formatDuration } from './duration.ts';
 import { NotReachedError } from './errors.ts';
 import type { TimedEvent } from './event.ts';
+import { ownAdminPath } from './own-gateway.ts';
 import type { Stage } from './scenario.ts';
 import { workload } from './workload.ts';
 
@@ -11,6 +13,12 @@ export type Phase = Extract<TimedEvent, { type: 'step' }>['phase'];
 
 const POLL: Millis = 1000;
 const PATIENCE: Millis = 600_000;
+
+/** The user's own gateway on a cluster that runs it. */
+export interface OwnStage {
+  readonly config: Config;
+  readonly runs: 'command' | 'image';
+}
 
 /** The stage on which one phase of a strategy plays; once `signal` is aborted, its next wait ends with InterruptedError. */
 export function createStage(
@@ -20,12 +28,13 @@ export function createStage(
   signal: AbortSignal,
   record: (event: TimedEvent) => void,
   point: (service: string) => void,
+  own?: OwnStage,
 ): Stage {
   const { clock, kube } = cluster;
   const stage: Stage = {
     axes,
     kube,
-    workload: workload(axes),
+    workload: workload(axes, own && { gateway: own.config.gateway, runs: own.runs }),
     async step(name, act, options = {}) {
       signal.throwIfAborted();
       record({ type: 'step', name, edge: 'begin', phase, ...options });
@@ -62,7 +71,7 @@ export function createStage(
       (await kube.list('Pod', { app: 'gateway', version })).filter(
         ({ metadata }) => metadata?.deletionTimestamp === undefined,
       ),
-    call: (pod, path) => cluster.call(pod, path),
+    call: (pod, path) => cluster.call(pod, own === undefined ? path : ownAdminPath(own.config, path)),
     reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit),
     point,
   };

@@ -1,5 +1,6 @@
-import type { V1Deployment, V1Service } from '@kubernetes/client-node';
+import type { V1Container, V1Deployment, V1Service } from '@kubernetes/client-node';
 import type { Axes } from './axes.ts';
+import type { Config } from './config.ts';
 import { calmUse, gatewayCost } from './gateway/cost.ts';
 import type { Version } from './scenario.ts';
 
@@ -10,6 +11,9 @@ export const SERVICE_PORT = 80;
 
 /** The image that embedded clusters run as the built-in gateway, and that kind and GKE replace by the built one. */
 export const GATEWAY_IMAGE = 'onedrop-gateway';
+
+/** What embedded clusters run as a process of the user's own gateway: the container's command. */
+export const OWN_IMAGE = 'onedrop-own-gateway';
 
 /** The image that embedded clusters run as the ingress controller: nginx and what drives it. */
 export const INGRESS_IMAGE = 'onedrop-ingress';
@@ -35,12 +39,92 @@ export const CALM_UTILIZATION = 0.5;
 const cpuRequest = ({ clients, pods, heartbeat, ...application }: Axes): number =>
   Math.ceil(calmUse(clients / pods, heartbeat, gatewayCost(application)) / CALM_UTILIZATION);
 
-/** The built-in gateway's manifests for one cell. */
-export function workload(axes: Axes): Workload {
+/** The user's own gateway, as a command or an image. */
+export interface OwnWorkload {
+  readonly gateway: Config['gateway'];
+  readonly runs: 'command' | 'image';
+}
+
+/** The container of the built-in gateway. */
+function builtIn(version: Version, axes: Axes): V1Container {
+  return {
+    name: 'gateway',
+    image: GATEWAY_IMAGE,
+    env: [
+      { name: 'VERSION', value: version },
+      { name: 'PORT', value: String(GATEWAY_PORT) },
+      { name: 'ADMIN_PORT', value: String(ADMIN_PORT) },
+      { name: 'DRAIN', value: axes.drain },
+      { name: 'DRAIN_OVER', value: String(axes.drainOver) },
+      { name: 'HANDSHAKE_CPU', value: String(axes.handshakeCpu) },
+      { name: 'MESSAGE_CPU', value: String(axes.messageCpu) },
+      ...PLACE,
+    ],
+    ports: [
+      { name: 'ws', containerPort: GATEWAY_PORT },
+      { name: 'admin', containerPort: ADMIN_PORT },
+    ],
+    readinessProbe: { httpGet: { path: '/readyz', port: ADMIN_PORT } },
+    livenessProbe: { httpGet: { path: '/livez', port: ADMIN_PORT } },
+    securityContext: { ...RESTRICTED, readOnlyRootFilesystem: true },
+  };
+}
+
+/** The container of the user's own gateway. */
+function own(version: Version, { gateway, runs }: OwnWorkload): V1Container {
+  const { command, image, admin, port, readyPath, livePath, directory } = gateway;
+  const probePort = gateway.readyPort ?? admin?.port ?? port;
+  const env = {
+    VERSION: version,
+    PORT: String(port),
+    ...(admin === undefined ? {} : { ADMIN_PORT: String(admin.port) }),
+    ...gateway.env,
+  };
+  return {
+    name: 'gateway',
+    ...(runs === 'image'
+      ? { image: typeof image === 'object' ? image[version] : (image ?? '') }
+      : {
+          image: OWN_IMAGE,
+          command: Array.isArray(command) ? command : (command?.[version] ?? []),
+          ...(directory === undefined ? {} : { workingDir: directory }),
+          lifecycle: { stopSignal: gateway.drainSignal },
+        }),
+    env: [...Object.entries(env).map(([name, value]) => ({ name, value })), ...PLACE],
+    ports: [
+      { name: 'ws', containerPort: port },
+      ...(admin === undefined ? [] : [{ name: 'admin', containerPort: admin.port }]),
+    ],
+    readinessProbe: { httpGet: { path: readyPath, port: probePort } },
+    ...(livePath === undefined ? {} : { livenessProbe: { httpGet: { path: livePath, port: probePort } } }),
+    securityContext: RESTRICTED,
+  };
+}
+
+/** Where a pod is, for its gateway to say. */
+const PLACE = [
+  { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+  { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+];
+
+/** What the restricted Pod Security Standard asks of a container. */
+const RESTRICTED = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+
+/** The manifests for one cell: of the built-in gateway, or of the user's own. */
+export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
+  // By its name, because a controller that stands before an own gateway has another port.
+  const targetPort = ownWorkload === undefined ? GATEWAY_PORT : 'ws';
   return {
     service: SERVICE,
     deployment(version, { name = `gateway-${version}`, replicas = axes.pods } = {}) {
       const labels = { app: 'gateway', release: name, version };
+      const container = ownWorkload === undefined ? builtIn(version, axes) : own(version, ownWorkload);
+      const lifecycle = {
+        ...container.lifecycle,
+        ...(axes.preStop > 0
+          ? { preStop: { exec: { command: ['sleep', String(axes.preStop / 1000)] } } }
+          : {}),
+      };
       return {
         apiVersion: 'apps/v1',
         kind: 'Deployment',
@@ -63,36 +147,9 @@ export function workload(axes: Axes): Workload {
               automountServiceAccountToken: false,
               containers: [
                 {
-                  name: 'gateway',
-                  image: GATEWAY_IMAGE,
-                  env: [
-                    { name: 'VERSION', value: version },
-                    { name: 'PORT', value: String(GATEWAY_PORT) },
-                    { name: 'ADMIN_PORT', value: String(ADMIN_PORT) },
-                    { name: 'DRAIN', value: axes.drain },
-                    { name: 'DRAIN_OVER', value: String(axes.drainOver) },
-                    { name: 'HANDSHAKE_CPU', value: String(axes.handshakeCpu) },
-                    { name: 'MESSAGE_CPU', value: String(axes.messageCpu) },
-                    { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-                    { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
-                  ],
-                  ports: [
-                    { name: 'ws', containerPort: GATEWAY_PORT },
-                    { name: 'admin', containerPort: ADMIN_PORT },
-                  ],
+                  ...container,
                   resources: { requests: { cpu: `${cpuRequest(axes)}m` } },
-                  readinessProbe: { httpGet: { path: '/readyz', port: ADMIN_PORT } },
-                  livenessProbe: { httpGet: { path: '/livez', port: ADMIN_PORT } },
-                  ...(axes.preStop > 0
-                    ? {
-                        lifecycle: { preStop: { exec: { command: ['sleep', String(axes.preStop / 1000)] } } },
-                      }
-                    : {}),
-                  securityContext: {
-                    allowPrivilegeEscalation: false,
-                    readOnlyRootFilesystem: true,
-                    capabilities: { drop: ['ALL'] },
-                  },
+                  ...(Object.keys(lifecycle).length > 0 ? { lifecycle } : {}),
                 },
               ],
             },
@@ -109,7 +166,7 @@ export function workload(axes: Axes): Workload {
           type: 'LoadBalancer',
           selector,
           externalTrafficPolicy: axes.policy,
-          ports: [{ name: 'ws', port: SERVICE_PORT, targetPort: GATEWAY_PORT, protocol: 'TCP' }],
+          ports: [{ name: 'ws', port: SERVICE_PORT, targetPort, protocol: 'TCP' }],
         },
       };
     },

@@ -1,11 +1,14 @@
 import type { Axes } from '../../harness/axes.ts';
+import { clientProtocol } from '../../harness/client-protocol.ts';
 import type { Clock } from '../../harness/clock.ts';
+import type { Config } from '../../harness/config.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import type { TimedEvent } from '../../harness/event.ts';
 import { type Said, saidEvent } from '../../harness/gateway/said.ts';
 import { HOLDER_IMAGE } from '../../harness/handoff-workload.ts';
-import { ADMIN_PORT, INGRESS_IMAGE } from '../../harness/workload.ts';
+import { drainsOwn } from '../../harness/own-gateway.ts';
+import { ADMIN_PORT, INGRESS_IMAGE, OWN_IMAGE } from '../../harness/workload.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import type { NodeRules, ServiceRules } from '../control-plane/rules.ts';
@@ -18,6 +21,7 @@ import type { Launcher } from './launcher.ts';
 import { nftablesTransaction } from './nftables.ts';
 import { NginxPod } from './nginx/nginx-pod.ts';
 import { NodeAgent } from './node-agent.ts';
+import { OwnPod } from './own-pod.ts';
 import { GatewayProcess, PROGRAMS } from './pod.ts';
 
 /** A pod's network goes this much model time after its process, as kubelet removes the sandbox; never under 250 ms real. */
@@ -41,12 +45,23 @@ interface Pod {
   killed: boolean;
 }
 
+interface MachineOptions {
+  readonly launcher: Launcher;
+  readonly clock: Clock;
+  readonly axes: Axes;
+  readonly record: (event: TimedEvent) => void;
+  /** The user's own gateway; undefined: the built-in one. */
+  readonly own: Config | undefined;
+}
+
 /** The Linux kernel as the control plane's machine: namespaces, real rules, real processes. */
 export class NetnsMachine implements Machine {
   private readonly launcher: Launcher;
   private readonly fabric: Fabric;
   private readonly clock: Clock;
   private readonly record: (event: TimedEvent) => void;
+  /** The user's own gateway. */
+  private readonly own: Config | undefined;
   private readonly nodes = new Map<string, Node>();
   private readonly numbers = new Map<string, number>();
   private readonly balancer: BalancerBox;
@@ -54,7 +69,11 @@ export class NetnsMachine implements Machine {
   private pods = 0;
   private disposed = false;
 
-  private constructor(launcher: Launcher, fabric: Fabric, clock: Clock, record: (event: TimedEvent) => void) {
+  private constructor(
+    fabric: Fabric,
+    { launcher, clock, record, own }: Pick<MachineOptions, 'launcher' | 'clock' | 'record' | 'own'>,
+  ) {
+    this.own = own;
     this.launcher = launcher;
     this.fabric = fabric;
     this.clock = clock;
@@ -67,15 +86,10 @@ export class NetnsMachine implements Machine {
   }
 
   /** @throws HarnessError outside namespaces of our own. */
-  static async open(options: {
-    launcher: Launcher;
-    clock: Clock;
-    axes: Axes;
-    record: (event: TimedEvent) => void;
-  }): Promise<NetnsMachine> {
-    const { launcher, clock, axes, record } = options;
+  static async open(options: MachineOptions): Promise<NetnsMachine> {
+    const { launcher, clock, axes } = options;
     const fabric = await Fabric.open({ launcher, tcpLoose: Number(axes.tcpLoose), speed: clock.speed });
-    return new NetnsMachine(launcher, fabric, clock, record);
+    return new NetnsMachine(fabric, options);
   }
 
   async addNode(machine: MachineNode): Promise<void> {
@@ -104,7 +118,7 @@ export class NetnsMachine implements Machine {
     if (node === undefined)
       throw new HarnessError(`Cannot start pod ${name}: there is no node ${start.node}`);
     const program = PROGRAMS[image ?? ''];
-    if (program === undefined && image !== INGRESS_IMAGE)
+    if (program === undefined && image !== INGRESS_IMAGE && image !== OWN_IMAGE)
       throw new HarnessError(
         `Cannot start pod ${name}: image ${image} is not known here, only ${[...Object.keys(PROGRAMS), INGRESS_IMAGE].join(', ')}`,
       );
@@ -136,6 +150,25 @@ export class NetnsMachine implements Machine {
           if (!this.disposed) await this.fabric.removePod(namespace, node.machine);
         });
       };
+      const { own } = this;
+      const [container] = start.pod.spec?.containers ?? [];
+      if (own !== undefined && container !== undefined && image === OWN_IMAGE) {
+        const { redact } = clientProtocol(own);
+        const drains = (path: string) => drainsOwn(own, path);
+        const speed = clock.speed;
+        pod.process = new OwnPod(launcher, {
+          ...common,
+          container,
+          speed,
+          redact,
+          drains,
+          said,
+          exited: ended,
+        });
+        // Nobody but its readinessProbe can tell when it listens.
+        start.started();
+        return;
+      }
       pod.process =
         program === undefined
           ? new NginxPod({ ...common, launcher, name, clock, record, exited: ended })

@@ -69,6 +69,7 @@ export const netns: Provider = {
   description:
     'measured on this Linux kernel: real sockets, rules, conntrack and gateways in namespaces, no root',
   evidence: 'measured',
+  runs: 'command',
   offers: new Set([
     'passthrough-balancer',
     'node-churn',
@@ -112,14 +113,14 @@ class NetnsCluster implements Cluster {
     this.resources = resources;
   }
 
-  static async open({ axes }: ClusterSpec, context: RunContext): Promise<NetnsCluster> {
+  static async open({ axes, own }: ClusterSpec, context: RunContext): Promise<NetnsCluster> {
     await using resources = new AsyncDisposableStack();
     const clock = new ScaledClock(context.speed ?? defaultSpeed(axes));
     const record = (event: TimedEvent) => context.record({ at: clock.now(), ...event });
     const launcher = resources.use(new Launcher());
-    const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record }));
+    const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record, own }));
     resources.use(watchHarness(clock, record));
-    const dialPool = resources.use(new DialPool(dialProcesses(axes)));
+    const dialPool = resources.use(new DialPool(dialProcesses(axes), own));
     resources.use(await ControlGateway.start(launcher, clock.speed));
     const controlPlane = resources.use(
       new ControlPlane({
@@ -148,14 +149,16 @@ class NetnsCluster implements Cluster {
   }
 
   dial(client: ClientAddress, handlers: SocketHandlers): Socket {
-    const target =
-      client.group === 'control'
-        ? { address: CONTROL_ADDRESS, port: GATEWAY_PORT }
-        : this.controlPlane.address(client.service);
+    const own = client.group !== 'control';
+    const target = own
+      ? this.controlPlane.address(client.service)
+      : { address: CONTROL_ADDRESS, port: GATEWAY_PORT };
+    const path = own ? this.dialPool.path : '/';
     if (target !== undefined)
       return this.dialPool.dial(
-        { url: `ws://${target.address}:${target.port}/`, localAddress: clientAddress(client) },
+        { url: `ws://${target.address}:${target.port}${path}`, localAddress: clientAddress(client) },
         handlers,
+        own,
       );
     const refused = this.clock.after(0, () =>
       handlers.closed({ how: 'refused', why: `Service ${client.service} has no address` }),
