@@ -11,9 +11,11 @@ import { writeReports } from '../reports/write-reports.ts';
 import { STRATEGIES } from '../scenarios/index.ts';
 import type { RunInfo } from './analyses/run-info.ts';
 import type { Provider } from './cluster.ts';
+import type { Config } from './config.ts';
 import { InterruptedError, UsageError } from './errors.ts';
 import { serveLive, together } from './live.ts';
-import { axisTexts, type ScenarioOptions, scenarioCommand } from './options.ts';
+import { loadConfig } from './load-config.ts';
+import { type AxisTexts, axisTexts, type ScenarioOptions, scenarioCommand } from './options.ts';
 import { type PlannedCell, planCells } from './plan.ts';
 import { createProgress } from './progress.ts';
 import { run } from './run.ts';
@@ -93,16 +95,48 @@ async function plan(names: readonly string[], options: ScenarioOptions) {
     mistakes.push(`--format ${options.format}: must be text or json`);
   const compare = names.some((name) => ALL.includes(name));
   const defaults = compare ? COMPARED : names.length === 0 ? { policy: DEFAULT_POLICIES } : {};
-  const texts = { ...defaults, ...axisTexts(options) };
+  const own = await ownGateway(options, mistakes, notes);
+  const texts = { ...defaults, ...ownTexts(own), ...axisTexts(options) };
   let cells: PlannedCell[] = [];
   try {
-    cells = planCells({ strategies, providers, texts, seed, repeat, compare });
+    cells = planCells({ strategies, providers, texts, seed, repeat, compare, ...(own === undefined ? {} : { own }) });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     mistakes.push(...error.mistakes);
   }
   if (mistakes.length > 0) throw new UsageError(mistakes);
   return { cells, notes };
+}
+
+/** The user's own gateway: from --config, or from the folder where the command was typed. */
+async function ownGateway(
+  { config: file }: ScenarioOptions,
+  mistakes: string[],
+  notes: string[],
+): Promise<Config | undefined> {
+  if (file === false) return undefined;
+  try {
+    // npm runs scripts in the package's folder and says where it was called.
+    const folders = [process.env.INIT_CWD ?? process.cwd(), process.cwd()];
+    const loaded = await loadConfig(typeof file === 'string' ? file : undefined, folders);
+    if (loaded !== undefined)
+      notes.push(`gateway: your own, from ${loaded.file} (--no-config: the built-in one)`);
+    return loaded?.config;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    mistakes.push(...error.mistakes);
+    return undefined;
+  }
+}
+
+/** What the configuration says of the clients, as if it were typed. */
+function ownTexts(own: Config | undefined): AxisTexts {
+  const { backoff, backoffModel, heartbeat } = own?.clients ?? {};
+  return {
+    ...(backoff === undefined ? {} : { backoff }),
+    ...(backoffModel === undefined ? {} : { backoffModel }),
+    ...(heartbeat === undefined ? {} : { heartbeat }),
+  };
 }
 
 function chooseStrategies(names: readonly string[], mistakes: string[]): Strategy[] {

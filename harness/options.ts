@@ -15,6 +15,8 @@ export type ScenarioOptions = AxisTexts & {
   readonly repeat: string;
   readonly out?: string;
   readonly format: string;
+  /** A file; false: the built-in gateway even where there is one. */
+  readonly config?: string | boolean;
   readonly speed?: string;
   readonly predict: boolean;
   readonly serve?: true | string;
@@ -52,6 +54,11 @@ export function scenarioCommand(
   return command
     .option('--seed <N>', 'seed of all randomness', '1')
     .option('--repeat <N>', 'play each cell this often, with seeds N, N+1, ...', '1')
+    .option(
+      '--config <FILE>',
+      'your own gateway (default: onedrop.config.ts in this folder, where there is one)',
+    )
+    .option('--no-config', 'the built-in gateway, whatever configuration there is')
     .option('--speed <N>', 'model seconds a real second, on clusters that let one choose')
     .option('--no-predict', 'do not play the prediction of measured cells')
     .option('--out <DIR>', 'where the run is written (default: reports/runs/<id>)')
