@@ -2,7 +2,7 @@ import type { Axes } from '../../harness/axes.ts';
 import { GATEWAY_IMAGE } from '../../harness/workload.ts';
 import { pasteable } from '../command.ts';
 import { pushCommand } from '../kubernetes/gateway-image.ts';
-import { nameFor } from '../kubernetes/run-namespace.ts';
+import { nameFor } from '../kubernetes/names.ts';
 import { GcloudCommands, LEFT_KINDS, labelsFor } from './gcloud-commands.ts';
 import { loginWords, repositoryOf } from './gke-cluster.ts';
 import { type GkeOptions, type Shape, shapeOf } from './gke-options.ts';

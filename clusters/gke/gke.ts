@@ -3,7 +3,7 @@ import type { V1Service } from '@kubernetes/client-node';
 import type { Axes } from '../../harness/axes.ts';
 import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/cluster.ts';
 import { owner } from '../kubernetes/lease.ts';
-import { nameFor } from '../kubernetes/run-namespace.ts';
+import { nameFor } from '../kubernetes/names.ts';
 import { wallTime } from '../kubernetes/wall-time.ts';
 import { watchBackendHealth } from './backend-health.ts';
 import { createGkeCluster, type GkeCluster } from './gke-cluster.ts';

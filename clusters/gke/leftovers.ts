@@ -1,6 +1,6 @@
 import type { Removed } from '../../harness/cluster.ts';
 import type { Holder } from '../kubernetes/lease.ts';
-import { nameFor } from '../kubernetes/run-namespace.ts';
+import { nameFor } from '../kubernetes/names.ts';
 import { EXPIRES_LABEL, OWNER_LABEL, RUN_LABEL } from './gcloud-commands.ts';
 import type { Resource } from './gcloud-output.ts';
 

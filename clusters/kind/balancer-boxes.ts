@@ -1,7 +1,7 @@
 import type { Axes } from '../../harness/axes.ts';
 import type { BalancerProgram } from '../control-plane/balancer-program.ts';
+import { MANAGED_BY } from '../kubernetes/names.ts';
 import type { OwnedCommand } from '../kubernetes/owned-command.ts';
-import { MANAGED_BY } from '../kubernetes/run-namespace.ts';
 import { BalancerBox } from '../netns/balancer.ts';
 
 /** The label by which sweep finds a container, and the lease that says whether its run still lives. */

@@ -14,8 +14,8 @@ import type {
   RunContext,
 } from '../../harness/cluster.ts';
 import { command } from '../command.ts';
+import { nameFor } from '../kubernetes/names.ts';
 import { commandOwnedBy } from '../kubernetes/owned-command.ts';
-import { nameFor } from '../kubernetes/run-namespace.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
 import {
   createKindCluster,
@@ -26,7 +26,7 @@ import {
 } from './kind-cluster.ts';
 import { proxyMode, type Shape } from './kind-config.ts';
 import { imageVersion, nodeImage } from './node-image.ts';
-import { sweepKind } from './sweep-kind.ts';
+import { KEPT, sweepKind } from './sweep-kind.ts';
 
 /** What can be chosen beside the axes. */
 export interface KindOptions {
@@ -196,7 +196,7 @@ const shapeOf = ({ nodes, proxy }: Axes, image: string | undefined): Shape => ({
 });
 
 const keptName = (shape: Shape) =>
-  `onedrop-keep-${createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 8)}`;
+  `${KEPT}-${createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 8)}`;
 
 /** The first release whose kube-proxy has nftables mode without a feature gate, and the first with today's iptables chains. */
 const NFTABLES_SINCE = 31;

@@ -1,8 +1,9 @@
 import type { Removed } from '../../harness/cluster.ts';
+import { ScaledClock } from '../../harness/scaled-clock.ts';
 import { command } from '../command.ts';
 import { deadLeases, forgetLease, leaseHolder } from '../kubernetes/lease.ts';
+import { MANAGED_BY, nameFor } from '../kubernetes/names.ts';
 import { endOrphans } from '../kubernetes/owned-command.ts';
-import { MANAGED_BY, nameFor } from '../kubernetes/run-namespace.ts';
 import { wallTime } from '../kubernetes/wall-time.ts';
 import { LEASE_LABEL } from './balancer-boxes.ts';
 import { deleteKindCluster } from './kind-cluster.ts';
@@ -12,6 +13,9 @@ const CLUSTER_LABEL = 'io.x-k8s.kind.cluster';
 
 /** All that a run makes with kind is named so; kept clusters are not. */
 const PREFIX = nameFor('kind', '');
+
+/** What clusters are named that are kept for later runs. */
+export const KEPT = nameFor('keep', '');
 
 /** Without its lease (another machine's, or /tmp was cleared) nobody can say that a run is dead before this age. */
 const CERTAINLY_DEAD = 6 * 3_600_000;
@@ -49,7 +53,27 @@ export async function sweepKind(): Promise<Removed[]> {
     await deleteKindCluster(name);
     removed.push({ kind: 'kind cluster', name });
   }
+  // Before the leases are forgotten, for they say which namespaces of a kept cluster are dead.
+  if (dead.size > 0) removed.push(...(await sweepKept()));
   for (const lease of dead) forgetLease(lease);
+  return removed;
+}
+
+/** Removes the namespaces that dead cells left in clusters that are kept; one that does not answer is left as it is. */
+async function sweepKept(): Promise<Removed[]> {
+  const kept = (await lines('kind', ['get', 'clusters'])).filter((name) => name.startsWith(KEPT));
+  if (kept.length === 0) return [];
+  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
+  const { ApiConnection } = await import('../kubernetes/api-connection.ts');
+  const { sweepNamespaces } = await import('../kubernetes/run-namespace.ts');
+  const removed: Removed[] = [];
+  for (const name of kept) {
+    const config = new KubeConfig();
+    config.loadFromString(await command('kind', ['get', 'kubeconfig', '--name', name]));
+    const clock = new ScaledClock(1);
+    const found = sweepNamespaces(new ApiConnection(config, clock), clock);
+    removed.push(...(await found.catch(() => [])));
+  }
   return removed;
 }
 

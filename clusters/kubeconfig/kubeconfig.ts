@@ -5,7 +5,7 @@ import type { AxisTexts } from '../../harness/options.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
 import type { Entrance } from '../kubernetes/entrance.ts';
 import { gatewayImageName } from '../kubernetes/gateway-image.ts';
-import { nameFor } from '../kubernetes/run-namespace.ts';
+import { nameFor } from '../kubernetes/names.ts';
 import { diagnose } from './diagnose.ts';
 import { axesOf, backendsOf, balancerOf, dataplaneOf, type Findings } from './findings.ts';
 import { KUBECONFIG_OPTIONS, type KubeconfigOptions, kubeconfigOptions } from './kubeconfig-options.ts';

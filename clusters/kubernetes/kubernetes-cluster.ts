@@ -25,8 +25,9 @@ import { IMAGE_COMMANDS } from './gateway-image.ts';
 import { GatewayLogs } from './gateway-logs.ts';
 import type { Dress } from './kube-client.ts';
 import { KubeClient } from './kube-client.ts';
+import { MANAGED_BY, RUN_LABEL } from './names.ts';
 import { Observer } from './observer.ts';
-import { createRunNamespace, MANAGED_BY, RUN_LABEL } from './run-namespace.ts';
+import { createRunNamespace } from './run-namespace.ts';
 
 /** The control group's Deployment and Service: a pod that no step touches, whose clients must not notice anything. */
 const CONTROL = 'control';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { isAbandoned, nameFor } from './run-namespace.ts';
+import { nameFor } from './names.ts';
+import { isAbandoned } from './run-namespace.ts';
 
 const NOW = new Date('2026-01-02T03:04:05Z');
 const namespace = (owner: string, expires: string) => ({

@@ -8,11 +8,9 @@ import { KubeError, NotReachedError } from '../../harness/errors.ts';
 import type { ApiConnection } from './api-connection.ts';
 import type { Holder } from './lease.ts';
 import { forgetLease, leaseHolder, owner, takeLease } from './lease.ts';
+import { MANAGED_BY, RUN_LABEL } from './names.ts';
 import { wallTime } from './wall-time.ts';
 
-/** The label that everything onedrop makes carries, and by which sweep finds it. */
-export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'onedrop' } as const;
-export const RUN_LABEL = 'onedrop.dev/run';
 const EXPIRES = 'onedrop.dev/expires';
 const OWNER = 'onedrop.dev/owner';
 
@@ -24,10 +22,6 @@ const RENEW_AFTER: Millis = TIME_TO_LIVE / 6;
 const REMOVAL_LIMIT: Millis = 10 * 60_000;
 
 const expiry = () => new Date(wallTime().getTime() + TIME_TO_LIVE).toISOString();
-
-/** `onedrop-`, what is named and for which run, cut so that longer names can be made of it (and the lease's path stays short). */
-export const nameFor = (what: string, run: string): string =>
-  `onedrop-${what}-${run}`.slice(0, 45).replace(/-+$/, '');
 
 /**
  * A namespace for one cell, labelled with its run, its owner and an expiry that is moved on while the run lives.
