@@ -4,7 +4,7 @@ import { type ChartSpec, chartWindow, POINTS, type Series, stepBands } from './c
 import { gaugeAt, timeGrid } from './resample.ts';
 
 /** What the autoscaler scaled, each once. */
-export const scaledTargets = ({ result }: AnalysedCell): string[] => [
+const scaledTargets = ({ result }: AnalysedCell): string[] => [
   ...new Set(result.history.autoscaler.map(({ target }) => target)),
 ];
 
