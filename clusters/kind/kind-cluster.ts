@@ -1,11 +1,16 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { HarnessError } from '../../harness/errors.ts';
 import { command } from '../command.ts';
 import { buildGatewayImage } from '../kubernetes/gateway-image.ts';
 import { leaseFiles, takeLease } from '../kubernetes/lease.ts';
 import { commandOwnedBy, type OwnedCommand } from '../kubernetes/owned-command.ts';
 import type { NodeContainer } from './balancer-boxes.ts';
 import { kindConfig, type Shape } from './kind-config.ts';
+import { NODE_IMAGES } from './node-image.ts';
+
+/** An image that certainly holds nft; kind's node images have it since about Kubernetes 1.31. */
+const NEWEST = NODE_IMAGES['1.37'] as string;
 
 /** How long the nodes may take to become ready, as kind spells it. */
 const READY_WITHIN = '300s';
@@ -119,9 +124,15 @@ export async function nodeEvidence({ run, workers }: KindCluster): Promise<Map<s
   return texts;
 }
 
-/** The name of a node image's tag as the cluster's control plane says it, for the facts. */
-export async function nodeImageOf({ run, workers }: KindCluster): Promise<string> {
+/** The node image, and the one that balancers are made of: the same, unless it is too old to hold nft. */
+export async function imagesOf({ run, workers }: KindCluster): Promise<{ node: string; balancer: string }> {
   const [worker] = workers;
-  if (worker === undefined) return 'unknown';
-  return (await run('docker', ['container', 'inspect', '--format', '{{.Config.Image}}', worker.name])).trim();
+  if (worker === undefined) throw new HarnessError('the kind cluster has no worker');
+  const text = await run('docker', ['container', 'inspect', '--format', '{{.Config.Image}}', worker.name]);
+  const node = text.trim();
+  const holdsNft = await run('docker', ['exec', worker.name, 'nft', '--version']).then(
+    () => true,
+    () => false,
+  );
+  return { node, balancer: holdsNft ? node : NEWEST };
 }

@@ -20,9 +20,9 @@ import { BalancerBoxes } from './balancer-boxes.ts';
 import {
   createKindCluster,
   deleteKindCluster,
+  imagesOf,
   type KindCluster,
   nodeEvidence,
-  nodeImageOf,
 } from './kind-cluster.ts';
 import { proxyMode, type Shape } from './kind-config.ts';
 import { imageVersion, nodeImage } from './node-image.ts';
@@ -51,6 +51,7 @@ export function createKind(options: KindOptions = {}): Provider {
     description:
       "measured on a real Kubernetes in containers (kind): real kubelets and kube-proxies, behind a balancer that behaves like GCP's",
     evidence: 'measured',
+    runs: 'image',
     offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer', 'handoff']),
     lacks: (need) => LACKS[need],
     refuses: (axes) => refusal(axes, image),
@@ -136,11 +137,11 @@ async function openCell(
   const name = nameFor(CELL, spec.name);
   const run = commandOwnedBy(name);
   await using opening = new AsyncDisposableStack();
-  const node = await nodeImageOf(kind);
+  const images = await imagesOf(kind);
   const boxes = opening.use(
     await BalancerBoxes.open(run, {
       lease: name,
-      image: node,
+      image: images.balancer,
       network,
       nodes: workers,
       tcpLoose: spec.axes.tcpLoose,
@@ -160,7 +161,7 @@ async function openCell(
       spec: { ...service.spec, loadBalancerIP: await boxes.address(service.metadata?.name ?? '') },
     }),
     facts: {
-      'node image': node,
+      'node image': images.node,
       'kind network': network,
       balancer: 'container per Service, GCP pool model, nftables',
     },
