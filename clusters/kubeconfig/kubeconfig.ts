@@ -20,6 +20,7 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
     description:
       'measured on a cluster of yours, in a namespace of its own; its balancer and nodes are what they are',
     evidence: 'measured',
+    runs: 'image',
     offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
     refuses: (axes) => (found === undefined ? undefined : refusal(axes, given(found))),
     given: () => (found === undefined ? {} : given(found)),
