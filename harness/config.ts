@@ -51,7 +51,7 @@ const Config = z.strictObject({
       directory: text.optional(),
       /** For clusters that run containers. */
       image: perVersion(text, 'the name of an image').optional(),
-      /** Instead of onedrop's own manifests, for clusters that run containers: a chart and its values. */
+      /** The chart it is installed by elsewhere, and its values: handed to clusters that run containers with the rest. */
       chart: z.strictObject({ name: text, values: z.record(z.string(), z.json()).default({}) }).optional(),
       /** Added to VERSION (v1 or v2), PORT, ADMIN_PORT, POD_NAME, NODE_NAME and TIME_SCALE (model seconds a real one). */
       env: z.record(z.string(), z.string()).default({}),

@@ -34,30 +34,36 @@ export function refusesOwn(
     return "it is about the built-in gateway's own cost, and is played with that one only";
   if (provider.runs === 'command' && gateway.command === undefined)
     return `${provider.name} runs a command, and the configuration names no gateway.command`;
-  if (provider.runs === 'image' && gateway.image === undefined && gateway.chart === undefined)
-    return `${provider.name} runs an image, and the configuration names no gateway.image and no gateway.chart`;
+  if (provider.runs === 'image' && gateway.image === undefined)
+    return `${provider.name} runs an image, and the configuration names no gateway.image`;
   const set = BUILT_IN.filter((name) => axes[name] !== AXES[name].schema.parse(AXES[name].fallback));
   if (set.length > 0)
     return `${set.join(' and ')} ${set.length === 1 ? 'is' : 'are'} for the built-in gateway; how yours ends its connections is its own affair`;
   return undefined;
 }
 
+type PerVersion = Config['gateway']['image'] | Config['gateway']['command'];
+
+/** What runs, or what runs as each version. */
+function each(value: PerVersion): string {
+  if (Array.isArray(value)) return value.join(' ');
+  return typeof value === 'object'
+    ? `${each(value.v1)} (v1), ${each(value.v2)} (v2)`
+    : (value ?? 'of a chart');
+}
+
 /** What the report says of the user's own gateway on a cluster; no header's value is in it. */
 export function gatewayFact(config: Config, provider: Provider): string {
   const { gateway, clients } = config;
-  const each = (value: unknown) =>
-    Array.isArray(value) ? value.join(' ') : typeof value === 'string' ? value : JSON.stringify(value);
-  const what = [
-    gateway.command === undefined ? [] : `command ${each(gateway.command)}`,
-    gateway.image === undefined ? [] : `image ${each(gateway.image)}`,
-    gateway.chart === undefined ? [] : `chart ${gateway.chart.name}`,
-  ].flat();
+  const { command, image } = gateway;
+  const what =
+    (provider.runs === 'image' ? undefined : command) === undefined
+      ? `image ${each(image)}`
+      : `command ${each(command)}`;
   const headers = Object.keys(clients.headers);
   const sent = headers.length === 0 ? '' : `; clients send ${headers.join(', ')} (values not shown)`;
   const runs = provider.runs === undefined ? 'the modelled gateway stands for your own' : 'your own';
-  return clientProtocol(config).redact(
-    `${runs}: ${what.join(', ')}, port ${gateway.port}, path ${gateway.path}${sent}`,
-  );
+  return clientProtocol(config).redact(`${runs}: ${what}, port ${gateway.port}, path ${gateway.path}${sent}`);
 }
 
 /** Whether a request to the admin port is the one that lets clients go. */

@@ -23,6 +23,7 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
     description:
       "measured on Google Kubernetes Engine, behind Google's own passthrough balancer; costs money",
     evidence: 'measured',
+    runs: 'image',
     offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
     refuses: refusal,
     preflight: () => preflightGke(options),

@@ -1,4 +1,5 @@
 import type { KubeConfig, KubernetesObject, V1Deployment, V1Service } from '@kubernetes/client-node';
+import { type ClientProtocol, clientProtocol } from '../../harness/client-protocol.ts';
 import type { Clock } from '../../harness/clock.ts';
 import type {
   ClientAddress,
@@ -9,6 +10,7 @@ import type {
   Socket,
   SocketHandlers,
 } from '../../harness/cluster.ts';
+import type { Config } from '../../harness/config.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { formatDuration } from '../../harness/duration.ts';
 import { NotReachedError } from '../../harness/errors.ts';
@@ -69,6 +71,8 @@ export class KubernetesCluster implements Cluster {
   private readonly retain: boolean;
   private retained = false;
   private readonly entrance: Entrance;
+  private readonly own: Config | undefined;
+  private readonly protocol: ClientProtocol | undefined;
   private readonly random: Record<ClientGroup, Random>;
   private readonly resources: AsyncDisposableStack;
 
@@ -82,6 +86,8 @@ export class KubernetesCluster implements Cluster {
     this.observer = parts.observer;
     this.facts = parts.facts;
     this.entrance = options.entrance;
+    this.own = options.spec.own;
+    this.protocol = this.own && clientProtocol(this.own);
     this.retain = options.retain ?? false;
     const random = options.context.random.fork('way in');
     this.random = { fleet: random.fork('fleet'), control: random.fork('control') };
@@ -125,7 +131,7 @@ export class KubernetesCluster implements Cluster {
 
   async call(pod: string, path: string): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
-    await this.kube.postToPod(pod, ADMIN_PORT, path);
+    await this.kube.postToPod(pod, this.own?.gateway.admin?.port ?? ADMIN_PORT, path);
   }
 
   dial(client: ClientAddress, handlers: SocketHandlers): Socket {
@@ -169,6 +175,9 @@ export class KubernetesCluster implements Cluster {
     const service = this.observer.all('Service').find(({ metadata }) => metadata?.name === name);
     const around = { nodes: this.observer.all('Node'), slices: this.observer.all('EndpointSlice') };
     const url = pickUrl(wayIn(this.entrance, service, around), random);
+    const protocol = name === CONTROL ? undefined : this.protocol;
+    if (url !== undefined && protocol !== undefined)
+      return dialWebSocket({ url: new URL(protocol.path, url).href, protocol }, handlers);
     if (url !== undefined) return dialWebSocket({ url }, handlers);
     const refusal = this.clock.after(0, () =>
       handlers.closed({ how: 'refused', why: `${name} has no address` }),
