@@ -125,7 +125,8 @@ class NetnsCluster implements Cluster {
     const controlPlane = resources.use(
       new ControlPlane({
         clock,
-        random: context.random.fork('cluster'),
+        // The simulator's own forks: prediction and measurement draw the same phases of their health checks.
+        random: context.random.fork('cluster').fork('control-plane'),
         machine,
         record: context.record,
         axes,
