@@ -43,7 +43,7 @@ const HABITS: readonly Habit[] = [
   },
   {
     what: 'the process',
-    pattern: /\bprocess\.(env|exit|exitCode|argv|stdout|stderr|on)\b/,
+    pattern: /(?<![.\w])process\.(env|exit|exitCode|argv|stdout|stderr|on)\b/,
     instead: 'a parameter, set by a program (cli.ts, main.ts)',
     applies: (file) =>
       shipped(file) && !PROGRAMS.test(file) && inside('harness/', 'scenarios/', 'reports/')(file),
