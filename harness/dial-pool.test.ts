@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
 import type { Ending, Greeting } from './cluster.ts';
+import { readConfig } from './config.ts';
 import { DialPool } from './dial-pool.ts';
 import { Gateway } from './gateway/gateway.ts';
 
@@ -55,6 +59,52 @@ test.each([0, 2])(
     server.terminate();
     for (const { closed } of dialled)
       expect(await closed).toEqual({ how: 'close', code: 1012, reason: 'service restart' });
+  },
+);
+
+const OWN = readConfig(
+  {
+    gateway: { command: ['x'], port: 9000, path: '/socket', readyPath: '/' },
+    version: { header: 'x-build', match: /^app\/(.+)$/ },
+    pod: { message: '/pod' },
+    versions: { v1: '2.4.0', v2: '2.5.0' },
+    asks: { message: /^bye/ },
+    clients: { subprotocols: ['chat.v2'], headers: { authorization: 'Bearer s3cret' } },
+  },
+  'x',
+);
+
+test.each([0, 1])(
+  "with %i other processes the user's own gateway is spoken to as its configuration says",
+  async (processes) => {
+    const server = new WebSocketServer({ port: 0, path: '/socket' });
+    ended.push(() => server.close());
+    await once(server, 'listening');
+    server.on('headers', (headers) => headers.push('x-build: app/2.5.0'));
+    const seen: unknown[] = [];
+    server.on('connection', (client, { headers }) => {
+      seen.push(headers.authorization, client.protocol);
+      client.send('no JSON');
+      client.send('{"pod":"own-1"}');
+      client.on('ping', () => client.send('bye'));
+    });
+    const pool = new DialPool(processes, OWN);
+    ended.push(() => pool[Symbol.dispose]());
+    const { port } = server.address() as AddressInfo;
+    const opened = Promise.withResolvers<Greeting>();
+    const asked = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<Ending>();
+    const socket = pool.dial(
+      { url: `ws://127.0.0.1:${port}${pool.path}` },
+      { opened: opened.resolve, answered() {}, asked: asked.resolve, closed: closed.resolve },
+      true,
+    );
+    expect(await opened.promise).toEqual({ version: 'v2', pod: 'own-1' });
+    expect(seen).toEqual(['Bearer s3cret', 'chat.v2']);
+    socket.ping();
+    await asked.promise;
+    for (const client of server.clients) client.close(4001, 'not with Bearer s3cret');
+    expect(await closed.promise).toEqual({ how: 'close', code: 4001, reason: 'not with [redacted]' });
   },
 );
 
