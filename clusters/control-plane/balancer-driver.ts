@@ -255,15 +255,13 @@ export class BalancerDriver implements Disposable {
       }
   }
 
+  /** Anew for each new health check: what is asked, and how often, stays as it is until then. */
   private check(balancer: Balancer, index: number, node: string, delay: Millis): void {
     const { clock, machine } = this.context;
-    let timer = clock.after(delay, () => ask());
-    balancer.checks.push({ [Symbol.dispose]: () => timer[Symbol.dispose]() });
-    const ask = () => {
-      const asked = balancer.pools[index];
-      if (asked === undefined) return;
-      const { port, interval, timeout } = healthCheck(asked);
-      timer = clock.after(interval, ask);
+    const asked = balancer.pools[index];
+    if (asked === undefined) return;
+    const { port, interval, timeout } = healthCheck(asked);
+    const ask = () =>
       machine.checkHealth(node, port, timeout, (ok) => {
         const pool = balancer.pools[index];
         if (pool === undefined || pool.generation !== asked.generation) return;
@@ -272,7 +270,8 @@ export class BalancerDriver implements Disposable {
         balancer.pools[index] = seen;
         this.publish();
       });
-    };
+    // Where time passes by itself, a check that was late must not delay all later ones: the phase stays.
+    balancer.checks.push(clock.every(interval, delay, ask));
   }
 
   /** Has the machine forward what the pools now say; changes that come meanwhile are taken together. */
