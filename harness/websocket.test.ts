@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Server, type Socket as TcpSocket } from 'node:net';
+import {
+  type AddressInfo,
+  connect as connectTcp,
+  createServer,
+  type Server,
+  type Socket as TcpSocket,
+} from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import type { Ending, Greeting, SocketHandlers } from './cluster.ts';
 import { Gateway, type GatewayOptions } from './gateway/gateway.ts';
@@ -233,4 +239,51 @@ test('an attempt that fails arrives as closed, never as an exception', async () 
     how: 'refused',
     why: 'ECONNRESET',
   });
+});
+
+/** A SOCKS5 server that knows one thing: to connect to an IPv4 address (RFC 1928). */
+async function socks() {
+  const asked: string[] = [];
+  const server = createServer((client) => {
+    client.once('data', () => {
+      client.write(Buffer.from([5, 0]));
+      client.once('data', (request) => {
+        const host = [...request.subarray(4, 8)].join('.');
+        const port = request.readUInt16BE(8);
+        asked.push(`${host}:${port}`);
+        const onward = connectTcp(port, host, () => {
+          client.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+          client.pipe(onward).pipe(client);
+        });
+        onward.on('error', () => client.destroy());
+        client.on('error', () => onward.destroy());
+      });
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  ended.push(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  return { asked, proxy: `socks5h://127.0.0.1:${port}` };
+}
+
+test('a connection leaves from where the proxy is, and answers through it', async () => {
+  const { url } = await gateway();
+  const { asked, proxy } = await socks();
+  const ear = new Ear();
+  const opened = ear.hear('opened');
+  const socket = dialWebSocket({ url, proxy }, ear);
+  expect(await opened).toMatchObject({ pod: 'gateway-v1-a' });
+  const answered = ear.hear('answered');
+  socket.ping();
+  await answered;
+  socket.destroy();
+  expect(asked).toEqual([new URL(url).host]);
+});
+
+test('a proxy that is not there is a refused attempt', async () => {
+  const ear = new Ear();
+  const closed = ear.hear('closed');
+  dialWebSocket({ url: 'ws://127.0.0.1:9/', proxy: 'socks5h://127.0.0.1:1' }, ear);
+  expect(await closed).toMatchObject({ how: 'refused' });
 });

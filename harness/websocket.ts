@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
+import { SocksProxyAgent } from 'socks-proxy-agent';
 import { WebSocket } from 'ws';
 import type { ClientProtocol, Told } from './client-protocol.ts';
 import type { Greeting, Socket, SocketHandlers } from './cluster.ts';
@@ -10,6 +11,8 @@ export interface DialTarget {
   readonly url: string;
   /** The client's own address, where it has one of its own; the operating system chooses otherwise. */
   readonly localAddress?: string;
+  /** The SOCKS proxy that the connection leaves from, such as `socks5h://127.0.0.1:1080`; undefined: from here. */
+  readonly proxy?: string;
   /** What clients speak with a gateway that is not the built-in one; its path stands in the url. */
   readonly protocol?: ClientProtocol;
   /** Real milliseconds after which a closing handshake that nobody answers is cut short; 2000 by default. */
@@ -48,12 +51,16 @@ class Connection extends WebSocket implements Socket {
   /** What a gateway of another protocol has told of itself so far. */
   private told: Told | undefined;
 
-  constructor({ url, localAddress, protocol, closeTimeout = 2000 }: DialTarget, handlers: SocketHandlers) {
+  constructor(
+    { url, localAddress, proxy, protocol, closeTimeout = 2000 }: DialTarget,
+    handlers: SocketHandlers,
+  ) {
     super(url, protocol === undefined ? [] : [...protocol.subprotocols], {
       perMessageDeflate: false,
       closeTimeout,
       ...(protocol === undefined ? {} : { headers: protocol.headers }),
       ...(localAddress === undefined ? {} : { localAddress }),
+      ...(proxy === undefined ? {} : { agent: agentOf(proxy) }),
     } as WebSocket.ClientOptions);
     this.handlers = handlers;
     this.speaks = protocol;
@@ -145,6 +152,15 @@ class Connection extends WebSocket implements Socket {
   private clean(text: string): string {
     return this.speaks === undefined ? text : this.speaks.redact(text);
   }
+}
+
+/** One agent a proxy: it holds no state of a connection. */
+const agents = new Map<string, SocksProxyAgent>();
+
+function agentOf(proxy: string): SocksProxyAgent {
+  const agent = agents.get(proxy) ?? new SocksProxyAgent(proxy);
+  agents.set(proxy, agent);
+  return agent;
 }
 
 /** What `ws` knows and does not say. */

@@ -1,14 +1,5 @@
-import { GcloudCommands, LEFT_KINDS, type Words } from './gcloud-commands.ts';
+import { GcloudCommands, type Words } from './gcloud-commands.ts';
 import type { GkeOptions } from './gke-options.ts';
-
-/** Where resources of a kind are; most are regional. */
-const LOCATIONS = {
-  'firewall-rules': { global: true },
-  'http-health-checks': { global: true },
-  'network-endpoint-groups': { zone: 'europe-west1-b' },
-  instances: { zone: 'europe-west1-b' },
-  disks: { zone: 'europe-west1-b' },
-} as const;
 
 /** The commands that a plan does not name because they depend on what is found. */
 export function everyCommand(options: GkeOptions): Words[] {
@@ -24,15 +15,6 @@ export function everyCommand(options: GkeOptions): Words[] {
     commands.deleteRepository('onedrop-gke-1', 'us-central1'),
     commands.createVm('onedrop-gke-1', 'europe-west1-b', labels, 6 * 3_600_000),
     commands.socks('onedrop-gke-1', 'europe-west1-b', 1080),
-    ...LEFT_KINDS.map((kind) => commands.listLeft(kind)),
-    ...LEFT_KINDS.map(({ group }) =>
-      commands.deleteLeft({
-        group,
-        name: 'a0123',
-        location:
-          group in LOCATIONS ? LOCATIONS[group as keyof typeof LOCATIONS] : { region: 'europe-west1' },
-      }),
-    ),
     ...['forwarding-rules', 'backend-services', 'health-checks', 'addresses'].map((group) =>
       commands.deleteLeft({ group, name: 'k8s2-0123', location: { global: true } }),
     ),

@@ -192,6 +192,8 @@ export interface LeftKind {
   /** gcloud's word for it. */
   readonly group: string;
   readonly filter: string;
+  /** What it usually belongs to. */
+  readonly place: 'zone' | 'region' | 'global';
 }
 
 /** GKE writes the Service's namespace into the description of all it makes for a Service (FACTS A1). */
@@ -200,14 +202,14 @@ const LABELLED = `labels.managed-by=${MANAGED['managed-by']}`;
 
 /** In the order in which they can be deleted: nothing is deleted while something else uses it. */
 export const LEFT_KINDS: readonly LeftKind[] = [
-  { group: 'forwarding-rules', filter: OF_SERVICE },
-  { group: 'target-pools', filter: OF_SERVICE },
-  { group: 'backend-services', filter: OF_SERVICE },
-  { group: 'network-endpoint-groups', filter: OF_SERVICE },
-  { group: 'http-health-checks', filter: OF_SERVICE },
-  { group: 'health-checks', filter: OF_SERVICE },
-  { group: 'addresses', filter: OF_SERVICE },
-  { group: 'firewall-rules', filter: OF_SERVICE },
-  { group: 'instances', filter: LABELLED },
-  { group: 'disks', filter: LABELLED },
+  { group: 'forwarding-rules', filter: OF_SERVICE, place: 'region' },
+  { group: 'target-pools', filter: OF_SERVICE, place: 'region' },
+  { group: 'backend-services', filter: OF_SERVICE, place: 'region' },
+  { group: 'network-endpoint-groups', filter: OF_SERVICE, place: 'zone' },
+  { group: 'http-health-checks', filter: OF_SERVICE, place: 'global' },
+  { group: 'health-checks', filter: OF_SERVICE, place: 'region' },
+  { group: 'addresses', filter: OF_SERVICE, place: 'region' },
+  { group: 'firewall-rules', filter: OF_SERVICE, place: 'global' },
+  { group: 'instances', filter: LABELLED, place: 'zone' },
+  { group: 'disks', filter: LABELLED, place: 'zone' },
 ];

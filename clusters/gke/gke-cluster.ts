@@ -2,11 +2,13 @@ import { rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Removed } from '../../harness/cluster.ts';
+import { ScaledClock } from '../../harness/scaled-clock.ts';
 import { CommandError, command } from '../command.ts';
 import { gatewayImageName, imageContext, pushCommand } from '../kubernetes/gateway-image.ts';
 import { leaseFiles, owner, takeLease } from '../kubernetes/lease.ts';
 import { commandOwnedBy, type OwnedCommand } from '../kubernetes/owned-command.ts';
 import { wallTime } from '../kubernetes/wall-time.ts';
+import { type ClientVm, createClientVm } from './client-vm.ts';
 import { GcloudCommands, LEFT_KINDS, labelsFor, type Words } from './gcloud-commands.ts';
 import { type Resource, readClusters, readResources } from './gcloud-output.ts';
 import type { GkeOptions, Shape } from './gke-options.ts';
@@ -20,6 +22,8 @@ export interface GkeCluster {
   /** The kubeconfig's text; its credentials come from gke-gcloud-auth-plugin. */
   readonly kubeconfig: string;
   readonly image: string;
+  /** Where clients dial from; undefined: from here. */
+  readonly vm: ClientVm | undefined;
   /** Of the cells that were played on it: what their Services leave behind is known by them. */
   readonly namespaces: Set<string>;
   gcloud(words: Words): Promise<string>;
@@ -45,7 +49,9 @@ export async function createGkeCluster(
   const commands = new GcloudCommands(options);
   const gcloud = (words: Words) => run('gcloud', words);
   const namespaces = new Set<string>();
+  let vm: ClientVm | undefined;
   const remove = async () => {
+    await vm?.[Symbol.asyncDispose]();
     await deleteCluster(commands, name);
     await deleteLeft(commands, ({ description }) => namespaces.has(namespaceIn(description) ?? ''));
     if (options['gateway-image'] === undefined) await deleteRepository(commands, name);
@@ -64,7 +70,11 @@ export async function createGkeCluster(
     const file = join(leaseFiles(name), 'kubeconfig');
     await run('gcloud', commands.getCredentials(name), { env: { ...process.env, KUBECONFIG: file } });
     const kubeconfig = await readFile(file, 'utf8');
-    return { name, shape, project, kubeconfig, image, namespaces, gcloud, remove };
+    if (options['clients-from'] === 'vm') {
+      const around = { labels, clock: new ScaledClock(1), signal };
+      vm = await createClientVm(name, shape.zones[0] ?? '', options, around);
+    }
+    return { name, shape, project, kubeconfig, image, vm, namespaces, gcloud, remove };
   } catch (error) {
     await remove();
     throw error;

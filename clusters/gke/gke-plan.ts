@@ -3,7 +3,7 @@ import { GATEWAY_IMAGE } from '../../harness/workload.ts';
 import { pasteable } from '../command.ts';
 import { pushCommand } from '../kubernetes/gateway-image.ts';
 import { nameFor } from '../kubernetes/names.ts';
-import { GcloudCommands, LEFT_KINDS, labelsFor } from './gcloud-commands.ts';
+import { GcloudCommands, LEFT_KINDS, type LeftKind, type Location, labelsFor } from './gcloud-commands.ts';
 import { loginWords, repositoryOf } from './gke-cluster.ts';
 import { type GkeOptions, type Shape, shapeOf } from './gke-options.ts';
 import { PREFIX } from './leftovers.ts';
@@ -18,6 +18,7 @@ export interface Planned {
 /** What only a run itself knows. */
 const RUN = 'run';
 const SERVICE_UID = 'a0123456789abcdef0123456789abcde';
+const LEFT_NAME = 'what-was-listed';
 
 /** The shapes that cells need, each once. */
 export function shapesOf(cells: readonly Axes[], options: GkeOptions): Shape[] {
@@ -62,6 +63,15 @@ export function plannedCommands(
     ...shapesOf(cells, options).flatMap((shape) => [
       gcloud(commands.createCluster(name, shape, labels), 'The cluster; 5 to 8 minutes.'),
       gcloud(commands.getCredentials(name), 'KUBECONFIG names a file of the run, not yours.'),
+      ...(options['clients-from'] === 'vm'
+        ? [
+            gcloud(
+              commands.createVm(name, shape.zones[0] ?? '', labels, options['time-to-live']),
+              'Where the clients dial from, and the way there.',
+            ),
+            gcloud(commands.socks(name, shape.zones[0] ?? '', 1080)),
+          ]
+        : []),
       ...(balancers.has('target-pool')
         ? [
             gcloud(
@@ -73,18 +83,30 @@ export function plannedCommands(
       ...(balancers.has('backend-service')
         ? [gcloud(commands.backendServiceHealth('k8s2-SERVICE'), 'Every 10 s while a cell runs.')]
         : []),
+      ...(options['clients-from'] === 'vm'
+        ? [
+            gcloud(
+              commands.deleteLeft({ group: 'instances', name, location: { zone: shape.zones[0] ?? '' } }),
+            ),
+          ]
+        : []),
       gcloud(commands.runningOperations(name), 'The end: the cluster once nothing works on it any more ...'),
       gcloud(commands.deleteCluster(name)),
     ]),
     ...LEFT_KINDS.flatMap((kind, index) => [
       gcloud(
         commands.listLeft(kind),
-        index === 0 ? `... what GKE leaves behind of ${PREFIX}* ...` : undefined,
+        index === 0 ? `... what GKE leaves behind of ${PREFIX}*, each that is found ...` : undefined,
       ),
+      gcloud(commands.deleteLeft({ group: kind.group, name: LEFT_NAME, location: placeOf(kind, options) })),
     ]),
     ...(pushes ? [gcloud(commands.deleteRepository(name), '... and the image.')] : []),
   ];
 }
+
+/** Where a kind of resource usually is; the run itself reads it from what it lists. */
+const placeOf = ({ place }: LeftKind, { region }: GkeOptions): Location =>
+  place === 'region' ? { region } : place === 'zone' ? { zone: `${region}-b` } : { global: true };
 
 /** A plan as lines for a person, comments before commands. */
 export const planLines = (plan: readonly Planned[]): string[] =>

@@ -49,7 +49,9 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
     async close() {
       const clusters = [...idle.values()];
       idle.clear();
-      if (!keep) for (const cluster of clusters) await cluster.remove();
+      for (const cluster of clusters)
+        if (keep) await cluster.vm?.[Symbol.asyncDispose]();
+        else await cluster.remove();
     },
     sweep: () => sweepGke(options),
   };
@@ -76,6 +78,7 @@ async function openCell(
     image: gke.image,
     entrance: 'load-balancer',
     retain: options.retain === 'true',
+    ...(gke.vm === undefined ? {} : { proxy: gke.vm.proxy }),
     balancedService: (service) => withBalancer(service, spec.axes),
     facts: {
       project: gke.project,
@@ -84,6 +87,10 @@ async function openCell(
       'machine type': options['machine-type'],
       'release channel': options.channel,
       balancer: `Google's own, ${spec.axes.balancer}`,
+      clients:
+        gke.vm === undefined
+          ? 'from here'
+          : 'from a machine beside the cluster, through ssh, which shows a reset as FIN',
     },
   });
   cluster.additions.use(

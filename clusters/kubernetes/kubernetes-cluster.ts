@@ -50,6 +50,8 @@ export interface KubernetesClusterOptions {
   readonly entrance: Entrance;
   /** What a Service of type LoadBalancer needs here to get the balancer that the axes ask for: annotations, an address. */
   balancedService?(service: V1Service): V1Service | Promise<V1Service>;
+  /** The SOCKS proxy that clients' connections leave from; undefined: from this machine. */
+  readonly proxy?: string;
   readonly facts: Readonly<Record<string, string>>;
   /** Leave the namespace when the cell broke, for a person to look at. */
   readonly retain?: boolean;
@@ -71,6 +73,8 @@ export class KubernetesCluster implements Cluster {
   private readonly retain: boolean;
   private retained = false;
   private readonly entrance: Entrance;
+  /** What every client's dial has in common. */
+  private readonly via: { readonly proxy?: string };
   private readonly own: Config | undefined;
   private readonly protocol: ClientProtocol | undefined;
   private readonly random: Record<ClientGroup, Random>;
@@ -86,6 +90,7 @@ export class KubernetesCluster implements Cluster {
     this.observer = parts.observer;
     this.facts = parts.facts;
     this.entrance = options.entrance;
+    this.via = options.proxy === undefined ? {} : { proxy: options.proxy };
     this.own = options.spec.own;
     this.protocol = this.own && clientProtocol(this.own);
     this.retain = options.retain ?? false;
@@ -177,8 +182,8 @@ export class KubernetesCluster implements Cluster {
     const url = pickUrl(wayIn(this.entrance, service, around), random);
     const protocol = name === CONTROL ? undefined : this.protocol;
     if (url !== undefined && protocol !== undefined)
-      return dialWebSocket({ url: new URL(protocol.path, url).href, protocol }, handlers);
-    if (url !== undefined) return dialWebSocket({ url }, handlers);
+      return dialWebSocket({ url: new URL(protocol.path, url).href, protocol, ...this.via }, handlers);
+    if (url !== undefined) return dialWebSocket({ url, ...this.via }, handlers);
     const refusal = this.clock.after(0, () =>
       handlers.closed({ how: 'refused', why: `${name} has no address` }),
     );

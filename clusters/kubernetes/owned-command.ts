@@ -21,8 +21,15 @@ export const commandOwnedBy =
   (file, args, options = {}) =>
     command(file, args, {
       ...options,
-      env: { ...(options.env ?? process.env), [MARK]: lease, TMPDIR: leaseFiles(lease) },
+      env: ownedEnvironment(lease, options.env),
     });
+
+/** The environment of what works for the holder of a lease. */
+export const ownedEnvironment = (lease: string, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => ({
+  ...env,
+  [MARK]: lease,
+  TMPDIR: leaseFiles(lease),
+});
 
 /**
  * Ends what still works for a dead lease, by process number, and returns how many there were. Only where /proc tells
