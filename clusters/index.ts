@@ -1,6 +1,7 @@
 import type { Provider } from '../harness/cluster.ts';
 import { createGke } from './gke/gke.ts';
 import { createKind } from './kind/kind.ts';
+import { createKubeconfig } from './kubeconfig/kubeconfig.ts';
 import { netns } from './netns/netns.ts';
 import { sim } from './sim/sim.ts';
 
@@ -10,4 +11,5 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   netns,
   kind: createKind(),
   gke: createGke(),
+  kubeconfig: createKubeconfig(),
 };

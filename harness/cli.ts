@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { join, relative } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError } from 'commander';
 import { PROVIDERS } from '../clusters/index.ts';
 import { inheritedListener, launcherPid, relaunch } from '../clusters/netns/relaunch.ts';
@@ -10,12 +11,20 @@ import { resultDocument, resultTable, runVerdict } from '../reports/terminal.ts'
 import { writeReports } from '../reports/write-reports.ts';
 import { STRATEGIES } from '../scenarios/index.ts';
 import type { RunInfo } from './analyses/run-info.ts';
-import type { Provider } from './cluster.ts';
+import type { Provider, Removed } from './cluster.ts';
 import type { Config } from './config.ts';
+import { doctorText, examine } from './doctor.ts';
 import { InterruptedError, UsageError } from './errors.ts';
 import { serveLive, together } from './live.ts';
 import { loadConfig } from './load-config.ts';
-import { type AxisTexts, axisTexts, type ScenarioOptions, scenarioCommand } from './options.ts';
+import {
+  type AxisTexts,
+  axisTexts,
+  configured,
+  providerOptions,
+  type ScenarioOptions,
+  scenarioCommand,
+} from './options.ts';
 import { type PlannedCell, planCells } from './plan.ts';
 import { createProgress } from './progress.ts';
 import { run } from './run.ts';
@@ -25,8 +34,11 @@ const EXIT = { pass: 0, fail: 1, unknown: 2, usage: 64, broken: 70 } as const;
 const ROOT = join(import.meta.dirname, '..');
 
 /** What `npm run scenario` plays when no strategy is named: the three of the question, in both policies. */
-const DEFAULT_STRATEGIES = ['rolling-update', 'selector-flip', 'readiness-fail'];
+const DEFAULT_STRATEGIES = ['selector-flip', 'readiness-fail', 'ingress-canary'];
 const DEFAULT_POLICIES = 'Cluster,Local';
+/** Instead of a strategy: looks at a cluster and predicts these. */
+const DOCTOR = 'doctor';
+const EXAMINED = ['selector-flip', 'seventy-thirty'];
 /** Either word among the strategies plays all of them, with their variants and rollbacks, and ranks them. */
 const ALL = ['all', 'compare'];
 /** On three nodes: with two pods an old one can be alone on its node, with six a client can land on old ones for long. */
@@ -34,8 +46,10 @@ const COMPARED = { policy: DEFAULT_POLICIES, pods: '2,6' };
 
 async function scenario(names: string[], options: ScenarioOptions): Promise<void> {
   if (options.list) return list();
-  const { cells, notes } = await plan(names, options);
-  if (options.dryRun) return print(cells.map(describe).join('\n'));
+  if (names.includes(DOCTOR)) return doctor(names, options);
+  const { cells, notes, providers } = await plan(names, options);
+  if (options.dryRun) return print([...cells.map(describe), ...commandsOf(cells, providers)].join('\n'));
+  if (!(await agreed(cells, providers, options))) return;
   const livePort =
     options.serve === undefined ? undefined : Number(options.serve === true ? 0 : options.serve);
   // Returns only inside namespaces of our own, which netns builds its network in.
@@ -53,6 +67,8 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
   const progress = createProgress(process.stderr, () => 'played');
   await using live = livePort === undefined ? undefined : await serveLive(inheritedListener() ?? livePort);
   if (live !== undefined) say(`live at ${live.url}`);
+  for (const provider of providers) tellRemoved(await provider.sweep(), say);
+  await using _held = closing(providers);
   const outcome = await run({
     cells,
     predictor: options.predict ? PROVIDERS.sim : undefined,
@@ -71,10 +87,47 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
   process.exitCode = outcome === 'broken' ? EXIT.broken : EXIT[runVerdict(stored)];
 }
 
+/** The one-minute check of a cluster that is there already, and what the simulator predicts for flips on it. */
+async function doctor(names: readonly string[], options: ScenarioOptions): Promise<void> {
+  const { cluster, namespace, service, ...typed } = options;
+  const able = Object.values(PROVIDERS).filter(({ diagnose }) => diagnose !== undefined);
+  const mistakes: string[] = [];
+  if (names.length > 1) mistakes.push('doctor: is asked for alone, without strategies');
+  const provider = able.find(({ name }) => name === cluster);
+  const { sim } = PROVIDERS;
+  if (provider === undefined || sim === undefined) {
+    const others = able.map(({ name }) => name).join(', ');
+    throw new UsageError([
+      ...mistakes,
+      `doctor --cluster ${cluster}: looks at a cluster that is there already; choose ${others} (kind and GKE clusters have a kubeconfig)`,
+    ]);
+  }
+  const chosen = configured(provider, typed);
+  const preflight = await chosen.preflight();
+  if (!preflight.usable)
+    mistakes.push(...preflight.missing.map(({ what, mend }) => `--cluster ${cluster}: ${what}; ${mend}`));
+  if (mistakes.length > 0) throw new UsageError(mistakes);
+  const suspect = {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(service === undefined ? {} : { service }),
+  };
+  const diagnosis = await chosen.diagnose?.(suspect);
+  if (diagnosis === undefined) return;
+  const report = await examine(diagnosis, {
+    cluster,
+    strategies: chooseStrategies(EXAMINED, mistakes),
+    predictor: sim,
+    typed: axisTexts(options),
+    seed: Number(options.seed),
+    signal: new AbortController().signal,
+  });
+  print(options.format === 'json' ? JSON.stringify(report, null, 2) : doctorText(report));
+}
+
 async function plan(names: readonly string[], options: ScenarioOptions) {
   const mistakes: string[] = [];
   const strategies = chooseStrategies(names, mistakes);
-  const { providers, notes } = await chooseProviders(options.cluster, mistakes);
+  const { providers, notes } = await chooseProviders(options, mistakes);
   const whole = (name: 'seed' | 'repeat', least: number, most: number) => {
     const value = Number(options[name]);
     if (!Number.isInteger(value) || value < least || value > most)
@@ -99,13 +152,21 @@ async function plan(names: readonly string[], options: ScenarioOptions) {
   const texts = { ...defaults, ...ownTexts(own), ...axisTexts(options) };
   let cells: PlannedCell[] = [];
   try {
-    cells = planCells({ strategies, providers, texts, seed, repeat, compare, ...(own === undefined ? {} : { own }) });
+    cells = planCells({
+      strategies,
+      providers,
+      texts,
+      seed,
+      repeat,
+      compare,
+      ...(own === undefined ? {} : { own }),
+    });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     mistakes.push(...error.mistakes);
   }
   if (mistakes.length > 0) throw new UsageError(mistakes);
-  return { cells, notes };
+  return { cells, notes, providers };
 }
 
 /** The user's own gateway: from --config, or from the folder where the command was typed. */
@@ -157,21 +218,27 @@ function chooseStrategies(names: readonly string[], mistakes: string[]): Strateg
 }
 
 /** `auto` is the best embedded cluster that this machine allows; it says which and why. */
-async function chooseProviders(text: string, mistakes: string[]) {
+async function chooseProviders({ cluster, ...typed }: ScenarioOptions, mistakes: string[]) {
   const notes: string[] = [];
   const providers: Provider[] = [];
-  for (const name of new Set(text.split(',').map((part) => part.trim()))) {
+  for (const name of new Set(cluster.split(',').map((part) => part.trim()))) {
     const provider = name === 'auto' ? await bestEmbedded(notes) : PROVIDERS[name];
     if (provider === undefined)
       mistakes.push(`--cluster ${name}: not known; choose from auto, ${Object.keys(PROVIDERS).join(', ')}`);
-    else providers.push(provider);
+    else
+      try {
+        providers.push(configured(provider, typed));
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        mistakes.push(...error.mistakes);
+      }
   }
   const others = providers.filter(({ name }) => name !== 'netns' && name !== 'sim').map(({ name }) => name);
   if (others.length > 0 && providers.some(({ name }) => name === 'netns'))
     mistakes.push(
-      `--cluster ${text}: netns runs in a network of its own, from which ${others.join(', ')} cannot be reached; run them one after the other`,
+      `--cluster ${cluster}: netns runs in a network of its own, from which ${others.join(', ')} cannot be reached; run them one after the other`,
     );
-  for (const provider of providers) {
+  for (const provider of typed.dryRun ? [] : providers) {
     const preflight = await provider.preflight();
     if (preflight.usable) notes.push(...preflight.notes);
     else
@@ -205,6 +272,57 @@ function list(): void {
     description,
   ]);
   print(`Strategies\n${lines(strategies)}\n\nClusters\n${lines(clusters)}`);
+}
+
+/** Removes what killed runs left behind, on every cluster that is usable here. */
+async function sweep(typed: Readonly<Record<string, unknown>>): Promise<void> {
+  let removed = 0;
+  for (const provider of Object.values(PROVIDERS).map((one) => configured(one, typed))) {
+    const { usable } = await provider.preflight();
+    if (!usable) continue;
+    const found = await provider.sweep();
+    removed += found.length;
+    tellRemoved(found, print);
+  }
+  if (removed === 0) print('nothing was left behind');
+}
+
+const tellRemoved = (removed: readonly Removed[], tell: (text: string) => void) => {
+  for (const { kind, name } of removed) tell(`removed ${kind} ${name}, left behind by a run that was killed`);
+};
+
+/** Removes what the providers hold ready for a next cell, once there is none. */
+const closing = (providers: readonly Provider[]): AsyncDisposable => ({
+  async [Symbol.asyncDispose]() {
+    for (const provider of providers) await provider.close?.();
+  },
+});
+
+const playedOn = (cells: readonly PlannedCell[], provider: Provider) =>
+  cells.filter((cell) => cell.provider === provider && cell.skip === undefined).map(({ axes }) => axes);
+
+/** What clusters that cost money would be told, for --dry-run. */
+const commandsOf = (cells: readonly PlannedCell[], providers: readonly Provider[]) =>
+  providers.flatMap((provider) => provider.plan?.(playedOn(cells, provider)) ?? []);
+
+/** Says what the run will cost and asks, before anything that costs money is made. */
+async function agreed(
+  cells: readonly PlannedCell[],
+  providers: readonly Provider[],
+  { yes }: ScenarioOptions,
+): Promise<boolean> {
+  const prices = providers.flatMap((provider) => {
+    const axes = playedOn(cells, provider);
+    return (axes.length === 0 ? undefined : provider.price?.(axes)) ?? [];
+  });
+  if (prices.length === 0) return true;
+  process.stderr.write(`${prices.join('\n')}\n`);
+  if (yes) return true;
+  if (!process.stdin.isTTY)
+    throw new UsageError(['this costs money and there is nobody to ask; agree with --yes']);
+  using terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question('Go on? [y/N] ');
+  return /^y(es)?$/i.test(answer.trim());
 }
 
 const describe = (cell: PlannedCell) =>
@@ -255,7 +373,12 @@ function commit(): string {
 const print = (text: string) => void process.stdout.write(`${text}\n`);
 
 const program = new Command('onedrop').exitOverride().configureOutput({ outputError: () => {} });
-program.addCommand(scenarioCommand(Object.keys(PROVIDERS), scenario));
+program.addCommand(scenarioCommand(Object.values(PROVIDERS), scenario));
+const sweepCommand = new Command('sweep')
+  .description('Removes what killed runs left behind, found by label; harmless to living runs.')
+  .action(sweep);
+for (const option of providerOptions(Object.values(PROVIDERS))) sweepCommand.addOption(option);
+program.addCommand(sweepCommand);
 for (const command of program.commands) command.exitOverride().configureOutput({ outputError: () => {} });
 
 try {

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import type { AxisName } from './axes.ts';
 import { AXES } from './axes.ts';
+import type { Provider } from './cluster.ts';
 
 /** The values of each axis, as typed: one or several separated by commas. */
 export type AxisTexts = Partial<Record<AxisName, string>>;
@@ -22,6 +23,9 @@ export type ScenarioOptions = AxisTexts & {
   readonly serve?: true | string;
   readonly list?: true;
   readonly dryRun?: true;
+  readonly yes?: true;
+  readonly service?: string;
+  readonly namespace?: string;
 };
 
 const EXAMPLES = `
@@ -35,22 +39,31 @@ Examples:
   npm run scenario -- rolling-update --pods 4 --repeat 5 --format json > result.json
 
   npm run scenario -- all --cluster sim                        every strategy and its rollback, ranked
+  npm run scenario -- doctor --cluster kubeconfig              what this cluster would do to a flip, in a minute
 
 Exit codes: 0 pass, 1 a cell failed, 2 a cell is unknown, 64 usage, 70 the harness broke.`;
 
 /** The `scenario` command with an option for each axis; `act` gets what was typed. */
 export function scenarioCommand(
-  clusters: readonly string[],
+  providers: readonly Provider[],
   act: (strategies: string[], options: ScenarioOptions) => Promise<void>,
 ): Command {
   const command = new Command('scenario')
     .description('Plays release strategies before thousands of WebSocket clients and reports what they lost.')
-    .argument('[strategy...]', 'strategies to play (see --list); `all` or `compare` plays every one and ranks them')
-    .option('--cluster <name>', `where to play: auto, ${clusters.join(', ')}`, 'auto');
+    .argument(
+      '[strategy...]',
+      'strategies to play (see --list); `all` or `compare` plays every one and ranks them; `doctor` looks at a cluster instead',
+    )
+    .option(
+      '--cluster <name>',
+      `where to play: auto, ${providers.map(({ name }) => name).join(', ')}`,
+      'auto',
+    );
   for (const [name, { value, help, fallback }] of Object.entries(AXES)) {
     const option = new Option(`--${optionName(name)} <${value}>`, `${help} (default: ${fallback})`);
     command.addOption(option);
   }
+  for (const option of providerOptions(providers)) command.addOption(option);
   return command
     .option('--seed <N>', 'seed of all randomness', '1')
     .option('--repeat <N>', 'play each cell this often, with seeds N, N+1, ...', '1')
@@ -65,9 +78,34 @@ export function scenarioCommand(
     .option('--format <text|json>', 'what is printed at the end', 'text')
     .option('--serve [PORT]', 'serve a page that shows the run while it goes on, on loopback only')
     .option('--list', 'list strategies and clusters, and end')
-    .option('--dry-run', 'print the cells that would be played, and end')
+    .option('--service <NAME>', 'doctor: the Service to look at (default: the only load balancer)')
+    .option('--namespace <NAME>', 'doctor: its namespace (default: default)')
+    .option('--yes', 'do not ask before something that costs money is made')
+    .option(
+      '--dry-run',
+      'print the cells that would be played, and the commands that clusters which cost money would be given, and end',
+    )
     .addHelpText('after', EXAMPLES)
     .action(act);
+}
+
+/** The options of clusters that have some of their own; several may share one. */
+export function providerOptions(providers: readonly Provider[]): Option[] {
+  const options = new Map(providers.flatMap((provider) => Object.entries(provider.options ?? {})));
+  return [...options].map(
+    ([name, { value, help }]) => new Option(`--${name}${value === undefined ? '' : ` <${value}>`}`, help),
+  );
+}
+
+/** A provider with what was typed for it. @throws UsageError naming every value that is not allowed. */
+export function configured(provider: Provider, typed: Readonly<Record<string, unknown>>): Provider {
+  const chosen = Object.keys(provider.options ?? {}).flatMap((name) => {
+    const value = typed[name.replace(/-[a-z]/g, (letters) => letters.slice(1).toUpperCase())];
+    return value === undefined ? [] : [[name, String(value)] as const];
+  });
+  return chosen.length === 0 || provider.configure === undefined
+    ? provider
+    : provider.configure(Object.fromEntries(chosen));
 }
 
 /** The axes among the options. */
