@@ -129,7 +129,7 @@ export const AXES = {
     'N-N-100',
     'ingress-canary: shares of new connections, in per cent',
   ),
-  canaryEvery: axis(duration('0s', '24h'), '2m', 'TIME', 'ingress-canary: how long each share is held'),
+  canaryEvery: axis(duration('0s', '24h'), '1m', 'TIME', 'ingress-canary: how long each share is held'),
   ingressApi: choice(
     ['ingress', 'gateway-api'],
     'ingress',

@@ -168,7 +168,7 @@ async function perform(
       });
       await prepare.step('clients connect', () => fleet?.connect(1_800_000, signal) ?? Promise.resolve());
       // A random end, or each release would meet the health checks at the same phase.
-      const calm = 2 * axes.heartbeat + random.fork('calm').integer(0, 30_000);
+      const calm = axes.heartbeat + random.fork('calm').integer(0, 30_000);
       await prepare.step('calm', () => clock.sleep(calm, signal));
       await release(strategy, axes, stage, clock, signal);
       const settle = stage('settle');

@@ -28,7 +28,7 @@ export const blueGreen: Strategy = {
   async release(stage) {
     await stage.step('green beside blue', () => bringIn(stage, 'v2'));
     await turn(stage, 'v2');
-    await stage.step('watch', () => stage.sleep(60_000 + 2 * stage.axes.heartbeat));
+    await stage.step('watch', () => stage.sleep(30_000 + 2 * stage.axes.heartbeat));
     if (stage.axes.keepBlue === 'no') await stage.step('retire blue', () => retire(stage, 'v1'));
   },
   async rollback(stage) {

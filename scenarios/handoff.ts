@@ -64,7 +64,7 @@ export const handoff: Strategy = {
   async release(stage) {
     if (stage.axes.handoffBy === 'worker') await takeOver(stage, 'v1', 'v2');
     else await moveUpstreams(stage, 'v1', 'v2');
-    await stage.step('watch', () => stage.sleep(60_000 + 2 * stage.axes.heartbeat));
+    await stage.step('watch', () => stage.sleep(30_000 + 2 * stage.axes.heartbeat));
   },
   async rollback(stage) {
     if (stage.axes.handoffBy === 'worker') await takeOver(stage, 'v2', 'v1');

@@ -18,7 +18,7 @@ export const readinessFail: Strategy = {
   async release(stage) {
     await stage.step('v2 beside v1', () => bringIn(stage, 'v2'));
     await stage.step('v1 fails readiness', () => unready(stage, 'v1'), { cutOver: true });
-    await stage.step('watch', () => stage.sleep(60_000 + 2 * stage.axes.heartbeat));
+    await stage.step('watch', () => stage.sleep(30_000 + 2 * stage.axes.heartbeat));
     await stage.step('retire v1', () => retire(stage, 'v1'));
   },
   async rollback(stage) {

@@ -20,7 +20,7 @@ export const selectorFlip: Strategy = {
     await stage.step('v2 beside v1', () => bringIn(stage, 'v2'));
     await stage.step('selector to v2', () => select(stage, 'v2'), { cutOver: true });
     // Long enough for health checks to fail and heartbeats to notice: what is lost by the flip shows before v1 goes.
-    await stage.step('watch', () => stage.sleep(60_000 + 2 * stage.axes.heartbeat));
+    await stage.step('watch', () => stage.sleep(30_000 + 2 * stage.axes.heartbeat));
     await stage.step('retire v1', () => retire(stage, 'v1'));
   },
   async rollback(stage) {

@@ -26,7 +26,7 @@ export const seventyThirty: Strategy = {
       { fault: true },
     );
     // Health checks need up to 26 s to turn, an unlucky heartbeat two periods to notice.
-    await stage.step('watch', () => stage.sleep(60_000 + 2 * stage.axes.heartbeat));
+    await stage.step('watch', () => stage.sleep(30_000 + 2 * stage.axes.heartbeat));
     await stage.step('selector back', () => select(stage, 'v1'));
   },
   async rollback(stage) {
