@@ -25,6 +25,7 @@ export interface RankingDocument {
   readonly evidence: 'modelled' | 'measured';
   /** Fewest clients of any cell. */
   readonly clients: number;
+  readonly common: readonly string[];
   readonly conditions: readonly string[];
   readonly criteria: readonly {
     readonly name: CriterionName;
@@ -49,6 +50,7 @@ export function rankingDocument({ candidates, recommendation, ...advice }: Advic
     cluster: advice.cluster,
     evidence: advice.evidence,
     clients: advice.clients,
+    common: advice.common,
     conditions: advice.conditions,
     criteria: RANKING_CRITERIA.map(({ name, title, unit }) => ({ name, title, unit })),
     candidates: candidates.map(({ values, ...candidate }) => ({

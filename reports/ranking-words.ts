@@ -124,11 +124,12 @@ const SITUATION =
   'For a team that cannot change its clients, who take minutes to come back; each is to be dropped only once, never all at once (at most half within ten seconds), landing on the new version; externalTrafficPolicy is unknown';
 
 /** What the recommendation takes for granted, what this run did not try of it, and what a 0 in it means. */
-export function situation({ conditions, recommendation, evidence, clients }: Advice): string {
+export function situation({ common, conditions, recommendation, evidence, clients }: Advice): string {
   const either = recommendation.cases.some(({ when }) => when === '');
   return [
     `${SITUATION}.`,
     conditions.length === 0 ? '' : `Worst of: ${conditions.join('; ')}.`,
+    `Played with ${common.join(', ')}.`,
     either
       ? ''
       : 'Only one policy was played, so this holds for that one (--policy Cluster,Local plays both).',
@@ -163,35 +164,50 @@ const GIVEN: Readonly<Record<Effort, string>> = {
 };
 
 /** What is recommended in one case, in sentences, each with its numbers. */
-export function recommended({ when, pick, more, keepingToo, failing }: RecommendedCase): string[] {
-  const place = when === '' ? 'Whatever the policy is' : `With ${when}`;
-  const sentences = [
-    pick === null
-      ? `${place}: nothing that was played keeps to all of that`
-      : `${place}: ${pick.name}: ${numbers(pick)}; ${needs(pick)}${LACKING[effort(pick)] ?? ''}`,
-  ];
-  for (const { candidate, betterIn } of more) {
-    const gains =
+export interface Recommended {
+  /** `Whatever the policy is` or `With policy Local`. */
+  readonly where: string;
+  readonly choice: string;
+  /** What more effort would gain. */
+  readonly better: readonly string[];
+  /** What else keeps to everything. */
+  readonly also: readonly string[];
+  /** Why none of the others. */
+  readonly not: readonly string[];
+}
+
+export function recommended({ when, pick, more, keepingToo, failing }: RecommendedCase): Recommended {
+  return {
+    where: when === '' ? 'Whatever the policy is' : `With ${when}`,
+    choice:
       pick === null
-        ? numbers(candidate)
-        : betterIn
-            .map((name) => {
-              const one = criterion(name);
-              return `${one.title} ${showValue(one, candidate.values[name].value)} instead of ${showValue(one, pick.values[name].value)}`;
-            })
-            .join(', ');
-    sentences.push(`${GIVEN[effort(candidate)]}: ${candidate.name}: ${gains}; ${needs(candidate)}`);
-  }
-  if (keepingToo.length > 0)
-    sentences.push(`These keep to all of that as well: ${keepingToo.map(({ name }) => name).join(', ')}`);
-  // Each is named once, with the first that it misses.
-  for (const { name, title } of RANKING_CRITERIA) {
-    const own = failing.filter(({ misses }) => misses[0] === name).map(({ candidate }) => candidate);
-    if (own.length === 0) continue;
-    const values = own.map(
-      (candidate) => `${candidate.name} ${showValue(criterion(name), candidate.values[name].value)}`,
-    );
-    sentences.push(`Not, because of ${title}: ${values.join(', ')}`);
-  }
-  return sentences;
+        ? 'nothing that was played keeps to all of that'
+        : `${pick.name}: ${numbers(pick)}; ${needs(pick)}${LACKING[effort(pick)] ?? ''}`,
+    better: more.map(({ candidate, betterIn }) => {
+      const gains = betterIn.map((name) => {
+        const one = criterion(name);
+        const own = showValue(one, candidate.values[name].value);
+        return `${one.title} ${own} instead of ${showValue(one, pick?.values[name].value ?? null)}`;
+      });
+      return `${GIVEN[effort(candidate)]}: ${candidate.name}: ${pick === null ? numbers(candidate) : gains.join(', ')}; ${needs(candidate)}`;
+    }),
+    also:
+      keepingToo.length === 0
+        ? []
+        : [`These keep to all of that as well: ${keepingToo.map(({ name }) => name).join(', ')}`],
+    // Each is named once, with the first that it misses.
+    not: RANKING_CRITERIA.flatMap((one) => {
+      const own = failing.filter(({ misses }) => misses[0] === one.name).map(({ candidate }) => candidate);
+      const values = own.map(
+        (candidate) => `${candidate.name} ${showValue(one, candidate.values[one.name].value)}`,
+      );
+      return own.length === 0 ? [] : [`Not, because of ${one.title}: ${values.join(', ')}`];
+    }),
+  };
+}
+
+/** The same as lines: the choice first. */
+export function recommendedLines(each: RecommendedCase): string[] {
+  const { where, choice, better, also, not } = recommended(each);
+  return [`${where}: ${choice}`, ...better, ...also, ...not];
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type Advice, advise } from '../harness/analyses/recommendation.ts';
 import { testPlayed } from '../harness/analyses/test-document.ts';
 import { adviceOf, rankingDocument } from './advice.ts';
-import { recommended, showValue, situation, toldCases, tradeLine } from './ranking-words.ts';
+import { recommendedLines, showValue, situation, toldCases, tradeLine } from './ranking-words.ts';
 import { rankingSection } from './sections/ranking-section.ts';
 import { summaryMarkdown } from './summary.ts';
 import { resultDocument, resultTable } from './terminal.ts';
@@ -29,7 +29,7 @@ const ADVICE = advise(
 )[0] as Advice;
 
 test('the recommendation says what, with which numbers, what it takes, and why not the others', () => {
-  expect(toldCases(ADVICE.recommendation).map(recommended)).toEqual([
+  expect(toldCases(ADVICE.recommendation).map(recommendedLines)).toEqual([
     [
       'Whatever the policy is: holder: 0 % of the clients dropped more than once, 0 % lost within ten seconds, 0 % away at once, a peak of 0/s reconnects, all on v2 after 1m, +0 pods; it requires a connection holder in the path. Nothing but another gateway keeps to all of that',
       'Not, because of dropped more than once: rolling 10.0 %',
@@ -44,7 +44,7 @@ test('the recommendation says what, with which numbers, what it takes, and why n
 });
 
 test('the situation names the conditions and what 0 % of so many clients means', () => {
-  expect(situation(ADVICE)).toContain('Worst of: policy Cluster; policy Local.');
+  expect(situation(ADVICE)).toContain('Worst of: policy Cluster; policy Local. Played with nodes 3, pods 1,');
   expect(situation(ADVICE)).toContain('0 % of 1,000 clients is less than 0.4 % with 95 % certainty.');
 });
 

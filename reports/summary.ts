@@ -2,7 +2,7 @@ import { RANKING_CRITERIA } from '../harness/analyses/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/recommendation.ts';
 import { adviceOf } from './advice.ts';
 import { answer, disagreements, question, runVerdict } from './answer.ts';
-import { recommended, showValue, situation, toldCases } from './ranking-words.ts';
+import { recommendedLines, showValue, situation, toldCases } from './ranking-words.ts';
 import type { StoredRun } from './stored-run.ts';
 import { answeringCells, cellName, count, interval, percent, rate, skippedCells, time } from './words.ts';
 
@@ -35,7 +35,9 @@ function rankingMarkdown(advice: Advice): string[] {
     markdownText(situation(advice)),
     '',
     ...toldCases(advice.recommendation).flatMap((each) =>
-      recommended(each).map((sentence, index) => `${index === 0 ? '- ' : '  - '}${markdownText(sentence)}.`),
+      recommendedLines(each).map(
+        (sentence, index) => `${index === 0 ? '- ' : '  - '}${markdownText(sentence)}.`,
+      ),
     ),
     ...(advice.unknown.length === 0 ? [] : ['']),
     ...advice.unknown.map(({ name, why }) => `- not ranked: ${markdownText(name)}: ${markdownText(why)}`),

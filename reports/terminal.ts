@@ -1,7 +1,7 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/recommendation.ts';
 import { adviceOf } from './advice.ts';
-import { recommended, showValue, situation, toldCases, tradeLine } from './ranking-words.ts';
+import { recommendedLines, showValue, situation, toldCases, tradeLine } from './ranking-words.ts';
 import type { StoredRun } from './stored-run.ts';
 import {
   answeringCells,
@@ -100,7 +100,7 @@ function rankingText(advice: Advice): string[] {
     '',
     situation(advice),
     ...toldCases(recommendation).flatMap((each) =>
-      recommended(each).map((sentence, index) => `${index === 0 ? '' : '  '}${sentence}.`),
+      recommendedLines(each).map((sentence, index) => `${index === 0 ? '' : '  '}${sentence}.`),
     ),
   ];
 }

@@ -52,6 +52,8 @@ export interface Ranking {
   readonly evidence: 'modelled' | 'measured';
   /** Fewest clients of any cell: what 0 % means depends on them. */
   readonly clients: number;
+  /** Conditions that were the same for all, such as `balancer target-pool`. */
+  readonly common: readonly string[];
   /** The conditions that every candidate was played under, such as `policy Cluster`. */
   readonly conditions: readonly string[];
   /** Not dominated ones first. */
@@ -133,6 +135,7 @@ function rankCluster(cluster: string, all: readonly PlayedCell[], skipped: reado
     cells.map(({ header }) => header),
     CONDITIONS,
   );
+  const axes = cells[0]?.header.axes;
   const repeated = new Set(cells.map(({ header }) => header.seed)).size > 1;
   const conditionOf = ({ axes, seed }: CellHeader) =>
     [...differing.map((name) => `${name} ${show(axes, name)}`), ...(repeated ? [`seed ${seed}`] : [])].join(
@@ -152,6 +155,9 @@ function rankCluster(cluster: string, all: readonly PlayedCell[], skipped: reado
     cluster,
     evidence: headers[0]?.evidence ?? 'modelled',
     clients: Math.min(...cells.map(({ document }) => document.clients)),
+    common: [...CONDITIONS]
+      .filter((name) => !differing.includes(name))
+      .flatMap((name) => (axes === undefined ? [] : [`${name} ${show(axes, name)}`])),
     conditions: conditions.filter((text) => text !== ''),
     candidates: compared(ranked),
     unknown: unknown.sort((a, b) => byName(a.name, b.name)),

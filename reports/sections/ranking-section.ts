@@ -1,6 +1,6 @@
 import type { Candidate } from '../../harness/analyses/ranking.ts';
 import { type Criterion, RANKING_CRITERIA } from '../../harness/analyses/ranking-criteria.ts';
-import type { Advice } from '../../harness/analyses/recommendation.ts';
+import type { Advice, RecommendedCase } from '../../harness/analyses/recommendation.ts';
 import { type Html, html } from '../html.ts';
 import {
   dominance,
@@ -11,6 +11,7 @@ import {
   tradeOff,
   withValues,
 } from '../ranking-words.ts';
+import { listed } from '../words.ts';
 
 function valueCell(candidate: Candidate, { name, unit }: Criterion): Html {
   const { value, where } = candidate.values[name];
@@ -21,10 +22,10 @@ function valueCell(candidate: Candidate, { name, unit }: Criterion): Html {
 
 function row(candidate: Candidate): Html {
   const front = candidate.dominatedBy.length === 0;
-  return html`<tr><th scope="row">${candidate.name}</th>
+  const { name, requires } = candidate;
+  return html`<tr><th scope="row" style="min-width:17rem;white-space:normal">${name}<br><span class="note">requires ${requires.length === 0 ? 'nothing' : listed(requires)}</span></th>
 <td data-value="${front ? 0 : 1}">${front ? html`<span class="badge pass">a trade</span>` : html`<span class="badge unknown">dominated</span>`}</td>
-${RANKING_CRITERIA.map((one) => valueCell(candidate, one))}
-<td>${candidate.requires.length === 0 ? 'nothing' : candidate.requires.join('; ')}</td></tr>`;
+${RANKING_CRITERIA.map((each) => valueCell(candidate, each))}</tr>`;
 }
 
 function trade(candidate: Candidate, candidates: readonly Candidate[]): Html {
@@ -37,19 +38,39 @@ ${dominatedBy.map((each) => html`<li>dominated: ${dominance(each)}</li>`)}
 ${wins.length + pays.length + dominatedBy.length === 0 && html`<li>neither among the best nor among the worst in anything</li>`}</ul></li>`;
 }
 
+/** What to do in one case, as a card: the choice with its numbers, what more effort would gain, why not the others. */
+function advised(each: RecommendedCase): Html {
+  const { pick } = each;
+  const { where, better, also, not } = recommended(each);
+  return html`<article class="card">
+<h3><span>${where}</span>${pick !== null && html`<span class="badge pass">recommended</span>`}</h3>
+<div class="big">${pick === null ? 'nothing that was played' : pick.name}</div>
+${
+  pick === null
+    ? html`<p>Nothing that was played keeps to all of that.</p>`
+    : html`<p class="note">requires ${pick.requires.length === 0 ? 'nothing' : listed(pick.requires)}</p>
+<dl class="facts">${RANKING_CRITERIA.filter(({ name }) => pick.values[name].value !== null).map(
+        (one) => html`<dt>${one.title}</dt><dd>${showValue(one, pick.values[one.name].value)}</dd>`,
+      )}</dl>`
+}
+${better.length + also.length > 0 && html`<ul class="why">${[...better, ...also].map((sentence) => html`<li>${sentence}.</li>`)}</ul>`}
+${not.length > 0 && html`<details><summary>Why not the others</summary><ul class="why">${not.map((sentence) => html`<li>${sentence}.</li>`)}</ul></details>`}
+</article>`;
+}
+
 function one(advice: Advice, several: boolean): Html {
-  const { candidates, unknown, recommendation } = advice;
+  const { candidates, unknown, recommendation, conditions } = advice;
   return html`${several && html`<h3>On ${advice.cluster}</h3>`}
+<p class="note">${situation(advice)}</p>
+<div class="cards" style="grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))">${toldCases(recommendation).map(advised)}</div>
 <section class="scroll" tabindex="0" aria-label="Ranking of all releases on ${advice.cluster}"><table data-sortable>
 <thead><tr><th scope="col"><button type="button">release</button></th><th scope="col"><button type="button">Pareto</button></th>${RANKING_CRITERIA.map(
-    ({ title }) => html`<th scope="col" class="number"><button type="button">${title}</button></th>`,
-  )}<th scope="col"><button type="button">requires</button></th></tr></thead>
+    ({ short, title }) =>
+      html`<th scope="col" class="number" title="${title}"><button type="button">${short}</button></th>`,
+  )}</tr></thead>
 <tbody>${candidates.map(row)}</tbody></table></section>
-<p class="note">The worst of all conditions stands in each field${advice.conditions.length > 1 ? ` (${advice.conditions.join('; ')}; point at a field to see which)` : ''}; bold is best. Rollback cost: disconnects a client when the same release is interrupted half-way and rolled back. Dominated: another release is worse in nothing, requires nothing else, and is better in something; values that chance alone could make differ count as equal.</p>
-<h3>What the numbers recommend</h3>
-<p class="note">${situation(advice)}</p>
-${toldCases(recommendation).map((each) => html`<ul class="why">${recommended(each).map((sentence) => html`<li>${sentence}.</li>`)}</ul>`)}
-<details><summary>Trade-offs of each release</summary><ul>${candidates.map((each) => trade(each, candidates))}</ul></details>
+<p class="note">Each field holds the worst of all conditions${conditions.length > 1 && ' (point at it to see which)'}; bold is best. ${RANKING_CRITERIA.map(({ short, title }) => `${short}: ${title}`).join('; ')}. Rollback: disconnects a client when the same release is interrupted half-way and rolled back. A dominated release has another beside it that is worse in nothing, requires nothing else and is better in something; values that chance alone could make differ count as equal.</p>
+<details class="cell"><summary>Trade-offs of each release</summary><ul>${candidates.map((each) => trade(each, candidates))}</ul></details>
 ${
   unknown.length > 0 &&
   html`<h3>Not ranked</h3><ul class="why">${unknown.map(({ name, why }) => html`<li>${name}: unknown: ${why}</li>`)}</ul>`
