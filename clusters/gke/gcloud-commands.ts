@@ -11,7 +11,7 @@ const labelValue = (text: string) =>
     .replaceAll(/[^a-z0-9_-]/g, '-')
     .slice(0, 63);
 
-export const MANAGED = { 'managed-by': 'onedrop' } as const;
+const MANAGED = { 'managed-by': 'onedrop' } as const;
 export const RUN_LABEL = 'onedrop-run';
 export const OWNER_LABEL = 'onedrop-owner';
 /** Seconds since 1970: a label's value holds no colon. */

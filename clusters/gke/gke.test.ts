@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { defaultAxes } from '../../harness/axes.ts';
 import { workload } from '../../harness/workload.ts';
-import { targetPoolOf } from './backend-health.ts';
+import { healthCommand, targetPoolOf } from './backend-health.ts';
+import { GcloudCommands } from './gcloud-commands.ts';
 import { createGke, withBalancer } from './gke.ts';
 import { gkeOptions, shapeOf } from './gke-options.ts';
 import { planLines, plannedCommands } from './gke-plan.ts';
@@ -78,6 +79,15 @@ test('a target pool is named after the UID of its Service', () => {
   expect(targetPoolOf({ metadata: { uid: '01234567-89ab-cdef-0123-456789abcdef' } })).toBe(
     'a0123456789abcdef0123456789abcde',
   );
+});
+
+test('the health of a backend service is asked for where the Service names one', () => {
+  const commands = new GcloudCommands(gkeOptions({}));
+  const metadata = { uid: '0', annotations: { 'service.kubernetes.io/backend-service': 'k8s2-x' } };
+  expect(healthCommand(commands, { metadata })).toContain('k8s2-x');
+  expect(healthCommand(commands, { metadata: { uid: '0-1' } }).slice(0, 4)).toEqual([
+    ...['compute', 'target-pools', 'get-health', 'a01'],
+  ]);
 });
 
 test('the price grows with the nodes and is told before anything is created', () => {

@@ -71,7 +71,7 @@ export function balancerOf(
     return { words: `${CLOUDS[scheme]}'s, which is not modelled here`, axis: undefined, exists: true };
   return balanced.length > 0
     ? { words: `one that is not known here; it gave ${balanced[0]}`, axis: undefined, exists: true }
-    : { words: 'none has given any Service an address', axis: undefined, exists: false };
+    : { words: 'none known: no Service has been given an address', axis: undefined, exists: false };
 }
 
 /** A Service as far as it decides what happens to its connections. */

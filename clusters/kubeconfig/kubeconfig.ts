@@ -83,6 +83,11 @@ async function look(options: KubeconfigOptions): Promise<{
         : 'clients enter through node ports: what a balancer would do to them is not measured, and predicted as one that never moves a flow';
     const notes = [
       `kubeconfig: Kubernetes ${findings.version}, ${nodes} nodes, ${dataplaneOf(findings).words}; ${way}`,
+      ...(options['gateway-image'] === undefined
+        ? [
+            `kubeconfig: the nodes must have the image ${await gatewayImageName()}; build it with node clusters/kubernetes/image.main.ts [REPOSITORY], or name one with --gateway-image`,
+          ]
+        : []),
       ...(entrance === 'load-balancer' && balancer.axis === undefined
         ? ["kubeconfig: predictions are for a balancer like Google Cloud's; this one may do otherwise"]
         : []),
