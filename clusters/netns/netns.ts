@@ -45,9 +45,10 @@ const MOST_CORES = 0.5;
 const MOST_SPEED = 36;
 
 /**
- * Model milliseconds a real one, unless the user chooses: 36, less where the clients' heartbeats would then keep the
- * machine busy. Of the kernel's timers TCP's retransmission is scaled; SYN retries (1 s) and conntrack's are not; and no timeout of a probe or a health
- * check becomes shorter than 150 ms of real time.
+ * Model milliseconds a real one, unless the user chooses: 36, less where the clients' heartbeats or their connects
+ * would then keep the machine busy. Of the kernel's timers TCP's retransmission is scaled; SYN retries (1 s) and
+ * conntrack's are not. No timeout of a probe or a health check becomes shorter than 250 ms of real time, and putting
+ * rules in force takes 10 to 30: what follows within a model second of something else may be seen together with it.
  */
 export function defaultSpeed({
   heartbeat,
