@@ -166,6 +166,13 @@ async function plan(names: readonly string[], options: ScenarioOptions) {
     mistakes.push(...error.mistakes);
   }
   if (mistakes.length > 0) throw new UsageError(mistakes);
+  const measured = cells.filter(
+    ({ provider, skip }) => provider.evidence === 'measured' && skip === undefined,
+  );
+  if (compare && measured.length > 0)
+    notes.push(
+      `${measured.length} cells will be measured one after the other; --cluster sim models them in about a minute`,
+    );
   return { cells, notes, providers };
 }
 

@@ -12,7 +12,7 @@ export type Effort =
   | 'clients';
 
 /** All that strategies require, in the words in which the report says it, and what that takes. */
-export const REQUIREMENTS = {
+const REQUIREMENTS = {
   'room for twice the pods': 'capacity',
   'a gateway that fails its readiness on request': 'endpoint',
   'a gateway that drains on request': 'endpoint',

@@ -10,7 +10,7 @@ import type { Effort } from '../harness/requirements.ts';
 import { wilsonInterval } from '../harness/statistics.ts';
 import { count, listed, percent, rate, time } from './words.ts';
 
-export const criterion = (name: CriterionName): Criterion =>
+const criterion = (name: CriterionName): Criterion =>
   RANKING_CRITERIA.find((one) => one.name === name) as Criterion;
 
 /** A value in its unit; a dash where nothing is known. */
@@ -44,7 +44,7 @@ const CLAUSES: Readonly<Record<CriterionName, (value: string) => string>> = {
   extraPods: (value) => `${value} pods`,
 };
 
-export const clause = ({ values }: Candidate, name: CriterionName): string =>
+const clause = ({ values }: Candidate, name: CriterionName): string =>
   CLAUSES[name](showValue(criterion(name), values[name].value));
 
 const NUMBERS: readonly CriterionName[] = [

@@ -17,7 +17,7 @@ export interface UnplayedCell {
 }
 
 /** A value in one criterion: the worst over all conditions, and where it was that. */
-export interface Worst {
+interface Worst {
   readonly value: Value;
   /** Whole steps that can be told apart; Infinity where the value is null or `never`. */
   readonly level: number;

@@ -11,7 +11,7 @@ import { type CriterionName, RANKING_CRITERIA } from './ranking-criteria.ts';
 import { BOUNDS } from './verdict.ts';
 
 /** What a release must keep to, whatever else it is good in. */
-export interface Want {
+interface Want {
   readonly criterion: CriterionName;
   /** Largest value that is still what is wanted; every finite one where it is Infinity. */
   readonly atMost: number;
@@ -22,7 +22,7 @@ export interface Want {
  * everybody is to come back; nobody can change the clients. The back-off, the balancer and the policies are conditions
  * of the run.
  */
-export const ASKER: { readonly wants: readonly Want[]; readonly cannot: readonly Effort[] } = {
+const ASKER: { readonly wants: readonly Want[]; readonly cannot: readonly Effort[] } = {
   wants: [
     { criterion: 'droppedTwice', atMost: 0 },
     { criterion: 'collateral', atMost: 0 },
@@ -49,7 +49,7 @@ export interface RecommendedCase {
 }
 
 /** What the numbers of one cluster recommend to the asker. */
-export interface Recommendation {
+interface Recommendation {
   readonly cluster: string;
   /** Where several policies were played, whatever the policy is; then policy by policy. */
   readonly cases: readonly RecommendedCase[];
