@@ -105,7 +105,8 @@ async function workersOf(run: OwnedCommand, name: string): Promise<NodeContainer
 export async function deleteKindCluster(name: string): Promise<void> {
   const kubeconfig = join(leaseFiles(name), 'kubeconfig');
   await command('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig]);
-  await command('docker', ['network', 'rm', '--force', name]);
+  const networks = await command('docker', ['network', 'ls', '--quiet', '--filter', `name=^${name}$`]);
+  if (networks.trim() !== '') await command('docker', ['network', 'rm', name]);
   rmSync(leaseFiles(name), { recursive: true, force: true });
 }
 
