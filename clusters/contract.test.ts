@@ -235,7 +235,7 @@ async function playOnce(
   { name }: Provider,
   { arguments: words }: Contract,
   place: number,
-): Promise<CellDocument> {
+): Promise<CellDocument | { readonly refused: string }> {
   const out = join(scratch, `${name}-${place}`);
   const command = [
     CLI,
@@ -254,14 +254,15 @@ async function playOnce(
   ];
   const { stdout } = await promisify(execFile)(process.execPath, command, { maxBuffer: 1 << 26 }).catch(
     (failure: { code: number; stdout: string; stderr: string }) => {
-      // 1: the cell failed its criteria, which is what most of these cells are about.
-      if (failure.code === 1) return failure;
+      // 1: the cell failed its criteria, which is what most of these cells are about; 2: it is unknown, or was refused.
+      if (failure.code === 1 || failure.code === 2) return failure;
       throw new Error(`${command.slice(1).join(' ')} ended with ${failure.code}:\n${failure.stderr}`);
     },
   );
-  const [cell] = (JSON.parse(stdout) as { cells: CellDocument[] }).cells;
-  if (cell === undefined) throw new Error(`no cell in ${stdout}`);
-  return cell;
+  const { cells, skipped } = JSON.parse(stdout) as { cells: CellDocument[]; skipped: { why: string }[] };
+  const [[cell], [refused]] = [cells, skipped];
+  if (cell === undefined && refused === undefined) throw new Error(`no cell in ${stdout}`);
+  return cell ?? { refused: refused?.why ?? '' };
 }
 
 /** How the suite is run on a cluster that needs more than its name; real time is slow, so the first answers for all. */
@@ -305,6 +306,7 @@ for (const [name, { missing, slow }] of Object.entries(SETUPS)) {
           `${needs}: ${provider.lacks?.(needs as Capability)}`,
         );
         const cell = await playOnce(provider, contract, place);
+        if ('refused' in cell) return skip(cell.refused);
         expect(cell.verdict, cell.why.join('; ')).not.toBe('unknown');
         expect(cell.controlDropped).toBe(0);
         if (provider.evidence === 'modelled') expect(cell.unattributed).toBe(0);
