@@ -1,36 +1,10 @@
 import type { Millis } from '../../harness/duration.ts';
 import type { GkeOptions, Shape } from './gke-options.ts';
+import { joined, MANAGED } from './labels.ts';
+import { type LeftKind, type Location, locationFlags } from './left-kinds.ts';
 
 /** The words after `gcloud`. */
 export type Words = readonly string[];
-
-/** Of a label's value: lower-case letters, digits, hyphens and underscores, 63 at most. */
-const labelValue = (text: string) =>
-  text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9_-]/g, '-')
-    .slice(0, 63);
-
-const MANAGED = { 'managed-by': 'onedrop' } as const;
-export const RUN_LABEL = 'onedrop-run';
-export const OWNER_LABEL = 'onedrop-owner';
-/** Seconds since 1970: a label's value holds no colon. */
-export const EXPIRES_LABEL = 'onedrop-expires';
-
-/** What everything that can carry labels gets. */
-export function labelsFor(run: string, owner: string, expires: Date): Readonly<Record<string, string>> {
-  return {
-    ...MANAGED,
-    [RUN_LABEL]: labelValue(run),
-    [OWNER_LABEL]: labelValue(owner),
-    [EXPIRES_LABEL]: String(Math.floor(expires.getTime() / 1000)),
-  };
-}
-
-const joined = (labels: Readonly<Record<string, string>>) =>
-  Object.entries(labels)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(',');
 
 const JSON_OUT = ['--format', 'json'];
 
@@ -176,40 +150,3 @@ const STARTUP = [
   "printf '[Service]\\nLimitNOFILE=200000\\n' > /etc/systemd/system/ssh.service.d/limit.conf",
   'systemctl daemon-reload && systemctl restart ssh',
 ].join('\n');
-
-/** Where a Compute Engine resource is. */
-export type Location = { readonly zone: string } | { readonly region: string } | { readonly global: true };
-
-function locationFlags(group: string, location: Location): Words {
-  if ('zone' in location) return ['--zone', location.zone];
-  if ('region' in location) return ['--region', location.region];
-  // Firewall rules and legacy health checks are global only and know no flag that says so.
-  return group === 'firewall-rules' || group === 'http-health-checks' ? [] : ['--global'];
-}
-
-/** A kind of Compute Engine resource that GKE makes for a cluster or a Service. */
-export interface LeftKind {
-  /** gcloud's word for it. */
-  readonly group: string;
-  readonly filter: string;
-  /** What it usually belongs to. */
-  readonly place: 'zone' | 'region' | 'global';
-}
-
-/** GKE writes the Service's namespace into the description of all it makes for a Service (FACTS A1). */
-const OF_SERVICE = 'description~onedrop-gke-';
-const LABELLED = `labels.managed-by=${MANAGED['managed-by']}`;
-
-/** In the order in which they can be deleted: nothing is deleted while something else uses it. */
-export const LEFT_KINDS: readonly LeftKind[] = [
-  { group: 'forwarding-rules', filter: OF_SERVICE, place: 'region' },
-  { group: 'target-pools', filter: OF_SERVICE, place: 'region' },
-  { group: 'backend-services', filter: OF_SERVICE, place: 'region' },
-  { group: 'network-endpoint-groups', filter: OF_SERVICE, place: 'zone' },
-  { group: 'http-health-checks', filter: OF_SERVICE, place: 'global' },
-  { group: 'health-checks', filter: OF_SERVICE, place: 'region' },
-  { group: 'addresses', filter: OF_SERVICE, place: 'region' },
-  { group: 'firewall-rules', filter: OF_SERVICE, place: 'global' },
-  { group: 'instances', filter: LABELLED, place: 'zone' },
-  { group: 'disks', filter: LABELLED, place: 'zone' },
-];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { BackendView } from '../../harness/event.ts';
-import type { Location } from './gcloud-commands.ts';
+import type { Location } from './left-kinds.ts';
 
 const labels = z.record(z.string(), z.string()).default({});
 

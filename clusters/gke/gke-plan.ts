@@ -3,9 +3,11 @@ import { GATEWAY_IMAGE } from '../../harness/workload.ts';
 import { pasteable } from '../command.ts';
 import { pushCommand } from '../kubernetes/gateway-image.ts';
 import { nameFor } from '../kubernetes/names.ts';
-import { GcloudCommands, LEFT_KINDS, type LeftKind, type Location, labelsFor } from './gcloud-commands.ts';
-import { loginWords, repositoryOf } from './gke-cluster.ts';
+import { loginWords, repositoryOf } from './gateway-repository.ts';
+import { GcloudCommands } from './gcloud-commands.ts';
 import { type GkeOptions, type Shape, shapeOf } from './gke-options.ts';
+import { labelsFor } from './labels.ts';
+import { LEFT_KINDS, type LeftKind, type Location } from './left-kinds.ts';
 import { PREFIX } from './leftovers.ts';
 
 /** One command of a plan, with what is to be said about it. */

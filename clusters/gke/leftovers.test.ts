@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Holder } from '../kubernetes/lease.ts';
-import { labelsFor } from './gcloud-commands.ts';
 import type { Resource } from './gcloud-output.ts';
+import { labelsFor } from './labels.ts';
 import { type Asker, isAbandoned, isLeftOver, namespaceIn, removed } from './leftovers.ts';
 
 const NOW = new Date('2026-01-01T12:00:00Z');

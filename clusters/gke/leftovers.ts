@@ -1,8 +1,8 @@
 import type { Removed } from '../../harness/cluster.ts';
 import type { Holder } from '../kubernetes/lease.ts';
 import { nameFor } from '../kubernetes/names.ts';
-import { EXPIRES_LABEL, OWNER_LABEL, RUN_LABEL } from './gcloud-commands.ts';
 import type { Resource } from './gcloud-output.ts';
+import { EXPIRES_LABEL, OWNER_LABEL, RUN_LABEL } from './labels.ts';
 
 /** All that a run makes on GKE is named so; kept clusters are not. */
 export const PREFIX = nameFor('gke', '');

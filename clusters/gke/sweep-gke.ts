@@ -3,11 +3,12 @@ import { command } from '../command.ts';
 import { deadLeases, forgetLease, leaseHolder, owner } from '../kubernetes/lease.ts';
 import { endOrphans } from '../kubernetes/owned-command.ts';
 import { wallTime } from '../kubernetes/wall-time.ts';
-import { GcloudCommands, labelsFor, OWNER_LABEL } from './gcloud-commands.ts';
+import { GcloudCommands } from './gcloud-commands.ts';
 import { readClusters, readRepositories } from './gcloud-output.ts';
-import { deleteCluster, deleteLeft, deleteRepository } from './gke-cluster.ts';
 import type { GkeOptions } from './gke-options.ts';
+import { labelsFor, OWNER_LABEL } from './labels.ts';
 import { type Asker, isAbandoned, isLeftOver, PREFIX } from './leftovers.ts';
+import { deleteCluster, deleteLeft, deleteRepository } from './removal.ts';
 
 /** Removes clusters, repositories and what their Services left, of dead runs and of those whose time is over. */
 export async function sweepGke(options: GkeOptions): Promise<Removed[]> {

@@ -1,0 +1,141 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { defaultAxes } from '../../harness/axes.ts';
+import { leaseHolder, owner, takeLease } from '../kubernetes/lease.ts';
+import { createGkeCluster } from './gke-cluster.ts';
+import { gkeOptions, shapeOf } from './gke-options.ts';
+import { labelsFor } from './labels.ts';
+import { sweepGke } from './sweep-gke.ts';
+
+/** A gcloud that answers from a table by the beginning of the words, with nothing by default, and writes down what it was told. */
+const FAKE = `#!${process.execPath}
+const { appendFileSync, readFileSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const words = process.argv.slice(2).join(' ');
+appendFileSync(join(__dirname, 'told'), words + '\\n');
+const answers = JSON.parse(readFileSync(join(__dirname, 'answers.json'), 'utf8'));
+const { out, err, code } = answers.find(({ to }) => words.startsWith(to)) ?? {};
+if (words.includes('get-credentials')) writeFileSync(process.env.KUBECONFIG, 'a kubeconfig');
+process.stdout.write(out ?? (/ list /.test(words) ? '[]' : ''));
+process.stderr.write(err ?? '');
+process.exitCode = code ?? 0;
+`;
+
+let directory = '';
+const path = process.env.PATH;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'onedrop-fake-gcloud-'));
+  writeFileSync(join(directory, 'gcloud'), FAKE);
+  chmodSync(join(directory, 'gcloud'), 0o755);
+  process.env.PATH = `${directory}${delimiter}${path}`;
+  answers([]);
+});
+afterEach(() => {
+  process.env.PATH = path;
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function answers(table: readonly { to: string; out?: string; err?: string; code?: number }[]): void {
+  writeFileSync(join(directory, 'answers.json'), JSON.stringify(table));
+}
+
+/** The verbs in the order in which gcloud was told them, without flags. */
+function told(): string[] {
+  const file = join(directory, 'told');
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' --')[0] ?? '');
+}
+const deletions = () => told().filter((words) => words.includes(' delete '));
+
+const OPTIONS = gkeOptions({ project: 'p', 'gateway-image': 'example.com/gateway:1' });
+const SHAPE = shapeOf(defaultAxes(), OPTIONS);
+const create = (name: string) => createGkeCluster(name, SHAPE, OPTIONS, new AbortController().signal);
+
+test('a cluster is created, and at the end it goes with what its Services left, nothing else', async () => {
+  const created = '2026-01-01T00:00:00Z';
+  const region = 'https://www.googleapis.com/compute/v1/projects/p/regions/europe-west1';
+  const rule = (name: string, namespace: string) => ({
+    name,
+    region,
+    creationTimestamp: created,
+    description: `{"kubernetes.io/service-name":"${namespace}/gateway"}`,
+  });
+  const rules = [rule('amine', 'onedrop-gke-cell-test-1'), rule('aothers', 'onedrop-gke-cell-other-1')];
+  answers([{ to: 'compute forwarding-rules list', out: JSON.stringify(rules) }]);
+  const cluster = await create('onedrop-gke-test-1');
+  expect(cluster.kubeconfig).toBe('a kubeconfig');
+  expect(await leaseHolder('onedrop-gke-test-1')).toBe('alive');
+  cluster.namespaces.add('onedrop-gke-cell-test-1');
+  await cluster.remove();
+  expect(deletions()).toEqual([
+    'container clusters delete onedrop-gke-test-1',
+    'compute forwarding-rules delete amine',
+  ]);
+  expect(await leaseHolder('onedrop-gke-test-1')).toBe('unknown');
+});
+
+test('a creation that fails is waited for and deleted, and the error is the first one', async () => {
+  answers([
+    { to: 'container clusters create', code: 1, err: 'ERROR: quota' },
+    { to: 'container operations list', out: '[{"name":"operation-1"}]' },
+  ]);
+  await expect(create('onedrop-gke-test-2')).rejects.toThrow('ERROR: quota');
+  expect(told().slice(0, 4)).toEqual([
+    'container clusters create onedrop-gke-test-2',
+    'container operations list',
+    'container operations wait operation-1',
+    'container clusters delete onedrop-gke-test-2',
+  ]);
+  expect(await leaseHolder('onedrop-gke-test-2')).toBe('unknown');
+});
+
+test('a cluster that was never there is deleted', async () => {
+  answers([
+    { to: 'container clusters create', code: 1, err: 'ERROR: permission' },
+    { to: 'container clusters delete', code: 1, err: 'ERROR: code=404, message=Not found: projects/p' },
+  ]);
+  await expect(create('onedrop-gke-test-3')).rejects.toThrow('ERROR: permission');
+});
+
+test('sweep takes expired clusters and repositories, and leaves living ones', async () => {
+  const now = new Date();
+  const at = (hours: number) => new Date(now.getTime() + hours * 3_600_000);
+  const cluster = (name: string, resourceLabels: object) => ({
+    name,
+    location: 'europe-west1',
+    resourceLabels,
+  });
+  await using _lease = await takeLease('onedrop-gke-living');
+  answers([
+    {
+      to: 'container clusters list',
+      out: JSON.stringify([
+        cluster('onedrop-gke-living', labelsFor('onedrop-gke-living', owner(), at(-1))),
+        cluster('onedrop-gke-expired', labelsFor('onedrop-gke-expired', 'somebody', at(-1))),
+        cluster('onedrop-gke-others', labelsFor('onedrop-gke-others', 'somebody', at(1))),
+      ]),
+    },
+    {
+      to: 'artifacts repositories list',
+      out: JSON.stringify([
+        {
+          name: 'projects/p/locations/europe-west4/repositories/onedrop-gke-expired',
+          labels: labelsFor('onedrop-gke-expired', 'somebody', at(-1)),
+        },
+      ]),
+    },
+  ]);
+  expect(await sweepGke(OPTIONS)).toEqual([
+    { kind: 'GKE cluster', name: 'onedrop-gke-expired' },
+    { kind: 'Artifact Registry repository', name: 'onedrop-gke-expired' },
+  ]);
+  expect(deletions()).toEqual([
+    'container clusters delete onedrop-gke-expired',
+    'artifacts repositories delete onedrop-gke-expired',
+  ]);
+});
