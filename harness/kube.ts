@@ -11,7 +11,7 @@ import type {
 } from '@kubernetes/client-node';
 
 /** The kinds whose type is known; any other kind (HTTPRoute, VirtualService, ...) is a plain KubernetesObject. */
-export interface Kinds {
+interface Kinds {
   Deployment: V1Deployment;
   EndpointSlice: V1EndpointSlice;
   HorizontalPodAutoscaler: V2HorizontalPodAutoscaler;

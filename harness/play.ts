@@ -20,7 +20,7 @@ export interface Played {
 }
 
 /** What the player tells its audience while a cell runs. */
-export interface Audience {
+interface Audience {
   /** Called about ten times a real second at most, and at each step. */
   watch(status: { now: Millis; step: string; fleet: Fleet | undefined }): void;
 }

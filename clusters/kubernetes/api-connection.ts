@@ -144,7 +144,7 @@ const isTransient = (error: unknown) =>
     : error instanceof TypeError && error.cause instanceof Error && 'code' in error.cause;
 
 /** The API's own reason and message (a `Status` object) where it gave one. */
-export function asKubeError(error: unknown): Error {
+function asKubeError(error: unknown): Error {
   if (error instanceof KubeError) return error;
   if (isRefused(error)) {
     const status = parseStatus(error.body);
