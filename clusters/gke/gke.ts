@@ -93,7 +93,7 @@ async function openCell(
           : 'from a machine beside the cluster, through ssh, which shows a reset as FIN',
     },
   });
-  cluster.additions.use(
+  cluster.watching.use(
     watchBackendHealth({
       clock: cluster.clock,
       options,

@@ -174,12 +174,11 @@ async function openCell(
   });
   cluster.settled.push((service) => balancer.isSettled(service));
   cluster.collectors.push((directory) => collectNodes(kind, boxes, directory));
-  const parts = opening.move();
-  cluster.additions.defer(() => {
-    free();
-  });
-  cluster.additions.use(parts);
-  cluster.additions.use(balancer);
+  cluster.watching.use(balancer);
+  cluster.additions.defer(free);
+  cluster.additions.use(opening.move());
+  // Without its lease the cluster is nobody's, and no sweep of the next hours takes it.
+  cluster.onRetained.push(async () => kind.lease?.[Symbol.asyncDispose]());
   return cluster;
 }
 

@@ -29,7 +29,7 @@ import type { Dress } from './kube-client.ts';
 import { KubeClient } from './kube-client.ts';
 import { MANAGED_BY, RUN_LABEL } from './names.ts';
 import { Observer } from './observer.ts';
-import { createRunNamespace } from './run-namespace.ts';
+import { createRunNamespace, type RunNamespace } from './run-namespace.ts';
 
 /** The control group's Deployment and Service: a pod that no step touches, whose clients must not notice anything. */
 const CONTROL = 'control';
@@ -63,8 +63,12 @@ export class KubernetesCluster implements Cluster {
   readonly kube: KubeClient;
   readonly facts: Readonly<Record<string, string>>;
   readonly observer: Observer;
-  /** What a provider adds to the cluster, such as a balancer; disposed of before the namespace is. */
+  /** What looks at the cluster or steers it from here; always ended. A provider may add to it. */
+  readonly watching: AsyncDisposableStack;
+  /** What a provider makes beside the namespace, such as a balancer; removed before it. */
   readonly additions = new AsyncDisposableStack();
+  /** Told to a provider when the cell broke and all that was made stays. */
+  readonly onRetained: (() => Promise<void>)[] = [];
   /** What a provider knows must hold before clients may come, although connections open already. */
   readonly settled: ((service: string) => boolean)[] = [];
   /** What a provider adds to `collect`. */
@@ -78,12 +82,18 @@ export class KubernetesCluster implements Cluster {
   private readonly own: Config | undefined;
   private readonly protocol: ClientProtocol | undefined;
   private readonly random: Record<ClientGroup, Random>;
-  private readonly resources: AsyncDisposableStack;
+  private readonly namespace: RunNamespace;
 
   private constructor(
     options: KubernetesClusterOptions,
-    parts: { clock: Clock; kube: KubeClient; observer: Observer; facts: Readonly<Record<string, string>> },
-    resources: AsyncDisposableStack,
+    parts: {
+      clock: Clock;
+      kube: KubeClient;
+      observer: Observer;
+      namespace: RunNamespace;
+      facts: Readonly<Record<string, string>>;
+    },
+    watching: AsyncDisposableStack,
   ) {
     this.clock = parts.clock;
     this.kube = parts.kube;
@@ -96,27 +106,30 @@ export class KubernetesCluster implements Cluster {
     this.retain = options.retain ?? false;
     const random = options.context.random.fork('way in');
     this.random = { fleet: random.fork('fleet'), control: random.fork('control') };
-    this.resources = resources;
+    this.namespace = parts.namespace;
+    this.watching = watching;
   }
 
   /** Makes the namespace, watches it, and brings up the control pod; whatever fails, nothing is left. */
   static async open(options: KubernetesClusterOptions): Promise<KubernetesCluster> {
-    const { spec, context, config, image, name: namespace } = options;
-    await using resources = new AsyncDisposableStack();
+    const { spec, context, config, image, name } = options;
+    await using opening = new AsyncDisposableStack();
+    await using watching = new AsyncDisposableStack();
     const clock = new ScaledClock(1);
-    const dress = dresser(image, namespace, options.balancedService ?? ((service) => service));
-    const kube = await KubeClient.connect({ config, clock, namespace, dress });
+    const dress = dresser(image, name, options.balancedService ?? ((service) => service));
+    const kube = await KubeClient.connect({ config, clock, namespace: name, dress });
     const facts = { ...(await clusterFacts(kube)), ...options.facts };
-    resources.use(await createRunNamespace(kube.connection, clock, namespace));
+    const namespace = opening.use(await createRunNamespace(kube.connection, clock, name));
     const record = context.record.bind(context);
-    resources.use(watchHarness(clock, (event) => record({ at: clock.now(), ...event })));
-    const observer = resources.use(new Observer(kube, clock, record));
-    const logs = resources.use(new GatewayLogs(kube, clock, record));
+    watching.use(watchHarness(clock, (event) => record({ at: clock.now(), ...event })));
+    const observer = watching.use(new Observer(kube, clock, record));
+    const logs = watching.use(new GatewayLogs(kube, clock, record));
     observer.on('Pod', { changed: (pod) => logs.changed(pod), gone: (pod) => logs.gone(pod) });
     const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
     await kube.apply(deployment);
     await kube.apply(service);
-    return new KubernetesCluster(options, { clock, kube, observer, facts }, resources.move());
+    opening.move();
+    return new KubernetesCluster(options, { clock, kube, observer, namespace, facts }, watching.move());
   }
 
   /** Also waits until the control group can be reached. */
@@ -162,17 +175,17 @@ export class KubernetesCluster implements Cluster {
       );
   }
 
-  /** Whether the cell broke and is left as it is. */
-  get isRetained(): boolean {
-    return this.retained;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.retained) return;
+    await this.watching.disposeAsync();
+    if (this.retained) {
+      await this.namespace.abandon();
+      for (const told of this.onRetained) await told();
+      return;
+    }
     try {
       await this.additions.disposeAsync();
     } finally {
-      await this.resources.disposeAsync();
+      await this.namespace[Symbol.asyncDispose]();
     }
   }
 

@@ -23,17 +23,20 @@ const REMOVAL_LIMIT: Millis = 10 * 60_000;
 
 const expiry = () => new Date(wallTime().getTime() + TIME_TO_LIVE).toISOString();
 
-/**
- * A namespace for one cell, labelled with its run, its owner and an expiry that is moved on while the run lives.
- * Disposing it removes it with all that it holds and waits until it is gone.
- */
+/** A cell's own namespace; disposing it removes it with all that it holds and waits until it is gone. */
+export interface RunNamespace extends AsyncDisposable {
+  /** Leaves it as it is, to be removed by whoever sweeps after its expiry. */
+  abandon(): Promise<void>;
+}
+
+/** Makes a namespace for one cell, labelled with its run, its owner and an expiry that is moved on while the run lives. */
 export async function createRunNamespace(
   connection: ApiConnection,
   clock: Clock,
   name: string,
-): Promise<AsyncDisposable> {
-  await using made = new AsyncDisposableStack();
-  made.use(await takeLease(name));
+): Promise<RunNamespace> {
+  await using alive = new AsyncDisposableStack();
+  alive.use(await takeLease(name));
   const namespace: V1Namespace = {
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -48,10 +51,17 @@ export async function createRunNamespace(
       annotations: { [EXPIRES]: expiry(), [OWNER]: owner() },
     },
   };
-  made.defer(() => removeNamespace(connection, clock, name));
   await connection.request('POST', '/api/v1/namespaces', { body: JSON.stringify(namespace) });
-  made.use(renewal(connection, clock, name));
-  return made.move();
+  alive.use(renewal(connection, clock, name));
+  const held = alive.move();
+  return {
+    abandon: () => held.disposeAsync(),
+    // The lease last: a run that is killed while it removes its namespace is dead and not unknown.
+    async [Symbol.asyncDispose]() {
+      await removeNamespace(connection, clock, name);
+      await held.disposeAsync();
+    },
+  };
 }
 
 function renewal(connection: ApiConnection, clock: Clock, name: string): Disposable {
