@@ -25,16 +25,27 @@ const program = (...words: string[]) =>
 
 const command = new Command('nightly')
   .description('Plays the strategies with several seeds and compares them with the last good run.')
-  .argument('[strategy...]', 'strategies to play (default: those of npm run scenario), and after a -- options of npm run scenario')
+  .argument(
+    '[strategy...]',
+    'strategies to play (default: those of npm run scenario), and after a -- options of npm run scenario',
+  )
   .option('--cluster <name>', 'where to play', 'sim')
   .option('--repeat <N>', 'seeds of each cell', '20')
   .option('--clients <N>', 'simulated clients of a cell', '500')
   .option('--baseline <dir>', 'the last good run', join('reports', 'runs', 'baseline'))
-  .option('--out <dir>', 'where this run is written (must not exist)', join('reports', 'runs', 'nightly'))
-  .addHelpText('after', '\nExit codes: 0 nothing is worse (or the first run), 1 something is, 2 cannot be told, 70 broken.')
+  .option(
+    '--out <dir>',
+    'where this run is written (must not exist)',
+    join('reports', 'runs', `nightly-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`),
+  )
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 nothing is worse (or the first run), 1 something is, 2 cannot be told, 70 broken.',
+  )
   .parse();
 
-const { cluster, repeat, clients, baseline, out } = command.opts<Record<'cluster' | 'repeat' | 'clients' | 'baseline' | 'out', string>>();
+const { cluster, repeat, clients, baseline, out } =
+  command.opts<Record<'cluster' | 'repeat' | 'clients' | 'baseline' | 'out', string>>();
 /** Strategies come before the options that are passed on. */
 const passedOn = command.args.findIndex((word) => word.startsWith('-'));
 const strategies = passedOn < 0 ? command.args : command.args.slice(0, passedOn);
@@ -56,7 +67,14 @@ if (played > 2) {
   keep();
   say(`no baseline in ${baseline} yet: this run is the first one`);
 } else {
-  const compared = await program(join('reports', 'cli.ts'), 'compare', baseline, out, '--out', join(out, 'comparison'));
+  const compared = await program(
+    join('reports', 'cli.ts'),
+    'compare',
+    baseline,
+    out,
+    '--out',
+    join(out, 'comparison'),
+  );
   say(OUTCOMES[compared] ?? `the comparison broke (exit code ${compared})`);
   if (compared === 0) keep();
   process.exitCode = compared;
