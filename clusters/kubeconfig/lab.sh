@@ -4,6 +4,9 @@
 # The nodes come from ../shared/kubernetes (its README says how) or from $ONEDROP_LAB, and are gone afterwards. They get
 # the gateway's image from $ONEDROP_GATEWAY_ARCHIVE (docker save), or else from that lab's Docker engine, which builds it.
 set -euo pipefail
+# Mounts of its own: kubelets take the cgroups of a Docker engine that is up at the same time for their own.
+if [ "${1:-}" != --inside ]; then exec unshare --mount --propagation private "$0" --inside "$@"; fi
+shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
 lab_scripts=${ONEDROP_LAB:-$root/../shared/kubernetes}
 node_bin=$root/node_modules/.bin
@@ -12,23 +15,32 @@ if [ ! -x "$lab_scripts/up.sh" ]; then echo "no lab: $lab_scripts/up.sh is not t
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 archive=${ONEDROP_GATEWAY_ARCHIVE:-$scratch/gateway.tar}
+
+# in_docker COMMAND...: with the lab's docker on the PATH, and the project's node before the machine's.
+in_docker() (
+  set +eu
+  # shellcheck source=/dev/null
+  . "$lab_scripts/docker-env.sh"
+  export PATH=$node_bin:$PATH
+  "$@"
+)
+
 if [ ! -e "$archive" ]; then
-  # Gone again before the nodes come up: kubelets take its cgroup mounts for their own.
-  "$lab_scripts/docker-up.sh" >&2
-  trap '"$lab_scripts/docker-down.sh" >&2; rm -rf "$scratch"' EXIT
-  "$lab_scripts/kind-image.sh" "$(node --print process.execPath)" >&2
-  (
-    # shellcheck source=/dev/null
-    . "$lab_scripts/docker-env.sh"
-    export PATH=$node_bin:$PATH
-    docker save --output "$archive" "$(node "$root/clusters/kubernetes/image.main.ts")"
-  )
-  "$lab_scripts/docker-down.sh" >&2
+  if ! in_docker docker version >/dev/null 2>&1; then
+    "$lab_scripts/docker-up.sh" >&2
+    trap '"$lab_scripts/docker-down.sh" >&2; rm -rf "$scratch"' EXIT
+  fi
+  in_docker docker image inspect node:24-bookworm-slim >/dev/null 2>&1 ||
+    "$lab_scripts/kind-image.sh" "$(node --print process.execPath)" >&2
+  image=$(in_docker node "$root/clusters/kubernetes/image.main.ts")
+  in_docker docker save --output "$archive" "$image"
 fi
-trap '"$lab_scripts/down.sh" >&2; rm -rf "$scratch"' EXIT
+awk '/\/docker\/cg/ { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do umount -l "$mount"; done
+end=$(trap -p EXIT | sed "s/^trap -- '//; s/' EXIT\$//")
+trap '"$lab_scripts/down.sh" >&2; eval "$end"' EXIT
 "$lab_scripts/up.sh" >&2
 "$lab_scripts/load-image.sh" "$archive" >&2
-set +u
+set +eu
 # shellcheck source=/dev/null
 . "$lab_scripts/lib.sh"
 export PATH=$node_bin:$PATH ONEDROP_KUBECONFIG=$ETC/admin.kubeconfig
