@@ -125,6 +125,41 @@ const CONTRACTS: readonly Contract[] = [
     },
   },
   {
+    promise:
+      'a paced drain by application message asks each client once, and its peak stays near N / max(D, T)',
+    arguments: [
+      'paced-drain',
+      '--policy',
+      'Cluster',
+      '--ask',
+      'message',
+      '--drain-over',
+      '2m',
+      '--backoff',
+      '1m',
+    ],
+    keeps(cell) {
+      expect(cell).toMatchObject({
+        dropped: cell.clients,
+        asked: cell.clients,
+        droppedTwice: 0,
+        landedOnOld: 0,
+      });
+      // Ten seconds of 2.5 a second on average: four standard deviations are 2 a second.
+      expect(cell.peakReconnectsPer10Seconds).toBeLessThan(2 * cell.theoreticalPeakPerSecond);
+    },
+  },
+  {
+    promise:
+      'a change of externalTrafficPolicy recreates the pool and moves the flows, which the pod then resets',
+    arguments: ['policy-change', '--policy', 'Cluster'],
+    keeps(cell) {
+      // 2/3 by the hash; more where a new pool's first healthy node gets all flows for a while.
+      share(0.53, 0.95)(cell);
+      expect(cell.collateral).toBe(cell.dropped);
+    },
+  },
+  {
     promise: 'make before break leaves nobody away, and every client ends on v2',
     arguments: ['make-before-break', '--policy', 'Cluster', '--drain-over', '1m'],
     keeps(cell) {

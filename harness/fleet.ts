@@ -32,6 +32,8 @@ export interface FleetCounts {
   readonly connecting: number;
   readonly givenUp: number;
   readonly byVersion: ReadonlyMap<string, number>;
+  /** Connections opened since the fleet began. */
+  readonly opened: number;
 }
 
 /** Thousands of simulated clients: the fleet under test and its control group. */
@@ -45,6 +47,7 @@ export class Fleet implements ClientHost {
   private readonly clients: Client[] = [];
   private readonly states: Record<ClientGroup, Record<ClientState, number>>;
   private readonly versions = new Map<string, number>();
+  private opened = 0;
   /** While the fleet opens: who has not dialled yet. */
   private unopened: Iterator<Client> | undefined;
   private openingMore = false;
@@ -122,7 +125,7 @@ export class Fleet implements ClientHost {
   counts(): FleetCounts {
     const { idle, connecting, open, away, 'given-up': givenUp } = this.states.fleet;
     const clients = idle + connecting + open + away + givenUp;
-    return { clients, open, away, connecting, givenUp, byVersion: this.versions };
+    return { clients, open, away, connecting, givenUp, byVersion: this.versions, opened: this.opened };
   }
 
   /** Ends all clients without a trace in the log. */
@@ -138,7 +141,10 @@ export class Fleet implements ClientHost {
     states[to]++;
     if (client.group === 'fleet') {
       if (from === 'open') this.count(client, -1);
-      if (to === 'open') this.count(client, 1);
+      if (to === 'open') {
+        this.count(client, 1);
+        this.opened++;
+      }
     }
     if (from === 'connecting') this.openMore();
   }

@@ -22,6 +22,15 @@ export function createProgress(
   let shown = 0;
   let begun = 0;
   let title = '';
+  const runBegan = wall.now();
+  let place = { index: 0, of: 1 };
+  let before = { now: 0, opened: 0 };
+  /** What is left by the time that the finished cells took; unknown before the first has ended. */
+  const left = (real: number) => {
+    if (place.index === 0) return '';
+    const each = (begun - runBegan) / place.index;
+    return `, about ${formatDuration(Math.max(0, each * (place.of - place.index) - (real - begun)))} left`;
+  };
   const print = (line: string) => {
     live?.clear();
     stream.write(`${line}\n`);
@@ -30,6 +39,8 @@ export function createProgress(
     begin(cell, { index, of, predicting }) {
       begun = wall.now();
       shown = 0;
+      place = { index, of };
+      before = { now: 0, opened: 0 };
       title = `[${index + 1}/${of}] ${cell.id}${predicting ? ' (prediction)' : ''} on ${cell.provider.name}`;
     },
     watch({ now, step, fleet }) {
@@ -44,11 +55,13 @@ export function createProgress(
       const versions = [...(counts?.byVersion ?? [])]
         .map(([version, open]) => `${version} ${open}`)
         .join(', ');
-      const clients =
-        counts === undefined
-          ? ''
-          : ` ${bar(counts.open, counts.clients)} ${counts.open}/${counts.clients} open (${versions}), ${counts.away} away`;
-      const line = `${title}  ${formatDuration(now)}  ${step} ${clients}`;
+      let clients = '';
+      if (counts !== undefined) {
+        const perSecond = (1000 * (counts.opened - before.opened)) / Math.max(1, now - before.now);
+        before = { now, opened: counts.opened };
+        clients = ` ${bar(counts.open, counts.clients)} ${counts.open}/${counts.clients} open (${versions}), ${counts.away} away, ${perSecond.toFixed(1)} connects/s`;
+      }
+      const line = `${title}  ${formatDuration(now)}  ${step} ${clients}${left(real)}`;
       if (live) live(line);
       else print(line);
     },
