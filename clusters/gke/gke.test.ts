@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { defaultAxes } from '../../harness/axes.ts';
 import { workload } from '../../harness/workload.ts';
+import { withBalancer } from '../kubernetes/google-balancer.ts';
 import { healthCommand, targetPoolOf } from './backend-health.ts';
 import { GcloudCommands } from './gcloud-commands.ts';
-import { createGke, withBalancer } from './gke.ts';
+import { createGke } from './gke.ts';
 import { gkeOptions, shapeOf } from './gke-options.ts';
 import { planLines, plannedCommands } from './gke-plan.ts';
 import { missingQuota } from './preflight-gke.ts';

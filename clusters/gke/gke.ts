@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { V1Service } from '@kubernetes/client-node';
 import type { Axes } from '../../harness/axes.ts';
-import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/cluster.ts';
+import type { Provider } from '../../harness/cluster.ts';
 import { owner } from '../kubernetes/lease.ts';
 import { nameFor } from '../kubernetes/names.ts';
 import { wallTime } from '../kubernetes/wall-time.ts';
-import { watchBackendHealth } from './backend-health.ts';
+import { openCell } from './gke-cell.ts';
 import { createGkeCluster, type GkeCluster } from './gke-cluster.ts';
 import { GKE_OPTIONS, type GkeOptions, gkeOptions, type Shape, shapeOf } from './gke-options.ts';
 import { planLines, plannedCommands, shapesOf } from './gke-plan.ts';
@@ -55,61 +54,6 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
     },
     sweep: () => sweepGke(options),
   };
-}
-
-/** One cell on a running GKE cluster. */
-async function openCell(
-  gke: GkeCluster,
-  spec: ClusterSpec,
-  context: RunContext,
-  options: GkeOptions,
-): Promise<Cluster> {
-  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
-  const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
-  const config = new KubeConfig();
-  config.loadFromString(gke.kubeconfig);
-  const name = nameFor('gke-cell', spec.name);
-  gke.namespaces.add(name);
-  const cluster = await KubernetesCluster.open({
-    spec,
-    context,
-    config,
-    name,
-    image: gke.image,
-    entrance: 'load-balancer',
-    retain: options.retain === 'true',
-    ...(gke.vm === undefined ? {} : { proxy: gke.vm.proxy }),
-    balancedService: (service) => withBalancer(service, spec.axes),
-    facts: {
-      project: gke.project,
-      region: options.region,
-      'GKE zones': gke.shape.zones.join(', '),
-      'machine type': options['machine-type'],
-      'release channel': options.channel,
-      balancer: `Google's own, ${spec.axes.balancer}`,
-      clients:
-        gke.vm === undefined
-          ? 'from here'
-          : 'from a machine beside the cluster, through ssh, which shows a reset as FIN',
-    },
-  });
-  cluster.watching.use(
-    watchBackendHealth({
-      clock: cluster.clock,
-      options,
-      services: () => cluster.observer.all('Service'),
-      gcloud: gke.gcloud,
-      record: context.record.bind(context),
-    }),
-  );
-  return cluster;
-}
-
-/** Without the annotation GKE makes a target pool (FACTS A1). */
-export function withBalancer(service: V1Service, { balancer }: Axes): V1Service {
-  if (balancer === 'target-pool') return service;
-  const annotations = { ...service.metadata?.annotations, 'cloud.google.com/l4-rbs': 'enabled' };
-  return { ...service, metadata: { ...service.metadata, annotations } };
 }
 
 const keptName = (shape: Shape, options: GkeOptions) =>

@@ -1,0 +1,54 @@
+import type { Cluster, ClusterSpec, RunContext } from '../../harness/cluster.ts';
+import { withBalancer } from '../kubernetes/google-balancer.ts';
+import { nameFor } from '../kubernetes/names.ts';
+import { watchBackendHealth } from './backend-health.ts';
+import type { GkeCluster } from './gke-cluster.ts';
+import type { GkeOptions } from './gke-options.ts';
+
+/** One cell on a running GKE cluster. */
+export async function openCell(
+  gke: GkeCluster,
+  spec: ClusterSpec,
+  context: RunContext,
+  options: GkeOptions,
+): Promise<Cluster> {
+  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
+  const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
+  const config = new KubeConfig();
+  config.loadFromString(gke.kubeconfig);
+  const name = nameFor('gke-cell', spec.name);
+  gke.namespaces.add(name);
+  const cluster = await KubernetesCluster.open({
+    spec,
+    context,
+    config,
+    name,
+    image: gke.image,
+    entrance: 'load-balancer',
+    retain: options.retain === 'true',
+    ...(gke.vm === undefined ? {} : { proxy: gke.vm.proxy }),
+    balancedService: (service) => withBalancer(service, spec.axes),
+    facts: {
+      project: gke.project,
+      region: options.region,
+      'GKE zones': gke.shape.zones.join(', '),
+      'machine type': options['machine-type'],
+      'release channel': options.channel,
+      balancer: `Google's own, ${spec.axes.balancer}`,
+      clients:
+        gke.vm === undefined
+          ? 'from here'
+          : 'from a machine beside the cluster, through ssh, which shows a reset as FIN',
+    },
+  });
+  cluster.watching.use(
+    watchBackendHealth({
+      clock: cluster.clock,
+      options,
+      services: () => cluster.observer.all('Service'),
+      gcloud: gke.gcloud,
+      record: context.record.bind(context),
+    }),
+  );
+  return cluster;
+}

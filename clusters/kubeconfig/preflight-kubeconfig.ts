@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import type { Preflight } from '../../harness/cluster.ts';
+import { ScaledClock } from '../../harness/scaled-clock.ts';
+import type { Entrance } from '../kubernetes/entrance.ts';
+import { gatewayImageName } from '../kubernetes/gateway-image.ts';
+import { backendsOf, balancerOf, dataplaneOf, type Findings } from './findings.ts';
+import type { KubeconfigOptions } from './kubeconfig-options.ts';
+import { type Get, readFindings } from './read-findings.ts';
+
+/** What preflight found out about the cluster. */
+export interface Found {
+  readonly findings: Findings;
+  readonly entrance: Entrance;
+}
+
+/** The kubeconfig that was chosen. @throws Error when it cannot be read. */
+export async function load({ kubeconfig, context }: KubeconfigOptions) {
+  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
+  const config = new KubeConfig();
+  if (kubeconfig === undefined) config.loadFromDefault();
+  else config.loadFromFile(kubeconfig);
+  if (context !== undefined) config.setCurrentContext(context);
+  return config;
+}
+
+/** Its API server. @throws KubeError where it has no current context. */
+export async function connect(options: KubeconfigOptions) {
+  const { ApiConnection } = await import('../kubernetes/api-connection.ts');
+  return new ApiConnection(await load(options), new ScaledClock(1));
+}
+
+/** GET on it. */
+export const getter =
+  (connection: Awaited<ReturnType<typeof connect>>): Get =>
+  (path, query = {}) =>
+    connection.request('GET', path, { query });
+
+/** Whether the cluster can be used, and what it is. */
+export async function look(options: KubeconfigOptions): Promise<{
+  preflight: Preflight;
+  found?: Found;
+}> {
+  const unusable = (what: string, mend: string) => ({
+    preflight: { usable: false, missing: [{ what, mend }] } as const,
+  });
+  if (options.kubeconfig !== undefined && !existsSync(options.kubeconfig))
+    return unusable(`there is no ${options.kubeconfig}`, 'name another file with --kubeconfig');
+  try {
+    const findings = await readFindings(getter(await connect(options)));
+    const balancer = balancerOf(findings);
+    const entrance =
+      options.entrance === 'auto' ? (balancer.exists ? 'load-balancer' : 'node-port') : options.entrance;
+    const nodes = backendsOf(findings.nodes).length;
+    const way =
+      entrance === 'load-balancer'
+        ? `clients enter through the load balancer: ${balancer.words}`
+        : 'clients enter through node ports: what a balancer would do to them is not measured, and predicted as one that never moves a flow';
+    const notes = [
+      `kubeconfig: Kubernetes ${findings.version}, ${nodes} nodes, ${dataplaneOf(findings).words}; ${way}`,
+      ...(options['gateway-image'] === undefined
+        ? [
+            `kubeconfig: the nodes must have the image ${await gatewayImageName()}; build it with node clusters/kubernetes/image.main.ts [REPOSITORY], or name one with --gateway-image`,
+          ]
+        : []),
+      ...(entrance === 'load-balancer' && balancer.axis === undefined
+        ? ["kubeconfig: predictions are for a balancer like Google Cloud's; this one may do otherwise"]
+        : []),
+    ];
+    return { preflight: { usable: true, notes }, found: { findings, entrance } };
+  } catch (error) {
+    return unusable(
+      (error as Error).message,
+      'see that kubectl get nodes works, and choose --kubeconfig and --context',
+    );
+  }
+}
