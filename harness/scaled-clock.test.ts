@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ScaledClock } from './scaled-clock.ts';
 
@@ -54,4 +56,13 @@ test('a wait is interrupted as soon as its signal says so', async () => {
   const wait = new ScaledClock(1).sleep(1_000_000, controller.signal);
   controller.abort();
   await expect(wait).rejects.toThrow('interrupted');
+});
+
+test('a wait that was disposed of does not keep the process alive until it would have been due', () => {
+  const program = `import { ScaledClock } from ${JSON.stringify(join(import.meta.dirname, 'scaled-clock.ts'))};
+    const clock = new ScaledClock();
+    const timer = clock.after(3_600_000, () => {});
+    await clock.sleep(1);
+    timer[Symbol.dispose]();`;
+  execFileSync(process.execPath, ['--input-type=module', '--eval', program], { timeout: 30_000 });
 });

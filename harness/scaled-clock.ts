@@ -13,6 +13,8 @@ export class ScaledClock implements Clock {
   private readonly waiting: Entry[] = [];
   private timer: NodeJS.Timeout | undefined;
   private sequence = 0;
+  /** Waits that will still ring. */
+  private pending = 0;
 
   /** @throws RangeError when `speed` is not a positive finite number. */
   constructor(speed = 1) {
@@ -56,10 +58,19 @@ export class ScaledClock implements Clock {
 
   private add(delay: Millis, period: Millis, fire: () => void): Disposable {
     const at = this.now() + Math.max(0, Math.round(delay));
-    const entry = new Entry(at, this.sequence++, period, fire);
+    const entry = new Entry(this, at, this.sequence++, period, fire);
+    this.pending++;
     push(this.waiting, entry);
     if (this.waiting[0] === entry) this.arm();
     return entry;
+  }
+
+  /** For Entry: one wait less. Without any the timer goes too, which would keep the process alive until it is due. */
+  ended(): void {
+    if (--this.pending > 0) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.waiting.length = 0;
   }
 
   private arm(): void {
@@ -91,7 +102,7 @@ export class ScaledClock implements Clock {
   private ring(entry: Entry): void {
     const { fire, period } = entry;
     if (fire === undefined) return;
-    if (period === 0) entry.fire = undefined;
+    if (period === 0) entry[Symbol.dispose]();
     else {
       entry.at += period;
       entry.sequence = this.sequence++;
@@ -102,12 +113,14 @@ export class ScaledClock implements Clock {
 }
 
 class Entry implements Disposable {
+  private readonly clock: ScaledClock;
   at: Millis;
   sequence: number;
   readonly period: Millis;
   fire: (() => void) | undefined;
 
-  constructor(at: Millis, sequence: number, period: Millis, fire: () => void) {
+  constructor(clock: ScaledClock, at: Millis, sequence: number, period: Millis, fire: () => void) {
+    this.clock = clock;
     this.at = at;
     this.sequence = sequence;
     this.period = period;
@@ -115,6 +128,8 @@ class Entry implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.fire === undefined) return;
     this.fire = undefined;
+    this.clock.ended();
   }
 }
