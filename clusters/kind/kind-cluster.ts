@@ -137,3 +137,52 @@ export async function imagesOf({ run, workers }: KindCluster): Promise<{ node: s
   );
   return { node, balancer: holdsNft ? node : NEWEST };
 }
+
+/**
+ * A certificate for a server of that DNS name with its key and authority (PEM), made by the kubeadm that every node
+ * image holds, in a directory of its own: the cluster's own authority is not touched.
+ */
+export async function certificateFor(
+  { run, name }: KindCluster,
+  server: string,
+): Promise<{ key: string; certificate: string; authority: string }> {
+  const inside = (...words: string[]) => run('docker', ['exec', `${name}-control-plane`, ...words]);
+  const directory = '/tmp/onedrop-certificates';
+  // Without a version kubeadm asks the internet for the newest.
+  const version = (await inside('cat', '/kind/version')).trim();
+  const common = ['--cert-dir', directory, '--kubernetes-version', version];
+  await inside('rm', '-rf', directory);
+  try {
+    await inside('kubeadm', 'init', 'phase', 'certs', 'ca', ...common);
+    await inside(
+      'kubeadm',
+      'init',
+      'phase',
+      'certs',
+      'apiserver',
+      '--apiserver-cert-extra-sans',
+      server,
+      ...common,
+    );
+    const read = (file: string) => inside('cat', `${directory}/${file}`);
+    return {
+      key: await read('apiserver.key'),
+      certificate: await read('apiserver.crt'),
+      authority: await read('ca.crt'),
+    };
+  } finally {
+    await inside('rm', '-rf', directory);
+  }
+}
+
+/** This machine's address as the cluster's containers reach it. */
+export async function hostAddress({ run, network }: KindCluster): Promise<string> {
+  const [{ IPAM }] = JSON.parse(await run('docker', ['network', 'inspect', network])) as [
+    { IPAM: { Config: { Gateway?: string }[] } },
+  ];
+  const address = IPAM.Config.map(({ Gateway }) => Gateway).find(
+    (one) => one !== undefined && !one.includes(':'),
+  );
+  if (address === undefined) throw new HarnessError(`the Docker network ${network} has no gateway`);
+  return address;
+}

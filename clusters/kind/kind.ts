@@ -14,12 +14,15 @@ import type {
   RunContext,
 } from '../../harness/cluster.ts';
 import { command } from '../command.ts';
+import type { KubernetesCluster } from '../kubernetes/kubernetes-cluster.ts';
 import { nameFor } from '../kubernetes/names.ts';
 import { commandOwnedBy } from '../kubernetes/owned-command.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
 import {
+  certificateFor,
   createKindCluster,
   deleteKindCluster,
+  hostAddress,
   imagesOf,
   type KindCluster,
   nodeEvidence,
@@ -52,7 +55,13 @@ export function createKind(options: KindOptions = {}): Provider {
       "measured on a real Kubernetes in containers (kind): real kubelets and kube-proxies, behind a balancer that behaves like GCP's",
     evidence: 'measured',
     runs: 'image',
-    offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer', 'handoff']),
+    offers: new Set([
+      'passthrough-balancer',
+      'balancer-recreation',
+      'second-balancer',
+      'handoff',
+      'autoscaler',
+    ]),
     lacks: (need) => LACKS[need],
     refuses: (axes) => refusal(axes, image),
     preflight,
@@ -114,7 +123,6 @@ const CELL = 'kind-cell';
 
 /** What a kind cluster could have, and why it does not. */
 const LACKS: Partial<Record<Capability, string>> = {
-  autoscaler: 'it has no metrics-server',
   ingress: 'it has no ingress controller; use --cluster kubeconfig on a cluster that has one',
   'gateway-api': 'the Gateway API is not installed; use --cluster kubeconfig on a cluster that has it',
   mesh: 'no mesh is installed; use --cluster kubeconfig on a cluster that has one',
@@ -147,6 +155,7 @@ async function openCell(
       tcpLoose: spec.axes.tcpLoose,
     }),
   );
+  let metrics = async (): Promise<void> => {};
   const cluster = await KubernetesCluster.open({
     spec,
     context,
@@ -160,6 +169,7 @@ async function openCell(
       ...service,
       spec: { ...service.spec, loadBalancerIP: await boxes.address(service.metadata?.name ?? '') },
     }),
+    needsMetrics: () => metrics(),
     facts: {
       'node image': images.node,
       'kind network': network,
@@ -174,12 +184,26 @@ async function openCell(
   });
   cluster.settled.push((service) => balancer.isSettled(service));
   cluster.collectors.push((directory) => collectNodes(kind, boxes, directory));
+  // Only few cells have an autoscaler.
+  let serving: Promise<void> | undefined;
+  metrics = () => {
+    serving ??= serveMetrics(kind, cluster);
+    return serving;
+  };
   cluster.watching.use(balancer);
   cluster.additions.defer(free);
   cluster.additions.use(opening.move());
   // Without its lease the cluster is nobody's, and no sweep of the next hours takes it.
   cluster.onRetained.push(async () => kind.lease?.[Symbol.asyncDispose]());
   return cluster;
+}
+
+/** kind has no metrics-server: this process is one for as long as the cell lasts. */
+async function serveMetrics(kind: KindCluster, cluster: KubernetesCluster): Promise<void> {
+  const { MetricsServer, metricsServerName } = await import('../kubernetes/metrics-server.ts');
+  const certificate = await certificateFor(kind, metricsServerName(cluster.kube.namespace));
+  const host = await hostAddress(kind);
+  cluster.additions.use(await MetricsServer.start(cluster, { host, ...certificate }));
 }
 
 async function collectNodes(kind: KindCluster, boxes: BalancerBoxes, directory: string): Promise<void> {

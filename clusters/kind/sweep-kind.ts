@@ -65,14 +65,19 @@ async function sweepKept(): Promise<Removed[]> {
   if (kept.length === 0) return [];
   const { KubeConfig } = await import('../kubernetes/kube-config.ts');
   const { ApiConnection } = await import('../kubernetes/api-connection.ts');
+  const { sweepMetricsGroups } = await import('../kubernetes/metrics-server.ts');
   const { sweepNamespaces } = await import('../kubernetes/run-namespace.ts');
   const removed: Removed[] = [];
   for (const name of kept) {
     const config = new KubeConfig();
     config.loadFromString(await command('kind', ['get', 'kubeconfig', '--name', name]));
     const clock = new ScaledClock(1);
-    const found = sweepNamespaces(new ApiConnection(config, clock), clock);
-    removed.push(...(await found.catch(() => [])));
+    const connection = new ApiConnection(config, clock);
+    const sweep = async () => {
+      await sweepMetricsGroups(connection);
+      return sweepNamespaces(connection, clock);
+    };
+    removed.push(...(await sweep().catch(() => [])));
   }
   return removed;
 }

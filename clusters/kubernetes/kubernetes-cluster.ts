@@ -50,6 +50,8 @@ export interface KubernetesClusterOptions {
   readonly entrance: Entrance;
   /** What a Service of type LoadBalancer needs here to get the balancer that the axes ask for: annotations, an address. */
   balancedService?(service: V1Service): V1Service | Promise<V1Service>;
+  /** Called before an autoscaler is applied, for clusters that serve metrics only when they are asked to. */
+  needsMetrics?(): Promise<void>;
   /** The SOCKS proxy that clients' connections leave from; undefined: from this machine. */
   readonly proxy?: string;
   readonly facts: Readonly<Record<string, string>>;
@@ -116,7 +118,7 @@ export class KubernetesCluster implements Cluster {
     await using opening = new AsyncDisposableStack();
     await using watching = new AsyncDisposableStack();
     const clock = new ScaledClock(1);
-    const dress = dresser(image, name, options.balancedService ?? ((service) => service));
+    const dress = dresser(image, name, options);
     const kube = await KubeClient.connect({ config, clock, namespace: name, dress });
     const facts = { ...(await clusterFacts(kube)), ...options.facts };
     const namespace = opening.use(await createRunNamespace(kube.connection, clock, name));
@@ -264,16 +266,16 @@ function controlGroup({ deployment, loadBalancer }: ReturnType<typeof workload>)
 function dresser(
   image: string,
   run: string,
-  balanced: (service: V1Service) => V1Service | Promise<V1Service>,
+  options: Pick<KubernetesClusterOptions, 'balancedService' | 'needsMetrics'>,
 ): Dress {
   return async <T extends KubernetesObject>(object: T): Promise<T> => {
     const labels = { ...object.metadata?.labels, ...MANAGED_BY, [RUN_LABEL]: run };
     const dressed = { ...object, metadata: { ...object.metadata, labels } };
     if (object.kind === 'Deployment') return withImage(dressed, image);
+    if (object.kind === 'HorizontalPodAutoscaler') await options.needsMetrics?.();
     const service = dressed as V1Service;
-    return object.kind === 'Service' && service.spec?.type === 'LoadBalancer'
-      ? ((await balanced(service)) as T)
-      : dressed;
+    if (object.kind !== 'Service' || service.spec?.type !== 'LoadBalancer') return dressed;
+    return ((await options.balancedService?.(service)) ?? service) as T;
   };
 }
 
