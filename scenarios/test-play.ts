@@ -10,8 +10,9 @@ import type { Strategy } from '../harness/scenario.ts';
 export async function playOnSim(
   strategy: Strategy,
   texts: AxisTexts,
+  seed = 1,
 ): Promise<CellResult & { readonly events: readonly Timed[] }> {
-  const [cell] = planCells({ strategies: [strategy], providers: [sim], texts, seed: 1, repeat: 1 });
+  const [cell] = planCells({ strategies: [strategy], providers: [sim], texts, seed, repeat: 1 });
   if (cell === undefined || cell.skip !== undefined) throw new Error(cell?.skip ?? 'no cell');
   const events: Timed[] = [];
   let header: CellHeader | undefined;
