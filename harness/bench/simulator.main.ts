@@ -36,7 +36,7 @@ const halfHour: Strategy = {
   ...selectorFlip,
   async release(stage) {
     await selectorFlip.release(stage);
-    await stage.sleep(20 * 60_000);
+    await stage.sleep(21 * 60_000);
   },
 };
 
