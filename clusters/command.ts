@@ -59,6 +59,10 @@ export function command(
   });
 }
 
+/** As `command`; what it wrote, by lines that are not empty. */
+export const lines = async (file: string, args: readonly string[]): Promise<string[]> =>
+  (await command(file, args)).split('\n').filter((line) => line !== '');
+
 /**
  * Starts a command that goes on running, in a process group of its own, so that a Ctrl-C on the terminal reaches
  * only the harness, which ends the rest in order.

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { HarnessError } from '../../harness/errors.ts';
-import { command } from '../command.ts';
+import { command, lines } from '../command.ts';
 import { buildGatewayImage } from '../kubernetes/gateway-image.ts';
-import { leaseFiles, takeLease } from '../kubernetes/lease.ts';
+import { leaseFiles, takeFreeLease, takeLease } from '../kubernetes/lease.ts';
 import { commandOwnedBy, type OwnedCommand } from '../kubernetes/owned-command.ts';
 import type { NodeContainer } from './balancer-boxes.ts';
 import { kindConfig, type Shape } from './kind-config.ts';
@@ -28,14 +28,19 @@ export interface KindCluster {
   readonly workers: readonly NodeContainer[];
   /** The Docker network of this cluster alone. */
   readonly network: string;
-  /** Gives up the lease; undefined for a cluster that is kept, which has none. */
-  readonly lease: AsyncDisposable | undefined;
+  /** Whether it outlives the run. */
+  readonly keep: boolean;
+  /** Gives the cluster up: others may take one that is kept, and sweep one that is not. */
+  readonly lease: AsyncDisposable;
 }
 
 /** kind puts its nodes on a network of this name, so that clusters of different runs never meet. */
 const onNetwork = (name: string) => ({ env: { ...process.env, KIND_EXPERIMENTAL_DOCKER_NETWORK: name } });
 
-/** Creates a cluster, or reuses one that was kept; whatever fails, nothing half-made is left unless `retain`. */
+/**
+ * Creates a cluster of that name, or, to keep it, reuses the first that no other run is using of those called so, so-2,
+ * so-3, ...; whatever fails, nothing half-made is left unless `retain`.
+ */
 export async function createKindCluster(options: {
   readonly name: string;
   readonly shape: Shape;
@@ -45,22 +50,53 @@ export async function createKindCluster(options: {
   readonly gatewayImage: string | undefined;
   readonly signal: AbortSignal;
 }): Promise<KindCluster> {
-  const { name, shape, keep, retain, signal } = options;
-  const lease = keep ? undefined : await takeLease(name);
+  const { shape, keep, retain, signal } = options;
+  const { name, lease } = keep
+    ? await freeKept(options.name)
+    : { name: options.name, lease: await takeLease(options.name) };
   const run = keep ? command : commandOwnedBy(name);
+  let complete = false;
   try {
     const image = options.gatewayImage ?? (await buildGatewayImage(run, leaseFiles(name), { signal }));
-    if (!(keep && (await kindClusters()).includes(name))) await create(run, name, shape, retain, signal);
+    complete = keep && (await isComplete(name));
+    if (!complete) {
+      // A run that was killed may have begun it.
+      if (keep) await deleteKindCluster(name);
+      await create(run, name, shape, retain, signal);
+    }
     const workers = await workersOf(run, name);
     const nodes = workers.map((worker) => worker.name).join(',');
     await run('kind', ['load', 'docker-image', image, '--name', name, '--nodes', nodes], { signal });
     const kubeconfig = await run('kind', ['get', 'kubeconfig', '--name', name]);
+    await run('docker', ['exec', controlPlane(name), 'touch', COMPLETE]);
     rmSync(leaseFiles(name), { recursive: true, force: true });
-    return { name, shape, run, kubeconfig, image, workers, network: name, lease };
+    return { name, shape, run, kubeconfig, image, workers, network: name, keep, lease };
   } catch (error) {
-    if (!retain) await deleteKindCluster(name).finally(() => lease?.[Symbol.asyncDispose]());
+    if (!retain && !complete) await deleteKindCluster(name);
+    await lease[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function freeKept(name: string): Promise<{ name: string; lease: AsyncDisposable }> {
+  for (let number = 1; ; number += 1) {
+    const candidate = number === 1 ? name : `${name}-${number}`;
+    const lease = await takeFreeLease(candidate);
+    if (lease !== undefined) return { name: candidate, lease };
+  }
+}
+
+const controlPlane = (name: string) => `${name}-control-plane`;
+
+/** A file on the control plane that says the cluster came up as a whole: `kind get clusters` lists half-made ones too. */
+const COMPLETE = '/kind/onedrop-complete';
+
+/** Whether a cluster of that name exists and came up as a whole. */
+export async function isComplete(name: string): Promise<boolean> {
+  return command('docker', ['exec', controlPlane(name), 'test', '-e', COMPLETE]).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function create(
@@ -76,11 +112,6 @@ async function create(
   if (shape.image !== undefined) words.push('--image', shape.image);
   if (retain) words.push('--retain');
   await run('kind', words, { input: kindConfig(shape), signal, ...onNetwork(name) });
-}
-
-/** The names of all kind clusters of this engine. */
-async function kindClusters(): Promise<string[]> {
-  return (await command('kind', ['get', 'clusters'])).split('\n').filter((line) => line !== '');
 }
 
 async function workersOf(run: OwnedCommand, name: string): Promise<NodeContainer[]> {
@@ -101,13 +132,20 @@ async function workersOf(run: OwnedCommand, name: string): Promise<NodeContainer
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
-/** Removes a cluster with its network and files; one that does not exist is removed. */
-export async function deleteKindCluster(name: string): Promise<void> {
+/** Removes a cluster with its network, all that is attached to it, and its files; says whether there was anything to remove. */
+export async function deleteKindCluster(name: string): Promise<boolean> {
+  const there = await lines('kind', ['get', 'nodes', '--name', name]);
   const kubeconfig = join(leaseFiles(name), 'kubeconfig');
   await command('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig]);
-  const networks = await command('docker', ['network', 'ls', '--quiet', '--filter', `name=^${name}$`]);
-  if (networks.trim() !== '') await command('docker', ['network', 'rm', name]);
+  if ((await lines('docker', ['network', 'ls', '--quiet', '--filter', `name=^${name}$`])).length > 0) {
+    there.push(name);
+    // Balancers of a cell that was killed.
+    const attached = await lines('docker', ['ps', '--all', '--quiet', '--filter', `network=${name}`]);
+    if (attached.length > 0) await command('docker', ['rm', '--force', '--volumes', ...attached]);
+    await command('docker', ['network', 'rm', name]);
+  }
   rmSync(leaseFiles(name), { recursive: true, force: true });
+  return there.length > 0;
 }
 
 /** kube-proxy's rules and conntrack on each worker, for people. */
@@ -146,7 +184,7 @@ export async function certificateFor(
   { run, name }: KindCluster,
   server: string,
 ): Promise<{ key: string; certificate: string; authority: string }> {
-  const inside = (...words: string[]) => run('docker', ['exec', `${name}-control-plane`, ...words]);
+  const inside = (...words: string[]) => run('docker', ['exec', controlPlane(name), ...words]);
   const directory = '/tmp/onedrop-certificates';
   // Without a version kubeadm asks the internet for the newest.
   const version = (await inside('cat', '/kind/version')).trim();

@@ -107,11 +107,11 @@ export function createKind(options: KindOptions = {}): Provider {
       }
     },
     async close() {
-      const clusters = [...idle.values()].filter(({ lease }) => lease !== undefined);
+      const clusters = [...idle.values()];
       idle.clear();
-      for (const { name, lease } of clusters) {
-        await deleteKindCluster(name);
-        await lease?.[Symbol.asyncDispose]();
+      for (const { name, keep: kept, lease } of clusters) {
+        if (!kept) await deleteKindCluster(name);
+        await lease[Symbol.asyncDispose]();
       }
     },
     sweep: sweepKind,
@@ -194,7 +194,7 @@ async function openCell(
   cluster.additions.defer(free);
   cluster.additions.use(opening.move());
   // Without its lease the cluster is nobody's, and no sweep of the next hours takes it.
-  cluster.onRetained.push(async () => kind.lease?.[Symbol.asyncDispose]());
+  cluster.onRetained.push(async () => kind.lease[Symbol.asyncDispose]());
   return cluster;
 }
 

@@ -1,18 +1,27 @@
 #!/usr/bin/env bash
 # Runs a command beside a Docker engine in which kind works offline, on machines that have none (root is needed):
 #   clusters/kind/lab.sh npx vitest run clusters/kind
-# The engine comes from ../shared/kubernetes (its README says how) or from $ONEDROP_LAB, and is gone afterwards.
+# The engine comes from ../shared/kubernetes (its README says how) or from $ONEDROP_LAB, and is gone afterwards; one
+# that somebody else's lab runs is used and left running.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 lab_scripts=${ONEDROP_LAB:-$root/../shared/kubernetes}
 export PATH=$root/node_modules/.bin:$PATH
 if [ ! -x "$lab_scripts/docker-up.sh" ]; then echo "no lab: $lab_scripts/docker-up.sh is not there" >&2; exit 64; fi
-"$lab_scripts/docker-up.sh" >&2
-trap '"$lab_scripts/docker-down.sh" >&2' EXIT
+answers() (
+  set +eu # what the file looks for may be missing
+  # shellcheck source=/dev/null
+  . "$lab_scripts/docker-env.sh"
+  docker info >/dev/null 2>&1
+)
+if ! answers; then
+  # A lab that was killed leaves its engine's marks, which would count as running.
+  "$lab_scripts/docker-up.sh" >&2 || { "$lab_scripts/docker-down.sh" >&2; "$lab_scripts/docker-up.sh" >&2; }
+  trap '"$lab_scripts/docker-down.sh" >&2' EXIT
+fi
 "$lab_scripts/kind-image.sh" "$(node --print process.execPath)" >&2
 node_bin=$root/node_modules/.bin
-# What it looks for may be missing.
-set +e +u
+set +eu
 # shellcheck source=/dev/null
 . "$lab_scripts/docker-env.sh"
 export PATH=$node_bin:$PATH ONEDROP_KIND_IMAGE=kindest/node:v1.20.2

@@ -1,12 +1,12 @@
 import type { Removed } from '../../harness/cluster.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
-import { command } from '../command.ts';
-import { deadLeases, forgetLease, leaseHolder } from '../kubernetes/lease.ts';
+import { command, lines } from '../command.ts';
+import { deadLeases, forgetLease, leaseHolder, takeFreeLease } from '../kubernetes/lease.ts';
 import { MANAGED_BY, nameFor } from '../kubernetes/names.ts';
 import { endOrphans } from '../kubernetes/owned-command.ts';
 import { wallTime } from '../kubernetes/wall-time.ts';
 import { LEASE_LABEL } from './balancer-boxes.ts';
-import { deleteKindCluster } from './kind-cluster.ts';
+import { deleteKindCluster, isComplete } from './kind-cluster.ts';
 
 /** What kind itself labels its containers with. */
 const CLUSTER_LABEL = 'io.x-k8s.kind.cluster';
@@ -56,6 +56,21 @@ export async function sweepKind(): Promise<Removed[]> {
   // Before the leases are forgotten, for they say which namespaces of a kept cluster are dead.
   if (dead.size > 0) removed.push(...(await sweepKept()));
   for (const lease of dead) forgetLease(lease);
+  removed.push(...(await sweepHalfMade()));
+  return removed;
+}
+
+/** Removes clusters that were to be kept, but whose run died before they came up. */
+async function sweepHalfMade(): Promise<Removed[]> {
+  const removed: Removed[] = [];
+  const dead = (await deadLeases()).filter((lease) => lease.startsWith(KEPT));
+  for (const name of dead) {
+    const lease = await takeFreeLease(name);
+    if (lease === undefined) continue;
+    if (!(await isComplete(name)) && (await deleteKindCluster(name)))
+      removed.push({ kind: 'kind cluster', name });
+    await lease[Symbol.asyncDispose]();
+  }
   return removed;
 }
 
@@ -106,6 +121,3 @@ async function isDead(lease: string, created: string): Promise<boolean> {
   if (holder !== 'unknown') return holder === 'dead';
   return wallTime().getTime() - new Date(created).getTime() > CERTAINLY_DEAD;
 }
-
-const lines = async (file: string, words: readonly string[]) =>
-  (await command(file, words)).split('\n').filter((line) => line !== '');

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { deadLeases, forgetLease, leaseDirectory, leaseHolder, takeLease } from './lease.ts';
+import { deadLeases, forgetLease, leaseDirectory, leaseHolder, takeFreeLease, takeLease } from './lease.ts';
 
 test('a lease is alive while it is held, and leaves no file behind', async () => {
   const name = `test-held-${process.pid}`;
@@ -15,8 +15,8 @@ test('a lease is alive while it is held, and leaves no file behind', async () =>
   expect(existsSync(join(leaseDirectory(), `${name}.lease`))).toBe(false);
 });
 
-test('the lease of a process that was killed with -9 is dead, until it is forgotten', async () => {
-  const name = `test-killed-${process.pid}`;
+/** Takes a lease in a process that is then killed with -9; `meanwhile` runs while it lives. */
+async function killHolder(name: string, meanwhile: () => Promise<void> = async () => {}): Promise<void> {
   const program = `import { takeLease } from ${JSON.stringify(join(import.meta.dirname, 'lease.ts'))};
     await takeLease(${JSON.stringify(name)});
     process.stdout.write('taken');
@@ -25,12 +25,30 @@ test('the lease of a process that was killed with -9 is dead, until it is forgot
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   await once(holder.stdout, 'data');
-  expect(await leaseHolder(name)).toBe('alive');
-  expect(await deadLeases()).not.toContain(name);
+  await meanwhile();
   holder.kill('SIGKILL');
   await once(holder, 'close');
+}
+
+test('the lease of a process that was killed with -9 is dead, until it is forgotten', async () => {
+  const name = `test-killed-${process.pid}`;
+  await killHolder(name, async () => {
+    expect(await leaseHolder(name)).toBe('alive');
+    expect(await deadLeases()).not.toContain(name);
+  });
   expect(await leaseHolder(name)).toBe('dead');
   expect(await deadLeases()).toContain(name);
   forgetLease(name);
+  expect(await leaseHolder(name)).toBe('unknown');
+});
+
+test('of all that want a free name at once, be it a dead one, exactly one gets it', async () => {
+  const name = `test-wanted-${process.pid}`;
+  await killHolder(name, async () => expect(await takeFreeLease(name)).toBeUndefined());
+  const taken = await Promise.all(Array.from({ length: 5 }, () => takeFreeLease(name)));
+  const [lease, ...others] = taken.filter((one) => one !== undefined);
+  expect(others).toEqual([]);
+  expect(await leaseHolder(name)).toBe('alive');
+  await lease?.[Symbol.asyncDispose]();
   expect(await leaseHolder(name)).toBe('unknown');
 });

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
@@ -27,10 +27,7 @@ export async function takeLease(name: string): Promise<AsyncDisposable> {
   // Answering is the whole conversation.
   const server = createServer((socket) => socket.destroy());
   server.unref();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(socketPath(name), resolve);
-  });
+  await listen(server, socketPath(name));
   return {
     [Symbol.asyncDispose]: async () => {
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -38,6 +35,31 @@ export async function takeLease(name: string): Promise<AsyncDisposable> {
     },
   };
 }
+
+/**
+ * As `takeLease`, for a name that several runs may want at once: undefined while another holds it; a dead run's is
+ * taken over. Linux only.
+ */
+export async function takeFreeLease(name: string): Promise<AsyncDisposable | undefined> {
+  // No file system replaces only what is dead. An abstract socket is one taker's alone, and gone when that one dies.
+  const taking = createServer();
+  try {
+    await listen(taking, `\0${socketPath(name)}`);
+    if ((await leaseHolder(name)) === 'dead') rmSync(socketPath(name));
+    return await takeLease(name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
+    throw error;
+  } finally {
+    taking.close();
+  }
+}
+
+const listen = (server: Server, path: string) =>
+  new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
 
 /** Asks whether the run that took the lease `name` still lives. */
 export function leaseHolder(name: string): Promise<Holder> {
