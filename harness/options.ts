@@ -58,13 +58,13 @@ export function scenarioCommand(
       '--cluster <name>',
       `where to play: auto, ${providers.map(({ name }) => name).join(', ')}`,
       'auto',
-    );
-  for (const [name, { value, help, fallback }] of Object.entries(AXES)) {
-    const option = new Option(`--${optionName(name)} <${value}>`, `${help} (default: ${fallback})`);
-    command.addOption(option);
-  }
+    )
+    .optionsGroup('Axes, each with one value or several:');
+  for (const [name, axis] of Object.entries(AXES)) command.addOption(axisOption(optionName(name), axis));
+  command.optionsGroup('Clusters:');
   for (const option of providerOptions(providers)) command.addOption(option);
   return command
+    .optionsGroup('Run:')
     .option('--seed <N>', 'seed of all randomness', '1')
     .option('--repeat <N>', 'play each cell this often, with seeds N, N+1, ...', '1')
     .option(
@@ -87,6 +87,15 @@ export function scenarioCommand(
     )
     .addHelpText('after', EXAMPLES)
     .action(act);
+}
+
+/** Longer lists of values go into the text, or every line of the help would begin far to the right. */
+const LONGEST_VALUE = 24;
+
+function axisOption(name: string, { value, help, fallback }: (typeof AXES)[AxisName]): Option {
+  return value.length <= LONGEST_VALUE
+    ? new Option(`--${name} <${value}>`, `${help} (default: ${fallback})`)
+    : new Option(`--${name} <VALUE>`, `${help}: ${value.replaceAll('|', ', ')} (default: ${fallback})`);
 }
 
 /** The options of clusters that have some of their own; several may share one. */
