@@ -133,12 +133,17 @@ export class BalancerBoxes implements AsyncDisposable {
     return { container, address, rules: new BalancerBox((node) => numbers.get(node) ?? 0, 1, nft) };
   }
 
-  /** A node must answer every packet that it rejects (FACTS K), and must neither announce nor answer for the virtual address. */
+  /**
+   * A node must forward even before its first pod (where the engine has a network of its own, nodes inherit the machine's
+   * setting, and only CNI's plugins change it), answer every packet that it rejects (FACTS K), and neither announce nor
+   * answer for the virtual address.
+   */
   private async prepare(node: string, tcpLoose: Axes['tcpLoose']): Promise<void> {
     await this.in(node, [
       'sysctl',
       '-q',
       '-w',
+      'net.ipv4.ip_forward=1',
       'net.ipv4.icmp_ratelimit=0',
       'net.ipv4.conf.eth0.arp_ignore=1',
       'net.ipv4.conf.eth0.arp_announce=2',

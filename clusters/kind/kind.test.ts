@@ -76,9 +76,10 @@ describe('the balancer in its containers', () => {
     return { made, ran, line: (part: string) => ran.filter(({ line }) => line.includes(part)) };
   }
 
-  test('nodes neither announce nor answer for virtual addresses, and pick up flows as the axis says', async () => {
+  test('nodes forward, neither announce nor answer for virtual addresses, and pick up flows as the axis says', async () => {
     const { line } = await boxes();
     const [prepared] = line('exec --interactive worker2 sysctl');
+    expect(prepared?.line).toContain('net.ipv4.ip_forward=1');
     expect(prepared?.line).toContain('net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2');
     expect(prepared?.line).toContain('nf_conntrack_tcp_loose=0');
   });
