@@ -177,6 +177,8 @@ export interface Cluster extends AsyncDisposable {
   dial(client: ClientAddress, handlers: SocketHandlers): Socket;
   /** Writes what a person needs to debug a broken run into `directory`. */
   collect(directory: string): Promise<void>;
+  /** It has an ingress controller of its own: clients of an Ingress, or of an HTTPRoute, come by that one. */
+  readonly hasIngressController?: boolean;
   /** Facts about this cluster for the report's "how it was run", such as versions and modes. */
   readonly facts: Readonly<Record<string, string>>;
 }

@@ -14,6 +14,8 @@ export const TEMPLATE_ANNOTATION = 'inject.istio.io/templates';
 export const PROXY_CONFIG_ANNOTATION = 'proxy.istio.io/config';
 
 const INGRESS_GATEWAY = 'istio-ingressgateway';
+/** Of our own: a Gateway would otherwise also open its port on the cluster's own ingress gateways, which Istio labels `ingressgateway`. */
+const SELECTOR = { istio: 'onedrop-ingressgateway' };
 const STATUS_PORT = 15_021;
 /** Two, so that the proxy itself is not what everything hangs on. */
 const REPLICAS = 2;
@@ -37,7 +39,7 @@ export interface MeshWorkload {
 /** The manifests for one cell. */
 export function meshWorkload(axes: Axes): MeshWorkload {
   const host = `${SERVICE}-mesh`;
-  const selector = { istio: 'ingressgateway' };
+  const selector = SELECTOR;
   const protocol = axes.meshRouting.toUpperCase();
   const port = { number: SERVICE_PORT };
   return {

@@ -3,6 +3,7 @@ import { AXES } from './axes.ts';
 import { clientProtocol } from './client-protocol.ts';
 import type { Provider } from './cluster.ts';
 import type { Config } from './config.ts';
+import { needsOf } from './needs.ts';
 import { effortOf } from './requirements.ts';
 import type { Strategy } from './scenario.ts';
 
@@ -30,7 +31,7 @@ export function refusesOwn(
   if (provider.runs === undefined) return undefined;
   if (requires.some((requirement) => effortOf(requirement) === 'rebuild'))
     return 'it needs a gateway built for it, and is played with the built-in one only';
-  if (strategy.needs.includes('autoscaler'))
+  if (needsOf(strategy, axes).includes('autoscaler'))
     return "it is about the built-in gateway's own cost, and is played with that one only";
   if (provider.runs === 'command' && gateway.command === undefined)
     return `${provider.name} runs a command, and the configuration names no gateway.command`;

@@ -3,6 +3,7 @@ import { AXES } from './axes.ts';
 import type { Capability, Provider } from './cluster.ts';
 import type { Config } from './config.ts';
 import { UsageError } from './errors.ts';
+import { needsOf } from './needs.ts';
 import type { AxisTexts } from './options.ts';
 import { optionName } from './options.ts';
 import { refusesOwn } from './own-gateway.ts';
@@ -90,7 +91,7 @@ export function planCells(options: {
             ...varying.map((name) => `${name}=${AXES[name].show(axes[name] as never)}`),
             ...(options.repeat > 1 ? [`seed=${options.seed + repeat}`] : []),
           ];
-          const missing = strategy.needs.filter((need) => !provider.offers.has(need));
+          const missing = needsOf(strategy, axes).filter((need) => !provider.offers.has(need));
           const skip =
             missing.length > 0
               ? `${provider.name} does not offer ${missing.map((need) => reasoned(need, provider)).join(', ')}`

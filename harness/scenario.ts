@@ -1,4 +1,4 @@
-import type { V1Pod } from '@kubernetes/client-node';
+import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
 import type { Axes } from './axes.ts';
 import type { Capability } from './cluster.ts';
 import type { Millis } from './duration.ts';
@@ -23,6 +23,11 @@ export interface Stage {
   until(what: string, check: () => Promise<boolean>, limit?: Millis): Promise<void>;
   /** Waits until a Deployment has rolled out: observed, updated, ready and nothing old left. */
   rolledOut(deployment: string, limit?: Millis): Promise<void>;
+  /**
+   * Puts an ingress controller before the gateways and the Service under test before it; where the cluster has a
+   * controller of its own that one serves, and its way in takes the Service's place.
+   */
+  putInFront(controller: V1Deployment, selector: Record<string, string>): Promise<void>;
   /** Pods of a version that are not being deleted. */
   pods(version: Version): Promise<V1Pod[]>;
   /** POST to the admin port of one pod. */
@@ -38,7 +43,8 @@ export interface Strategy {
   readonly name: string;
   /** The question that a run of it answers, in one sentence. */
   readonly question: string;
-  readonly needs: readonly Capability[];
+  /** What it needs of a cluster; of the axes where they decide, such as which API its routes are written in. */
+  readonly needs: readonly Capability[] | ((axes: Axes) => readonly Capability[]);
   /** What it asks of whoever releases this way, beyond a cluster: of room, the gateway, the path to it, the clients. */
   requires(axes: Axes): readonly Requirement[];
   /** Axis values that this strategy is run with unless the user says otherwise, as typed on the command line; several separated by commas. */

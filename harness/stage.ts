@@ -67,6 +67,12 @@ export function createStage(
         },
         limit,
       ),
+    async putInFront(controller, selector) {
+      if (cluster.hasIngressController) return;
+      await kube.apply(controller);
+      await stage.rolledOut(controller.metadata?.name ?? '');
+      await kube.apply(stage.workload.loadBalancer(selector));
+    },
     pods: async (version) =>
       (await kube.list('Pod', { app: 'gateway', version })).filter(
         ({ metadata }) => metadata?.deletionTimestamp === undefined,

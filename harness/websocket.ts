@@ -9,6 +9,8 @@ import type { Greeting, Socket, SocketHandlers } from './cluster.ts';
 export interface DialTarget {
   /** Such as `ws://172.18.255.200:80/`. */
   readonly url: string;
+  /** The Host header, where a proxy in front goes by it; the address of `url` otherwise. */
+  readonly host?: string;
   /** The client's own address, where it has one of its own; the operating system chooses otherwise. */
   readonly localAddress?: string;
   /** The SOCKS proxy that the connection leaves from, such as `socks5h://127.0.0.1:1080`; undefined: from here. */
@@ -52,13 +54,13 @@ class Connection extends WebSocket implements Socket {
   private told: Told | undefined;
 
   constructor(
-    { url, localAddress, proxy, protocol, closeTimeout = 2000 }: DialTarget,
+    { url, host, localAddress, proxy, protocol, closeTimeout = 2000 }: DialTarget,
     handlers: SocketHandlers,
   ) {
     super(url, protocol === undefined ? [] : [...protocol.subprotocols], {
       perMessageDeflate: false,
       closeTimeout,
-      ...(protocol === undefined ? {} : { headers: protocol.headers }),
+      headers: { ...protocol?.headers, ...(host === undefined ? {} : { Host: host }) },
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(proxy === undefined ? {} : { agent: agentOf(proxy) }),
     } as WebSocket.ClientOptions);

@@ -25,7 +25,7 @@ export const ingressCanary: Strategy = {
   name: 'ingress-canary',
   question:
     'How gradually can an ingress with canary weights move WebSockets, and what does nginx itself drop?',
-  needs: ['ingress'],
+  needs: ({ ingressApi }) => [ingressApi],
   requires: (axes) => [ROOM, ...retiring(axes), 'an ingress controller in the path'],
   variants: { promote: 'ingress,selector' },
   async prepare(stage) {
@@ -34,9 +34,7 @@ export const ingressCanary: Strategy = {
     await stage.kube.apply(service(main, 'v1'));
     await stage.kube.apply(service(next, 'v2'));
     await stage.kube.apply(stage.axes.ingressApi === 'ingress' ? ingress(main) : route(0));
-    await stage.kube.apply(controller);
-    await stage.rolledOut(controller.metadata?.name ?? '');
-    await stage.kube.apply(stage.workload.loadBalancer(selector));
+    await stage.putInFront(controller, selector);
   },
   async release(stage) {
     const steps = stage.axes.canarySteps.split('-').map(Number);

@@ -80,7 +80,7 @@ export const netns: Provider = {
     'autoscaler',
     ...(NGINX_MISSING === undefined ? (['ingress', 'gateway-api'] as const) : []),
   ]),
-  lacks: (need) => (need === 'ingress' ? NGINX_MISSING : undefined),
+  lacks: (need) => (need === 'ingress' || need === 'gateway-api' ? NGINX_MISSING : undefined),
   refuses: (axes) => refusal(axes),
   preflight,
   open: (spec, context) => NetnsCluster.open(spec, context),
