@@ -16,7 +16,7 @@ import {
   type VirtualService,
 } from './mesh.ts';
 
-const LABELS = { istio: 'ingressgateway' };
+const LABELS = meshWorkload(defaultAxes()).selector;
 
 /** The strategy's own manifests with one ready pod of each version, and this share for v2. */
 function objects(meshRouting: 'http' | 'tcp', weight: number): MeshObjects {
