@@ -3,6 +3,7 @@ import type { Clock } from '../../harness/clock.ts';
 import type { Diagnosis, Suspect } from '../../harness/cluster.ts';
 import type { Millis } from '../../harness/duration.ts';
 import { UsageError } from '../../harness/errors.ts';
+import type { Get } from '../kubernetes/api-connection.ts';
 import { checkHealth } from '../kubernetes/health-check.ts';
 import { nodeAddress } from '../kubernetes/views.ts';
 import {
@@ -15,20 +16,26 @@ import {
   type Subject,
   serviceFacts,
 } from './findings.ts';
-import { type Get, readBalancedServices, readFindings, readSubject } from './read-findings.ts';
+import { readBalancedServices, readFindings, readSubject } from './read-findings.ts';
 
 const HEALTH_LIMIT: Millis = 2000;
 /** kube-proxy's own health check, for all Services. */
 const PROXY_HEALTH = 10_256;
 
 /** The one-minute check: reads, and asks health ports; changes nothing. @throws UsageError where no such Service is. */
-export async function diagnose(get: Get, clock: Clock, suspect: Suspect): Promise<Diagnosis> {
+export async function diagnose(
+  get: Get,
+  clock: Clock,
+  suspect: Suspect,
+  hops: Diagnosis['facts'],
+): Promise<Diagnosis> {
   const findings = await readFindings(get);
   const doubts: string[] = [];
   const subject = await chooseService(get, suspect, doubts);
   const ports = [PROXY_HEALTH, subject?.service.spec?.healthCheckNodePort ?? 0].filter((port) => port > 0);
   const health = await askHealth(clock, findings, ports);
-  return diagnosis(findings, subject, health, doubts);
+  const { facts, ...rest } = diagnosis(findings, subject, health, doubts);
+  return { ...rest, facts: { ...facts, ...hops } };
 }
 
 /** Which nodes say that they are healthy, by port. */

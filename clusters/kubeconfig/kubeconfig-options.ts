@@ -10,6 +10,11 @@ export const KUBECONFIG_OPTIONS: Readonly<Record<string, ProviderOption>> = {
     value: 'auto|load-balancer|node-port',
     help: 'how clients reach your cluster (default: auto, its load balancer where it has one)',
   },
+  'ingress-class': {
+    value: 'NAME',
+    help: 'IngressClass for ingress-canary on your cluster (default: the one of ingress-nginx)',
+  },
+  'gateway-class': { value: 'NAME', help: 'GatewayClass for --ingress-api gateway-api on your cluster' },
   'gateway-image': {
     value: 'IMAGE',
     help: 'image of the gateway on real clusters (default: the built-in one)',
@@ -21,6 +26,8 @@ const SCHEMA = z.object({
   kubeconfig: z.string().optional(),
   context: z.string().optional(),
   entrance: z.enum(['auto', 'load-balancer', 'node-port']).default('auto'),
+  'ingress-class': z.string().optional(),
+  'gateway-class': z.string().optional(),
   'gateway-image': z.string().optional(),
   retain: z.literal('true').optional(),
 });

@@ -1,14 +1,18 @@
 import type { Axes } from '../../harness/axes.ts';
-import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/cluster.ts';
+import type { Capability, Cluster, ClusterSpec, Provider, RunContext } from '../../harness/cluster.ts';
 import type { AxisTexts } from '../../harness/options.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
+import { findHops, hopFacts, hopLacked, hopsOffered } from '../kubernetes/found-hops.ts';
 import { gatewayImageName } from '../kubernetes/gateway-image.ts';
 import { withBalancer } from '../kubernetes/google-balancer.ts';
 import { nameFor } from '../kubernetes/names.ts';
 import { diagnose } from './diagnose.ts';
 import { axesOf, balancerOf } from './findings.ts';
 import { KUBECONFIG_OPTIONS, type KubeconfigOptions, kubeconfigOptions } from './kubeconfig-options.ts';
-import { connect, type Found, getter, load, look } from './preflight-kubeconfig.ts';
+import { connect, type Found, getter, hopChoice, load, look } from './preflight-kubeconfig.ts';
+
+/** What every cluster can do; the rest is for preflight to find. */
+const ALWAYS: readonly Capability[] = ['passthrough-balancer', 'balancer-recreation', 'second-balancer'];
 
 /** Any cluster that a kubeconfig reaches: a namespace of its own there, and nothing else is touched. */
 export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions({})): Provider {
@@ -20,7 +24,10 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
       'measured on a cluster of yours, in a namespace of its own; its balancer and nodes are what they are',
     evidence: 'measured',
     runs: 'image',
-    offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
+    get offers() {
+      return new Set<Capability>([...ALWAYS, ...(found === undefined ? [] : hopsOffered(found.hops))]);
+    },
+    lacks: (need) => (found === undefined ? undefined : hopLacked(found.hops, need)),
     refuses: (axes) => (found === undefined ? undefined : refusal(axes, given(found))),
     given: () => (found === undefined ? {} : given(found)),
     options: KUBECONFIG_OPTIONS,
@@ -30,7 +37,11 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
       found = rest.found;
       return preflight;
     },
-    diagnose: async (suspect) => diagnose(getter(await connect(options)), new ScaledClock(1), suspect),
+    async diagnose(suspect) {
+      const get = getter(await connect(options));
+      const hops = found?.hops ?? (await findHops(get, hopChoice(options)));
+      return diagnose(get, new ScaledClock(1), suspect, hopFacts(hops, true));
+    },
     open: (spec, context) => openCell(spec, context, options, found),
     async sweep() {
       const { sweepNamespaces } = await import('../kubernetes/run-namespace.ts');
@@ -62,6 +73,7 @@ async function openCell(
     image: options['gateway-image'] ?? (await gatewayImageName()),
     entrance,
     ...(isGoogle(known) ? { balancedService: (service) => withBalancer(service, spec.axes) } : {}),
+    ...(known === undefined ? {} : { hops: known.hops }),
     retain: options.retain === 'true',
     facts: {
       entrance,

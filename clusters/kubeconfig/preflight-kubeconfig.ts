@@ -1,16 +1,19 @@
 import { existsSync } from 'node:fs';
 import type { Preflight } from '../../harness/cluster.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
+import type { Get } from '../kubernetes/api-connection.ts';
 import type { Entrance } from '../kubernetes/entrance.ts';
+import { type FoundHops, findHops, type HopChoice } from '../kubernetes/found-hops.ts';
 import { gatewayImageName } from '../kubernetes/gateway-image.ts';
 import { backendsOf, balancerOf, dataplaneOf, type Findings } from './findings.ts';
 import type { KubeconfigOptions } from './kubeconfig-options.ts';
-import { type Get, readFindings } from './read-findings.ts';
+import { readFindings } from './read-findings.ts';
 
 /** What preflight found out about the cluster. */
 export interface Found {
   readonly findings: Findings;
   readonly entrance: Entrance;
+  readonly hops: FoundHops;
 }
 
 /** The kubeconfig that was chosen. @throws Error when it cannot be read. */
@@ -35,6 +38,12 @@ export const getter =
   (path, query = {}) =>
     connection.request('GET', path, { query });
 
+/** Which of several classes the user chose. */
+export const hopChoice = (options: KubeconfigOptions): HopChoice => ({
+  ingressClass: options['ingress-class'],
+  gatewayClass: options['gateway-class'],
+});
+
 /** Whether the cluster can be used, and what it is. */
 export async function look(options: KubeconfigOptions): Promise<{
   preflight: Preflight;
@@ -46,7 +55,9 @@ export async function look(options: KubeconfigOptions): Promise<{
   if (options.kubeconfig !== undefined && !existsSync(options.kubeconfig))
     return unusable(`there is no ${options.kubeconfig}`, 'name another file with --kubeconfig');
   try {
-    const findings = await readFindings(getter(await connect(options)));
+    const get = getter(await connect(options));
+    const findings = await readFindings(get);
+    const hops = await findHops(get, hopChoice(options));
     const balancer = balancerOf(findings);
     const entrance =
       options.entrance === 'auto' ? (balancer.exists ? 'load-balancer' : 'node-port') : options.entrance;
@@ -66,7 +77,7 @@ export async function look(options: KubeconfigOptions): Promise<{
         ? ["kubeconfig: predictions are for a balancer like Google Cloud's; this one may do otherwise"]
         : []),
     ];
-    return { preflight: { usable: true, notes }, found: { findings, entrance } };
+    return { preflight: { usable: true, notes }, found: { findings, entrance, hops } };
   } catch (error) {
     return unusable(
       (error as Error).message,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Get, readFindings, readSubject } from './read-findings.ts';
+import type { Get } from '../kubernetes/api-connection.ts';
+import { readFindings, readSubject } from './read-findings.ts';
 
 /** An API server that answers by path and refuses everything else, as a role with few rights does. */
 const server =

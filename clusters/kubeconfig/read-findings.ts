@@ -7,12 +7,10 @@ import type {
   V1ServiceList,
   VersionInfo,
 } from '@kubernetes/client-node';
+import type { Get } from '../kubernetes/api-connection.ts';
 import { normalise, servedGroups, servedVersion } from '../kubernetes/api-versions.ts';
 import { proxyModeOf } from '../kubernetes/cluster-facts.ts';
 import type { Findings, Subject } from './findings.ts';
-
-/** GET on an API server, such as ApiConnection's `request`. */
-export type Get = (path: string, query?: Readonly<Record<string, string>>) => Promise<string>;
 
 const SYSTEM = '/namespaces/kube-system';
 /** kube-proxy's metrics port, which tells its mode. */

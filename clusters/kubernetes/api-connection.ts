@@ -21,6 +21,9 @@ export interface RequestOptions {
   readonly once?: boolean;
 }
 
+/** GET on an API server, such as ApiConnection's `request`. */
+export type Get = (path: string, query?: Readonly<Record<string, string>>) => Promise<string>;
+
 /** One API server and the credentials for it: plain requests, retries, and errors in one shape. */
 export class ApiConnection implements SecurityAuthentication {
   readonly config: KubeConfig;

@@ -4,10 +4,8 @@ import type { Millis } from '../../harness/duration.ts';
 import type { Event } from '../../harness/event.ts';
 import { type Said, saidEvent } from '../../harness/gateway/said.ts';
 import { HOLDER_LABELS } from '../../harness/handoff-workload.ts';
+import { followLog } from './follow-log.ts';
 import type { KubeClient } from './kube-client.ts';
-
-/** How soon a log is followed again when the connection to it has ended. */
-const AGAIN_AFTER: Millis = 500;
 
 /** A line of a pod's output with the kubelet's time for it in front, as the API gives it with `timestamps=true`. */
 const LINE = /^(\S+) (\{.*\})$/;
@@ -61,23 +59,19 @@ export class GatewayLogs implements Disposable {
     this.ended.abort();
   }
 
-  /** The connection ends when nothing was said for some minutes, and is taken up where it ended. */
-  private async follow(pod: string, hop: boolean): Promise<void> {
-    const path = `/api/v1/namespaces/${this.client.namespace}/pods/${pod}/log`;
-    let last = '';
-    const tell = (line: string) => {
-      const [time = ''] = line.split(' ', 1);
-      // `sinceTime` is rounded to seconds, so some lines come again; the kubelet's times order as text.
-      if (time <= last) return;
-      last = time;
-      const event = logEvent(pod, line, this.clock.now(), hop);
-      if (event !== undefined) this.record(event);
-    };
-    while (!this.ended.signal.aborted && this.following.has(pod)) {
-      const since = last === '' ? {} : { sinceTime: last };
-      const query = { follow: 'true', timestamps: 'true', ...since };
-      await this.client.connection.lines(path, query, tell, this.ended.signal).catch(() => {});
-      await this.clock.sleep(AGAIN_AFTER, this.ended.signal).catch(() => {});
-    }
+  private follow(pod: string, hop: boolean): Promise<void> {
+    const { connection, namespace } = this.client;
+    return followLog(
+      { connection, namespace, name: pod },
+      {
+        clock: this.clock,
+        signal: this.ended.signal,
+        wanted: () => this.following.has(pod),
+        line: (line) => {
+          const event = logEvent(pod, line, this.clock.now(), hop);
+          if (event !== undefined) this.record(event);
+        },
+      },
+    );
   }
 }

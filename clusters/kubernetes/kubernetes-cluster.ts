@@ -15,6 +15,7 @@ import type { Millis } from '../../harness/duration.ts';
 import { formatDuration } from '../../harness/duration.ts';
 import { NotReachedError } from '../../harness/errors.ts';
 import { watchHarness } from '../../harness/innocence-clock.ts';
+import { INJECT_LABEL } from '../../harness/mesh-workload.ts';
 import type { Random } from '../../harness/random.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
 import { dialWebSocket } from '../../harness/websocket.ts';
@@ -23,6 +24,8 @@ import { clusterFacts } from './cluster-facts.ts';
 import { collectNamespace } from './collect.ts';
 import type { Entrance } from './entrance.ts';
 import { pickUrl, wayIn } from './entrance.ts';
+import { type FoundHops, hopFacts } from './found-hops.ts';
+import { Front, type FrontWay } from './front.ts';
 import { IMAGE_COMMANDS } from './gateway-image.ts';
 import { GatewayLogs } from './gateway-logs.ts';
 import type { Dress } from './kube-client.ts';
@@ -52,6 +55,8 @@ export interface KubernetesClusterOptions {
   balancedService?(service: V1Service): V1Service | Promise<V1Service>;
   /** Called before an autoscaler is applied, for clusters that serve metrics only when they are asked to. */
   needsMetrics?(): Promise<void>;
+  /** What this cluster has to put in front of the gateways: an ingress controller, a Gateway API, a mesh. */
+  readonly hops?: FoundHops;
   /** The SOCKS proxy that clients' connections leave from; undefined: from this machine. */
   readonly proxy?: string;
   readonly facts: Readonly<Record<string, string>>;
@@ -64,6 +69,7 @@ export class KubernetesCluster implements Cluster {
   readonly clock: Clock;
   readonly kube: KubeClient;
   readonly facts: Readonly<Record<string, string>>;
+  readonly hasIngressController: boolean;
   readonly observer: Observer;
   /** What looks at the cluster or steers it from here; always ended. A provider may add to it. */
   readonly watching: AsyncDisposableStack;
@@ -85,6 +91,7 @@ export class KubernetesCluster implements Cluster {
   private readonly protocol: ClientProtocol | undefined;
   private readonly random: Record<ClientGroup, Random>;
   private readonly namespace: RunNamespace;
+  private readonly front: Front | undefined;
 
   private constructor(
     options: KubernetesClusterOptions,
@@ -93,6 +100,7 @@ export class KubernetesCluster implements Cluster {
       kube: KubeClient;
       observer: Observer;
       namespace: RunNamespace;
+      front: Front | undefined;
       facts: Readonly<Record<string, string>>;
     },
     watching: AsyncDisposableStack,
@@ -109,6 +117,8 @@ export class KubernetesCluster implements Cluster {
     const random = options.context.random.fork('way in');
     this.random = { fleet: random.fork('fleet'), control: random.fork('control') };
     this.namespace = parts.namespace;
+    this.front = parts.front;
+    this.hasIngressController = parts.front !== undefined;
     this.watching = watching;
   }
 
@@ -118,20 +128,42 @@ export class KubernetesCluster implements Cluster {
     await using opening = new AsyncDisposableStack();
     await using watching = new AsyncDisposableStack();
     const clock = new ScaledClock(1);
-    const dress = dresser(image, name, options);
+    const plain = dresser(image, name, options);
+    let front: Front | undefined;
+    const dress: Dress = async (object) => {
+      const dressed = await plain(object);
+      return front === undefined ? dressed : front.dress(dressed);
+    };
     const kube = await KubeClient.connect({ config, clock, namespace: name, dress });
-    const facts = { ...(await clusterFacts(kube)), ...options.facts };
+    const hopsFound = options.hops === undefined ? {} : hopFacts(options.hops);
+    const facts = { ...(await clusterFacts(kube)), ...hopsFound, ...options.facts };
     const namespace = opening.use(await createRunNamespace(kube.connection, clock, name));
     const record = context.record.bind(context);
     watching.use(watchHarness(clock, (event) => record({ at: clock.now(), ...event })));
     const observer = watching.use(new Observer(kube, clock, record));
     const logs = watching.use(new GatewayLogs(kube, clock, record));
+    if (options.hops !== undefined)
+      front = watching.use(
+        new Front({
+          hops: options.hops,
+          kube,
+          clock,
+          entrance: options.entrance,
+          nodes: () => observer.all('Node'),
+          services: () => observer.all('Service'),
+          record,
+        }),
+      );
     observer.on('Pod', { changed: (pod) => logs.changed(pod), gone: (pod) => logs.gone(pod) });
     const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
     await kube.apply(deployment);
     await kube.apply(service);
     opening.move();
-    return new KubernetesCluster(options, { clock, kube, observer, namespace, facts }, watching.move());
+    return new KubernetesCluster(
+      options,
+      { clock, kube, observer, namespace, front, facts },
+      watching.move(),
+    );
   }
 
   /** Also waits until the control group can be reached. */
@@ -194,11 +226,16 @@ export class KubernetesCluster implements Cluster {
   private dialService(name: string, random: Random, handlers: SocketHandlers): Socket {
     const service = this.observer.all('Service').find(({ metadata }) => metadata?.name === name);
     const around = { nodes: this.observer.all('Node'), slices: this.observer.all('EndpointSlice') };
-    const url = pickUrl(wayIn(this.entrance, service, around), random);
+    const front = name === CONTROL ? undefined : this.front?.wayIn(name);
+    const url = pickUrl(front?.way ?? wayIn(this.entrance, service, around), random);
+    const host = front === undefined ? {} : { host: front.host };
     const protocol = name === CONTROL ? undefined : this.protocol;
     if (url !== undefined && protocol !== undefined)
-      return dialWebSocket({ url: new URL(protocol.path, url).href, protocol, ...this.via }, handlers);
-    if (url !== undefined) return dialWebSocket({ url, ...this.via }, handlers);
+      return dialWebSocket(
+        { url: new URL(protocol.path, url).href, protocol, ...host, ...this.via },
+        handlers,
+      );
+    if (url !== undefined) return dialWebSocket({ url, ...host, ...this.via }, handlers);
     const refusal = this.clock.after(0, () =>
       handlers.closed({ how: 'refused', why: `${name} has no address` }),
     );
@@ -226,6 +263,8 @@ export class KubernetesCluster implements Cluster {
 
   private whyUnreachable(name: string, limit: Millis): string {
     const service = this.observer.all('Service').find(({ metadata }) => metadata?.name === name);
+    const front = name === CONTROL ? undefined : this.front?.wayIn(name);
+    if (front !== undefined) return frontUnreachable(name, limit, front);
     const found =
       service === undefined
         ? 'no such Service was seen'
@@ -236,12 +275,21 @@ export class KubernetesCluster implements Cluster {
   }
 }
 
+function frontUnreachable(name: string, limit: Millis, { way, host }: FrontWay): string {
+  const found =
+    way.hosts.length === 0
+      ? 'no controller has given it an address'
+      : `connections to ${way.hosts.join(', ')}, port ${way.port}, for host ${host} do not open`;
+  return `Ingress or Gateway ${name} cannot be reached after ${formatDuration(limit)}: ${found}`;
+}
+
 /** The Deployment and Service of the control group, by labels that no strategy's selector matches. */
 function controlGroup({ deployment, loadBalancer }: ReturnType<typeof workload>): {
   deployment: V1Deployment;
   service: V1Service;
 } {
-  const labels = { app: CONTROL, release: CONTROL, version: CONTROL };
+  // Where the namespace joins a mesh, the pod that nothing touches stays out of it.
+  const labels = { app: CONTROL, release: CONTROL, version: CONTROL, [INJECT_LABEL]: 'false' };
   const made = deployment('v1', { name: CONTROL, replicas: 1 });
   const { spec } = made;
   if (spec === undefined) throw new TypeError('the workload has a Deployment without a spec');
