@@ -149,6 +149,8 @@ async function plan(names: readonly string[], options: ScenarioOptions) {
   const compare = names.some((name) => ALL.includes(name));
   const defaults = compare ? COMPARED : names.length === 0 ? { policy: DEFAULT_POLICIES } : {};
   const own = await ownGateway(options, mistakes, notes);
+  if (own !== undefined && !options.dryRun && providers.some(({ runs }) => runs === 'image'))
+    await checkChart(own, mistakes, notes);
   const texts = { ...defaults, ...ownTexts(own), ...axisTexts(options) };
   let cells: PlannedCell[] = [];
   try {
@@ -194,6 +196,17 @@ async function ownGateway(
     if (!(error instanceof UsageError)) throw error;
     mistakes.push(...error.mistakes);
     return undefined;
+  }
+}
+
+/** What is wrong with the chart of the user's own gateway is told before anything is made; each cell renders it again. */
+async function checkChart(own: Config, mistakes: string[], notes: string[]): Promise<void> {
+  const { renderOwnChart } = await import('../clusters/kubernetes/helm.ts');
+  try {
+    notes.push(...((await renderOwnChart(own, { namespace: 'onedrop' }))?.notes ?? []));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    mistakes.push(...error.mistakes);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Event } from './event.ts';
 import type { Kube } from './kube.ts';
 import type { AxisTexts } from './options.ts';
 import type { Random } from './random.ts';
+import type { PodTemplates } from './workload.ts';
 
 /** What a cluster can do beyond the contract; a scenario that needs more is skipped, with the reason, before anything is paid for. */
 export type Capability =
@@ -179,6 +180,8 @@ export interface Cluster extends AsyncDisposable {
   collect(directory: string): Promise<void>;
   /** It has an ingress controller of its own: clients of an Ingress, or of an HTTPRoute, come by that one. */
   readonly hasIngressController?: boolean;
+  /** What the chart of the user's own gateway makes its pods of, where it comes with one. */
+  readonly podTemplates?: PodTemplates;
   /** Facts about this cluster for the report's "how it was run", such as versions and modes. */
   readonly facts: Readonly<Record<string, string>>;
 }

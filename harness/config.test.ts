@@ -71,6 +71,25 @@ test('all mistakes are told at once, each with its field and what is allowed', (
   ]);
 });
 
+test("a chart's values are for both versions, or for each", () => {
+  const chart = (values: object) =>
+    readConfig({ ...least, gateway: { ...least.gateway, chart: { name: './chart', values } } }, 'x').gateway
+      .chart?.values;
+  const tag = (name: string) => ({ image: { tag: name } });
+  expect(chart(tag('1'))).toEqual({ v1: tag('1'), v2: tag('1') });
+  expect(chart({ v1: tag('1'), v2: tag('2') })).toEqual({ v1: tag('1'), v2: tag('2') });
+  const told = mistakesOf({
+    ...least,
+    gateway: { ...least.gateway, chart: { name: '--set', values: { v1: {} } } },
+  });
+  expect(told).toEqual([
+    'onedrop.config.ts: gateway.chart.name: must not begin with -',
+    expect.stringContaining(
+      "gateway.chart.values: must be the chart's values, or { v1: values, v2: values }",
+    ),
+  ]);
+});
+
 test('no mistake shows the value of a header', () => {
   const told = mistakesOf({
     ...least,

@@ -17,6 +17,17 @@ const perVersion = <Each extends z.ZodType>(each: Each, what: string) =>
     error: `must be ${what}, or { v1: ..., v2: ... } with one each`,
   });
 
+const values = z.record(z.string(), z.json());
+const valuesPerVersion = z.union(
+  [
+    z.strictObject({ v1: values, v2: values }),
+    values
+      .refine((both) => !('v1' in both || 'v2' in both))
+      .transform((both): { v1: typeof both; v2: typeof both } => ({ v1: both, v2: both })),
+  ],
+  { error: "must be the chart's values, or { v1: values, v2: values } with some each" },
+);
+
 const jsonPointer = z
   .string()
   .regex(/^(\/([^~/]|~[01])*)+$/, 'must be a JSON pointer such as /server/version (RFC 6901)');
@@ -47,12 +58,25 @@ const Config = z.strictObject({
     .strictObject({
       /** Program and arguments, for clusters that run processes: one for both versions (VERSION tells them apart), or one each. */
       command: perVersion(words, 'a list of program and arguments').optional(),
-      /** Where the command runs; the folder of the configuration by default. */
+      /** Where the command runs, and where a chart's path begins; the folder of the configuration by default. */
       directory: text.optional(),
       /** For clusters that run containers. */
       image: perVersion(text, 'the name of an image').optional(),
-      /** The chart it is installed by elsewhere, and its values: handed to clusters that run containers with the rest. */
-      chart: z.strictObject({ name: text, values: z.record(z.string(), z.json()).default({}) }).optional(),
+      /**
+       * The chart it is installed by elsewhere, for clusters that run containers: `helm template` renders it once a
+       * version, as the releases gateway-v1 and gateway-v2, and the pods of its one Deployment are the gateway's. An
+       * `image` beside it takes the place of the gateway's own in the chart.
+       */
+      chart: z
+        .strictObject({
+          /** A folder (from the configuration's, or `directory`), an archive, or what else helm knows: repo/name, oci://... */
+          name: text.refine((name) => !name.startsWith('-'), { error: 'must not begin with -' }),
+          /** Of a chart that helm fetches: one for both versions, or one each; the newest by default. */
+          version: perVersion(text, 'a version of the chart').optional(),
+          /** For both versions, or { v1: values, v2: values }; nothing else tells the chart which of them it renders. */
+          values: valuesPerVersion.prefault({}),
+        })
+        .optional(),
       /** Added to VERSION (v1 or v2), PORT, ADMIN_PORT, POD_NAME, NODE_NAME and TIME_SCALE (model seconds a real one). */
       env: z.record(z.string(), z.string()).default({}),
       /** Where it takes WebSockets. */

@@ -79,10 +79,26 @@ test('what the built-in gateway does for a strategy, no other can', () => {
   expect(refusesOwn(own(), strategy([]), provider(), defaultAxes({ drain: 'paced' }))).toBeUndefined();
 });
 
-test('a cluster that runs commands needs one, and one that runs images needs an image', () => {
+test('a cluster that runs commands needs one, and one that runs images needs an image or a chart', () => {
   expect(refuses([], { gateway: { command: undefined, image: 'i' } })).toContain('no gateway.command');
-  expect(refuses([], { runs: 'image' })).toContain('no gateway.image');
+  expect(refuses([], { runs: 'image' })).toContain('neither gateway.image nor gateway.chart');
   expect(refuses([], { gateway: { image: 'i' }, runs: 'image' })).toBeUndefined();
+  const chart = { command: undefined, chart: { name: './chart' } };
+  expect(refuses([], { gateway: chart, runs: 'image' })).toBeUndefined();
+  expect(refuses([], { gateway: chart })).toContain('no gateway.command');
+});
+
+test('the report names the chart and no value of it', () => {
+  const config = own({
+    command: undefined,
+    image: { v1: 'g:1', v2: 'g:2' },
+    chart: { name: 'shop/chat', version: '7.1.0', values: { password: 's3cret' } },
+  });
+  for (const runs of ['image', undefined] as const) {
+    const fact = gatewayFact(config, provider(runs));
+    expect(fact).toContain(': chart shop/chat 7.1.0 with image g:1 (v1), g:2 (v2), port 9000');
+    expect(fact).not.toContain('s3cret');
+  }
 });
 
 test("requests to the admin port are put in the gateway's own words", () => {

@@ -35,36 +35,40 @@ export function refusesOwn(
     return "it is about the built-in gateway's own cost, and is played with that one only";
   if (provider.runs === 'command' && gateway.command === undefined)
     return `${provider.name} runs a command, and the configuration names no gateway.command`;
-  if (provider.runs === 'image' && gateway.image === undefined)
-    return `${provider.name} runs an image, and the configuration names no gateway.image`;
+  if (provider.runs === 'image' && gateway.image === undefined && gateway.chart === undefined)
+    return `${provider.name} runs images, and the configuration names neither gateway.image nor gateway.chart`;
   const set = BUILT_IN.filter((name) => axes[name] !== AXES[name].schema.parse(AXES[name].fallback));
   if (set.length > 0)
     return `${set.join(' and ')} ${set.length === 1 ? 'is' : 'are'} for the built-in gateway; how yours ends its connections is its own affair`;
   return undefined;
 }
 
-type PerVersion = Config['gateway']['image'] | Config['gateway']['command'];
+type PerVersion = NonNullable<Config['gateway']['image'] | Config['gateway']['command']>;
 
 /** What runs, or what runs as each version. */
 function each(value: PerVersion): string {
   if (Array.isArray(value)) return value.join(' ');
-  return typeof value === 'object'
-    ? `${each(value.v1)} (v1), ${each(value.v2)} (v2)`
-    : (value ?? 'of a chart');
+  return typeof value === 'object' ? `${each(value.v1)} (v1), ${each(value.v2)} (v2)` : value;
+}
+
+/** What a cluster that runs this would run; a chart's values are not shown, they may hold secrets. */
+function what({ command, image, chart }: Config['gateway'], runs: Provider['runs']): string {
+  if (command !== undefined && (runs !== 'image' || (image ?? chart) === undefined))
+    return `command ${each(command)}`;
+  if (chart === undefined) return `image ${each(image ?? '')}`;
+  const version = chart.version === undefined ? '' : ` ${each(chart.version)}`;
+  return `chart ${chart.name}${version}${image === undefined ? '' : ` with image ${each(image)}`}`;
 }
 
 /** What the report says of the user's own gateway on a cluster; no header's value is in it. */
 export function gatewayFact(config: Config, provider: Provider): string {
   const { gateway, clients } = config;
-  const { command, image } = gateway;
-  const what =
-    (provider.runs === 'image' ? undefined : command) === undefined
-      ? `image ${each(image)}`
-      : `command ${each(command)}`;
   const headers = Object.keys(clients.headers);
   const sent = headers.length === 0 ? '' : `; clients send ${headers.join(', ')} (values not shown)`;
   const runs = provider.runs === undefined ? 'the modelled gateway stands for your own' : 'your own';
-  return clientProtocol(config).redact(`${runs}: ${what}, port ${gateway.port}, path ${gateway.path}${sent}`);
+  return clientProtocol(config).redact(
+    `${runs}: ${what(gateway, provider.runs)}, port ${gateway.port}, path ${gateway.path}${sent}`,
+  );
 }
 
 /** Whether a request to the admin port is the one that lets clients go. */

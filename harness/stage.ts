@@ -34,7 +34,14 @@ export function createStage(
   const stage: Stage = {
     axes,
     kube,
-    workload: workload(axes, own && { gateway: own.config.gateway, runs: own.runs }),
+    workload: workload(
+      axes,
+      own && {
+        gateway: own.config.gateway,
+        runs: own.runs,
+        ...(cluster.podTemplates === undefined ? {} : { podTemplates: cluster.podTemplates }),
+      },
+    ),
     async step(name, act, options = {}) {
       signal.throwIfAborted();
       record({ type: 'step', name, edge: 'begin', phase, ...options });

@@ -1,4 +1,10 @@
-import type { V1Container, V1Deployment, V1Service } from '@kubernetes/client-node';
+import type {
+  V1Container,
+  V1Deployment,
+  V1Lifecycle,
+  V1PodTemplateSpec,
+  V1Service,
+} from '@kubernetes/client-node';
 import type { Axes } from './axes.ts';
 import type { Config } from './config.ts';
 import { calmUse, gatewayCost } from './gateway/cost.ts';
@@ -39,10 +45,14 @@ export const CALM_UTILIZATION = 0.5;
 const cpuRequest = ({ clients, pods, heartbeat, ...application }: Axes): number =>
   Math.ceil(calmUse(clients / pods, heartbeat, gatewayCost(application)) / CALM_UTILIZATION);
 
-/** The user's own gateway, as a command or an image. */
+/** What the pods of each version are made of where a chart says so; the gateway's port is named `ws` there. */
+export type PodTemplates = Readonly<Record<Version, V1PodTemplateSpec>>;
+
+/** The user's own gateway, as a command, an image or what a chart makes of it. */
 export interface OwnWorkload {
   readonly gateway: Config['gateway'];
   readonly runs: 'command' | 'image';
+  readonly podTemplates?: PodTemplates;
 }
 
 /** The container of the built-in gateway. */
@@ -72,8 +82,7 @@ function builtIn(version: Version, axes: Axes): V1Container {
 
 /** The container of the user's own gateway. */
 function own(version: Version, { gateway, runs }: OwnWorkload): V1Container {
-  const { command, image, admin, port, readyPath, livePath, directory } = gateway;
-  const probePort = gateway.readyPort ?? admin?.port ?? port;
+  const { command, image, admin, port, directory } = gateway;
   const env = {
     VERSION: version,
     PORT: String(port),
@@ -95,14 +104,25 @@ function own(version: Version, { gateway, runs }: OwnWorkload): V1Container {
       { name: 'ws', containerPort: port },
       ...(admin === undefined ? [] : [{ name: 'admin', containerPort: admin.port }]),
     ],
-    readinessProbe: { httpGet: { path: readyPath, port: probePort } },
-    ...(livePath === undefined ? {} : { livenessProbe: { httpGet: { path: livePath, port: probePort } } }),
+    ...ownProbes(gateway, port),
     securityContext: RESTRICTED,
   };
 }
 
+/** The probes that a configuration describes, of a gateway that takes WebSockets on `port`. */
+export function ownProbes(
+  { readyPath, readyPort, livePath, admin }: Config['gateway'],
+  port: number,
+): Pick<V1Container, 'readinessProbe' | 'livenessProbe'> {
+  const probe = (path: string) => ({ httpGet: { path, port: readyPort ?? admin?.port ?? port } });
+  return {
+    readinessProbe: probe(readyPath),
+    ...(livePath === undefined ? {} : { livenessProbe: probe(livePath) }),
+  };
+}
+
 /** Where a pod is, for its gateway to say. */
-const PLACE = [
+export const PLACE = [
   { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
   { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
 ];
@@ -114,17 +134,22 @@ const RESTRICTED = { allowPrivilegeEscalation: false, capabilities: { drop: ['AL
 export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
   // By its name, because a controller that stands before an own gateway has another port.
   const targetPort = ownWorkload === undefined ? GATEWAY_PORT : 'ws';
+  const template = (version: Version): V1PodTemplateSpec => {
+    const made = ownWorkload?.podTemplates?.[version];
+    if (made !== undefined) return made;
+    const container = ownWorkload === undefined ? builtIn(version, axes) : own(version, ownWorkload);
+    return {
+      spec: {
+        securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+        automountServiceAccountToken: false,
+        containers: [{ ...container, resources: { requests: { cpu: `${cpuRequest(axes)}m` } } }],
+      },
+    };
+  };
   return {
     service: SERVICE,
     deployment(version, { name = `gateway-${version}`, replicas = axes.pods } = {}) {
       const labels = { app: 'gateway', release: name, version };
-      const container = ownWorkload === undefined ? builtIn(version, axes) : own(version, ownWorkload);
-      const lifecycle = {
-        ...container.lifecycle,
-        ...(axes.preStop > 0
-          ? { preStop: { exec: { command: ['sleep', String(axes.preStop / 1000)] } } }
-          : {}),
-      };
       return {
         apiVersion: 'apps/v1',
         kind: 'Deployment',
@@ -139,21 +164,7 @@ export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
               maxUnavailable: numberOrPercent(axes.maxUnavailable),
             },
           },
-          template: {
-            metadata: { labels },
-            spec: {
-              terminationGracePeriodSeconds: seconds(axes.grace),
-              securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-              automountServiceAccountToken: false,
-              containers: [
-                {
-                  ...container,
-                  resources: { requests: { cpu: `${cpuRequest(axes)}m` } },
-                  ...(Object.keys(lifecycle).length > 0 ? { lifecycle } : {}),
-                },
-              ],
-            },
-          },
+          template: placed(template(version), labels, axes),
         },
       };
     },
@@ -171,6 +182,61 @@ export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
       };
     },
   };
+}
+
+/** The container that takes WebSockets. */
+const isGateway = ({ ports }: V1Container) => ports?.some(({ name }) => name === 'ws') ?? false;
+
+/** A template as one Deployment has it: with the labels that the run goes by, and ending as the axes say. */
+function placed(
+  { metadata, spec }: V1PodTemplateSpec,
+  labels: Record<string, string>,
+  axes: Axes,
+): V1PodTemplateSpec {
+  if (spec == null) throw new TypeError('the pod template has no spec');
+  const { annotations, labels: before = {} } = metadata ?? {};
+  const moved = <T>(rules: T) => relabelled(rules, before, labels);
+  const { affinity, topologySpreadConstraints } = spec;
+  return {
+    metadata: { ...(annotations === undefined ? {} : { annotations }), labels: { ...before, ...labels } },
+    spec: {
+      ...spec,
+      ...(affinity === undefined ? {} : { affinity: moved(affinity) }),
+      ...(topologySpreadConstraints === undefined
+        ? {}
+        : { topologySpreadConstraints: moved(topologySpreadConstraints) }),
+      terminationGracePeriodSeconds: seconds(axes.grace),
+      containers: spec.containers.map((container) =>
+        isGateway(container) ? ending(container, axes) : container,
+      ),
+    },
+  };
+}
+
+/** The container with the preStop hook of the axes in place of its own. */
+function ending(container: V1Container, { preStop }: Axes): V1Container {
+  const { lifecycle: before, ...rest } = container;
+  const { preStop: _, ...kept } = before ?? {};
+  const lifecycle: V1Lifecycle = {
+    ...kept,
+    ...(preStop > 0 ? { preStop: { exec: { command: ['sleep', String(preStop / 1000)] } } } : {}),
+  };
+  return Object.values(lifecycle).some((hook) => hook !== undefined) ? { ...rest, lifecycle } : rest;
+}
+
+/** Rules by which pods attract or avoid each other, where they meant labels that the run has replaced. */
+function relabelled<T>(rules: T, before: Record<string, string>, now: Record<string, string>): T {
+  const follow = (selector: Record<string, string>) =>
+    Object.fromEntries(
+      Object.entries(selector).map(([name, value]) => [
+        name,
+        value === before[name] ? (now[name] ?? value) : value,
+      ]),
+    );
+  const text = JSON.stringify(rules, (key, value) =>
+    key === 'matchLabels' && value != null ? follow(value) : value,
+  );
+  return JSON.parse(text) as T;
 }
 
 const numberOrPercent = (text: string): number | string => (text.endsWith('%') ? text : Number(text));

@@ -65,8 +65,7 @@ export async function createKindCluster(options: {
       await create(run, name, shape, retain, signal);
     }
     const workers = await workersOf(run, name);
-    const nodes = workers.map((worker) => worker.name).join(',');
-    await run('kind', ['load', 'docker-image', image, '--name', name, '--nodes', nodes], { signal });
+    await load({ run, name, workers }, [image], signal);
     const kubeconfig = await run('kind', ['get', 'kubeconfig', '--name', name]);
     await run('docker', ['exec', controlPlane(name), 'touch', COMPLETE]);
     rmSync(leaseFiles(name), { recursive: true, force: true });
@@ -76,6 +75,42 @@ export async function createKindCluster(options: {
     await lease[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+const load = (
+  { run, name, workers }: Pick<KindCluster, 'run' | 'name' | 'workers'>,
+  images: readonly string[],
+  signal: AbortSignal,
+) =>
+  run(
+    'kind',
+    [
+      ...['load', 'docker-image', ...images, '--name', name],
+      ...['--nodes', workers.map((worker) => worker.name).join(',')],
+    ],
+    { signal },
+  );
+
+/**
+ * Loads those of the images onto the workers that the local engine has, and returns them; the nodes pull the others.
+ * So they do one by digest, which kind cannot load under its name (kubernetes-sigs/kind#2394, #4028).
+ */
+export async function loadImages(
+  kind: Pick<KindCluster, 'run' | 'name' | 'workers'>,
+  images: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const here: string[] = [];
+  for (const image of images.filter((one) => !one.includes('@'))) {
+    const found = kind.run('docker', ['image', 'inspect', '--format', '{{.Id}}', image], { signal });
+    const isHere = await found.then(
+      () => true,
+      () => false,
+    );
+    if (isHere) here.push(image);
+  }
+  if (here.length > 0) await load(kind, here, signal);
+  return here;
 }
 
 async function freeKept(name: string): Promise<{ name: string; lease: AsyncDisposable }> {

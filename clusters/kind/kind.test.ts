@@ -3,6 +3,7 @@ import { defaultAxes } from '../../harness/axes.ts';
 import type { OwnedCommand } from '../kubernetes/owned-command.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
 import { createKind } from './kind.ts';
+import { loadImages } from './kind-cluster.ts';
 import { kindConfig } from './kind-config.ts';
 import { imageVersion, NODE_IMAGES, nodeImage } from './node-image.ts';
 
@@ -49,6 +50,36 @@ describe('what cannot run on kind is refused before anything is made', () => {
     expect(refusal('1.34', 'iptables-1.22')).toMatch(/--node-image 1.22/);
     expect(refusal(undefined, 'iptables-1.22')).toMatch(/--node-image 1.22/);
     expect(refusal('1.34', 'iptables')).toBeUndefined();
+  });
+});
+
+describe("the images of the user's own gateway", () => {
+  const workers = ['w', 'w2'].map((name) => ({ name, address: '', mac: '' }));
+
+  async function loaded(...images: string[]) {
+    const ran: string[] = [];
+    const run: OwnedCommand = async (file, args) => {
+      ran.push([file, ...args].join(' '));
+      if (args[1] === 'inspect' && args.at(-1)?.startsWith('here')) return 'sha256:1\n';
+      if (args[1] === 'inspect') throw new Error('No such image');
+      return '';
+    };
+    const { signal } = new AbortController();
+    return { held: await loadImages({ run, name: 'c', workers }, images, signal), ran };
+  }
+
+  test('are loaded onto the workers where the local engine has them, and left to be pulled where not', async () => {
+    const { held, ran } = await loaded('here:1', 'here:2', 'there:1');
+    expect(held).toEqual(['here:1', 'here:2']);
+    expect(ran.filter((line) => line.startsWith('kind'))).toEqual([
+      'kind load docker-image here:1 here:2 --name c --nodes w,w2',
+    ]);
+  });
+
+  test('are pulled where their name is a digest, and nothing is loaded where none is here', async () => {
+    const { held, ran } = await loaded('here@sha256:1', 'there:1');
+    expect(held).toEqual([]);
+    expect(ran).toEqual(['docker image inspect --format {{.Id}} there:1']);
   });
 });
 

@@ -25,6 +25,7 @@ import {
   hostAddress,
   imagesOf,
   type KindCluster,
+  loadImages,
   nodeEvidence,
 } from './kind-cluster.ts';
 import { proxyMode, type Shape } from './kind-config.ts';
@@ -170,6 +171,7 @@ async function openCell(
       spec: { ...service.spec, loadBalancerIP: await boxes.address(service.metadata?.name ?? '') },
     }),
     needsMetrics: () => metrics(),
+    bringImages: (own) => loadImages(kind, own, context.signal),
     facts: {
       'node image': images.node,
       'kind network': network,

@@ -17,15 +17,23 @@ export type Answer =
   | { readonly watch: readonly unknown[]; readonly open?: boolean }
   | 'break';
 
-/** An API server that answers what a test tells it to, over plain HTTP on the loopback interface. */
+/** Kinds by group and version, each with its plural and whether it is in a namespace. */
+type Served = Readonly<Record<string, readonly [kind: string, name: string, namespaced: boolean][]>>;
+
+/**
+ * An API server that answers what a test tells it to, over plain HTTP on the loopback interface. It serves a few kinds
+ * of Kubernetes 1.20, and `more`.
+ */
 export async function fakeApiServer(
   answer: (asked: Asked) => Answer,
+  more: Served = {},
 ): Promise<AsyncDisposable & { readonly config: KubeConfig; readonly asked: Asked[] }> {
   const asked: Asked[] = [];
+  const discovery = discoveryWith(more);
   const server = createServer((request, response) => {
     void (async () => {
       const one = await read(request);
-      if (DISCOVERY[one.path] !== undefined) return respond(response, { json: DISCOVERY[one.path] });
+      if (discovery[one.path] !== undefined) return respond(response, { json: discovery[one.path] });
       asked.push(one);
       respond(response, answer(one));
     })();
@@ -50,25 +58,32 @@ export async function fakeApiServer(
   };
 }
 
-const resources = (...kinds: [kind: string, name: string, namespaced: boolean][]) => ({
+const resources = (...kinds: Served[string]) => ({
   kind: 'APIResourceList',
   apiVersion: 'v1',
   resources: kinds.map(([kind, name, namespaced]) => ({ kind, name, namespaced, verbs: [] })),
 });
 
 /** What Kubernetes 1.20 says of itself, as far as it is asked here. */
-const DISCOVERY: Readonly<Record<string, unknown>> = {
-  '/apis': {
-    kind: 'APIGroupList',
-    groups: [
-      { name: 'apps', versions: [{ version: 'v1' }] },
-      { name: 'discovery.k8s.io', versions: [{ version: 'v1beta1' }] },
-    ],
-  },
-  '/api/v1': resources(['Service', 'services', true], ['Pod', 'pods', true], ['Node', 'nodes', false]),
-  '/apis/apps/v1': resources(['Deployment', 'deployments', true]),
-  '/apis/discovery.k8s.io/v1beta1': resources(['EndpointSlice', 'endpointslices', true]),
+const SERVED: Served = {
+  'apps/v1': [['Deployment', 'deployments', true]],
+  'discovery.k8s.io/v1beta1': [['EndpointSlice', 'endpointslices', true]],
 };
+
+function discoveryWith(more: Served): Readonly<Record<string, unknown>> {
+  const served = { ...SERVED, ...more };
+  const groups = Object.keys(served).map((each) => {
+    const [name, version] = each.split('/');
+    return { name, versions: [{ version }] };
+  });
+  return {
+    '/apis': { kind: 'APIGroupList', groups },
+    '/api/v1': resources(['Service', 'services', true], ['Pod', 'pods', true], ['Node', 'nodes', false]),
+    ...Object.fromEntries(
+      Object.entries(served).map(([each, kinds]) => [`/apis/${each}`, resources(...kinds)]),
+    ),
+  };
+}
 
 async function read(request: IncomingMessage): Promise<Asked> {
   let body = '';

@@ -1,4 +1,10 @@
-import type { KubeConfig, KubernetesObject, V1Deployment, V1Service } from '@kubernetes/client-node';
+import type {
+  KubeConfig,
+  KubernetesObject,
+  V1Container,
+  V1Deployment,
+  V1Service,
+} from '@kubernetes/client-node';
 import { type ClientProtocol, clientProtocol } from '../../harness/client-protocol.ts';
 import type { Clock } from '../../harness/clock.ts';
 import type {
@@ -19,7 +25,7 @@ import { INJECT_LABEL } from '../../harness/mesh-workload.ts';
 import type { Random } from '../../harness/random.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
 import { dialWebSocket } from '../../harness/websocket.ts';
-import { ADMIN_PORT, workload } from '../../harness/workload.ts';
+import { ADMIN_PORT, type PodTemplates, workload } from '../../harness/workload.ts';
 import { clusterFacts } from './cluster-facts.ts';
 import { collectNamespace } from './collect.ts';
 import type { Entrance } from './entrance.ts';
@@ -28,10 +34,13 @@ import { type FoundHops, hopFacts } from './found-hops.ts';
 import { Front, type FrontWay } from './front.ts';
 import { IMAGE_COMMANDS } from './gateway-image.ts';
 import { GatewayLogs } from './gateway-logs.ts';
+import { renderOwnChart } from './helm.ts';
+import { installChart } from './install-chart.ts';
 import type { Dress } from './kube-client.ts';
 import { KubeClient } from './kube-client.ts';
 import { MANAGED_BY, RUN_LABEL } from './names.ts';
 import { Observer } from './observer.ts';
+import { ownImages } from './own-chart.ts';
 import { createRunNamespace, type RunNamespace } from './run-namespace.ts';
 
 /** The control group's Deployment and Service: a pod that no step touches, whose clients must not notice anything. */
@@ -55,6 +64,8 @@ export interface KubernetesClusterOptions {
   balancedService?(service: V1Service): V1Service | Promise<V1Service>;
   /** Called before an autoscaler is applied, for clusters that serve metrics only when they are asked to. */
   needsMetrics?(): Promise<void>;
+  /** Brings the images of the user's own gateway to the nodes where they cannot pull them; returns those they hold now. */
+  bringImages?(images: readonly string[]): Promise<readonly string[]>;
   /** What this cluster has to put in front of the gateways: an ingress controller, a Gateway API, a mesh. */
   readonly hops?: FoundHops;
   /** The SOCKS proxy that clients' connections leave from; undefined: from this machine. */
@@ -69,6 +80,7 @@ export class KubernetesCluster implements Cluster {
   readonly clock: Clock;
   readonly kube: KubeClient;
   readonly facts: Readonly<Record<string, string>>;
+  readonly podTemplates?: PodTemplates;
   readonly hasIngressController: boolean;
   readonly observer: Observer;
   /** What looks at the cluster or steers it from here; always ended. A provider may add to it. */
@@ -102,6 +114,7 @@ export class KubernetesCluster implements Cluster {
       namespace: RunNamespace;
       front: Front | undefined;
       facts: Readonly<Record<string, string>>;
+      podTemplates: PodTemplates | undefined;
     },
     watching: AsyncDisposableStack,
   ) {
@@ -109,6 +122,7 @@ export class KubernetesCluster implements Cluster {
     this.kube = parts.kube;
     this.observer = parts.observer;
     this.facts = parts.facts;
+    if (parts.podTemplates !== undefined) this.podTemplates = parts.podTemplates;
     this.entrance = options.entrance;
     this.via = options.proxy === undefined ? {} : { proxy: options.proxy };
     this.own = options.spec.own;
@@ -128,7 +142,8 @@ export class KubernetesCluster implements Cluster {
     await using opening = new AsyncDisposableStack();
     await using watching = new AsyncDisposableStack();
     const clock = new ScaledClock(1);
-    const plain = dresser(image, name, options);
+    const held = new Set<string>();
+    const plain = dresser(image, name, held, options);
     let front: Front | undefined;
     const dress: Dress = async (object) => {
       const dressed = await plain(object);
@@ -137,6 +152,12 @@ export class KubernetesCluster implements Cluster {
     const kube = await KubeClient.connect({ config, clock, namespace: name, dress });
     const hopsFound = options.hops === undefined ? {} : hopFacts(options.hops);
     const facts = { ...(await clusterFacts(kube)), ...hopsFound, ...options.facts };
+    const { own } = spec;
+    const { signal } = context;
+    const place = { namespace: name, signal, ...(facts.kubernetes && { kubernetes: facts.kubernetes }) };
+    const chart = own && (await renderOwnChart(own, place));
+    if (own !== undefined)
+      for (const one of (await options.bringImages?.(ownImages(own, chart))) ?? []) held.add(one);
     const namespace = opening.use(await createRunNamespace(kube.connection, clock, name));
     const record = context.record.bind(context);
     watching.use(watchHarness(clock, (event) => record({ at: clock.now(), ...event })));
@@ -158,12 +179,12 @@ export class KubernetesCluster implements Cluster {
     const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
     await kube.apply(deployment);
     await kube.apply(service);
+    if (chart !== undefined) await installChart(kube, clock, chart);
+    for (const note of chart?.notes ?? []) observer.note(note);
+    const podTemplates = chart?.templates;
     opening.move();
-    return new KubernetesCluster(
-      options,
-      { clock, kube, observer, namespace, front, facts },
-      watching.move(),
-    );
+    const parts = { clock, kube, observer, namespace, front, facts, podTemplates };
+    return new KubernetesCluster(options, parts, watching.move());
   }
 
   /** Also waits until the control group can be reached. */
@@ -314,12 +335,13 @@ function controlGroup({ deployment, loadBalancer }: ReturnType<typeof workload>)
 function dresser(
   image: string,
   run: string,
+  held: ReadonlySet<string>,
   options: Pick<KubernetesClusterOptions, 'balancedService' | 'needsMetrics'>,
 ): Dress {
   return async <T extends KubernetesObject>(object: T): Promise<T> => {
     const labels = { ...object.metadata?.labels, ...MANAGED_BY, [RUN_LABEL]: run };
     const dressed = { ...object, metadata: { ...object.metadata, labels } };
-    if (object.kind === 'Deployment') return withImage(dressed, image);
+    if (object.kind === 'Deployment') return withImages(dressed, image, held);
     if (object.kind === 'HorizontalPodAutoscaler') await options.needsMetrics?.();
     const service = dressed as V1Service;
     if (object.kind !== 'Service' || service.spec?.type !== 'LoadBalancer') return dressed;
@@ -327,16 +349,23 @@ function dresser(
   };
 }
 
-/** `image` in place of the built-in images' names; other images (bring your own) are left as they are. */
-function withImage<T extends KubernetesObject>(object: T, image: string): T {
+/** `image` in place of the built-in images' names; others (bring your own) keep theirs, and are not pulled where `held`. */
+function withImages<T extends KubernetesObject>(object: T, image: string, held: ReadonlySet<string>): T {
   const { spec } = object as V1Deployment;
   const pod = spec?.template.spec;
   if (spec === undefined || pod == null) return object;
-  const containers = pod.containers.map((container) => {
+  const named = (container: V1Container): V1Container => {
+    if (held.has(container.image ?? '')) return { ...container, imagePullPolicy: 'IfNotPresent' };
     const command = IMAGE_COMMANDS[container.image ?? ''];
     if (command === undefined) return container;
-    const named = { ...container, image, imagePullPolicy: 'IfNotPresent' };
-    return command.length === 0 ? named : { ...named, command: [...command] };
-  });
-  return { ...object, spec: { ...spec, template: { ...spec.template, spec: { ...pod, containers } } } };
+    const built = { ...container, image, imagePullPolicy: 'IfNotPresent' };
+    return command.length === 0 ? built : { ...built, command: [...command] };
+  };
+  const { containers, initContainers } = pod;
+  const changed = {
+    ...pod,
+    containers: containers.map(named),
+    ...(initContainers === undefined ? {} : { initContainers: initContainers.map(named) }),
+  };
+  return { ...object, spec: { ...spec, template: { ...spec.template, spec: changed } } };
 }
