@@ -185,7 +185,7 @@ export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
 }
 
 /** The container that takes WebSockets. */
-const isGateway = ({ ports }: V1Container) => ports?.some(({ name }) => name === 'ws') ?? false;
+export const isGateway = ({ ports }: V1Container) => ports?.some(({ name }) => name === 'ws') ?? false;
 
 /** A template as one Deployment has it: with the labels that the run goes by, and ending as the axes say. */
 function placed(

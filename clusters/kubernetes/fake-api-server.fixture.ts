@@ -78,7 +78,13 @@ function discoveryWith(more: Served): Readonly<Record<string, unknown>> {
   });
   return {
     '/apis': { kind: 'APIGroupList', groups },
-    '/api/v1': resources(['Service', 'services', true], ['Pod', 'pods', true], ['Node', 'nodes', false]),
+    '/api/v1': resources(
+      ['Service', 'services', true],
+      ['Pod', 'pods', true],
+      ['Node', 'nodes', false],
+      ['ConfigMap', 'configmaps', true],
+      ['ServiceAccount', 'serviceaccounts', true],
+    ),
     ...Object.fromEntries(
       Object.entries(served).map(([each, kinds]) => [`/apis/${each}`, resources(...kinds)]),
     ),

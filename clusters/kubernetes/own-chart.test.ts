@@ -261,7 +261,7 @@ describe('a chart that a run has no place for is refused, naming what was found'
     [
       'cluster-scoped objects',
       [deployment(), object('ClusterRole', 'chat'), object('NetworkPolicy', 'chat')],
-      'gateway.chart: renders ClusterRole chat, NetworkPolicy chat; allowed is one Deployment with the ConfigMaps, Secrets',
+      'gateway.chart: renders ClusterRole chat, NetworkPolicy chat; turn that off by its values (allowed is one Deployment with what its pods need (ConfigMap, Secret, ',
     ],
     [
       'a namespace of its own choice',

@@ -1,8 +1,14 @@
-import type { KubernetesObject, V1Deployment, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
+import type {
+  KubernetesObject,
+  V1Container,
+  V1Deployment,
+  V1PodSpec,
+  V1PodTemplateSpec,
+} from '@kubernetes/client-node';
 import type { Config } from '../../harness/config.ts';
 import { UsageError } from '../../harness/errors.ts';
 import type { Version } from '../../harness/scenario.ts';
-import type { PodTemplates } from '../../harness/workload.ts';
+import { isGateway, type PodTemplates } from '../../harness/workload.ts';
 import { withGateway } from './chart-containers.ts';
 
 /** What a chart, rendered for both versions, gives a run. */
@@ -21,7 +27,7 @@ const VERSIONS: readonly Version[] = ['v1', 'v2'];
 const NEEDED = ['ConfigMap', 'Secret', 'ServiceAccount'];
 /** What the run has in its own form, by strategy and axes. */
 const LEFT_OUT = ['Service', 'Ingress', 'HTTPRoute', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'];
-const ALLOWED = `one Deployment with the ${NEEDED.join('s, ')}s that its pods need (${LEFT_OUT.join('s, ')}s and hooks are left out)`;
+const ALLOWED = `one Deployment with what its pods need (${NEEDED.join(', ')}); left out are ${LEFT_OUT.join(', ')} and hooks`;
 
 /**
  * The gateway's pods and what they need, of a chart as helm rendered it into `namespace`.
@@ -34,17 +40,21 @@ export function ownChart(rendered: Rendered, { gateway }: Config, namespace: str
   const notes = new Set<string>();
   for (const version of VERSIONS) {
     const wrong = (what: string) => void mistakes[version].push(what);
-    const { deployment, needed, leftOut, replaced } = sorted(rendered[version], namespace, wrong);
+    const { deployment, needed, leftOut } = sorted(rendered[version], namespace, wrong);
     needs.push(...needed);
     if (leftOut.length > 0)
       notes.add(`left out of the chart, because the run has its own: ${names(leftOut)}`);
     const template = deployment?.spec?.template;
     if (template?.spec == null) continue;
-    if (replaced.length > 0) notes.add(`in place of the chart's own: ${replaced.join(', ')}`);
     for (const missing of missingOf(template.spec, needed)) wrong(missing);
     const containers = withGateway(template.spec.containers, gateway, version);
-    if (typeof containers === 'string') wrong(containers);
-    else templates[version] = { ...template, spec: { ...template.spec, containers } };
+    if (typeof containers === 'string') {
+      wrong(containers);
+      continue;
+    }
+    templates[version] = { ...template, spec: { ...template.spec, containers } };
+    const replaced = replacedIn(deployment, containers.find(isGateway));
+    if (replaced.length > 0) notes.add(`in place of the chart's own: ${replaced.join(', ')}`);
   }
   const told = [...ofBoth(mistakes), ...contradictions(needs)];
   if (told.length > 0) throw new UsageError(told);
@@ -66,24 +76,24 @@ function sorted(objects: readonly KubernetesObject[], namespace: string, wrong: 
         : `renders ${names(deployments)}; turn all but the gateway's Deployment off by its values`,
     );
   if (others.length > 0)
-    wrong(`renders ${names(others)}; allowed is ${ALLOWED}: turn the rest off by its values`);
+    wrong(`renders ${names(others)}; turn that off by its values (allowed is ${ALLOWED})`);
   const elsewhere = needed.filter(({ metadata }) => (metadata?.namespace ?? namespace) !== namespace);
   if (elsewhere.length > 0)
     wrong(
       `puts ${names(elsewhere)} into a namespace of its own choice; each cell has its own: leave metadata.namespace out, or use .Release.Namespace`,
     );
   const deployment = deployments[0] as V1Deployment | undefined;
-  return { deployment, needed, leftOut, replaced: replacedIn(deployment) };
+  return { deployment, needed, leftOut };
 }
 
 /** What the axes decide whatever the chart says. */
-function replacedIn(deployment: V1Deployment | undefined): string[] {
+function replacedIn(deployment: V1Deployment | undefined, gateway: V1Container | undefined): string[] {
   const pod = deployment?.spec?.template.spec;
   return [
     ...(deployment?.spec?.replicas == null ? [] : ['replicas (--pods)']),
     ...(deployment?.spec?.strategy == null ? [] : ['strategy (--max-surge, --max-unavailable)']),
     ...(pod?.terminationGracePeriodSeconds == null ? [] : ['terminationGracePeriodSeconds (--grace)']),
-    ...(pod?.containers.some(({ lifecycle }) => lifecycle?.preStop != null) ? ['preStop (--pre-stop)'] : []),
+    ...(gateway?.lifecycle?.preStop == null ? [] : ['preStop (--pre-stop)']),
   ];
 }
 

@@ -5,7 +5,8 @@ const token = env.GATEWAY_TOKEN ?? 'example-token';
 
 export default defineConfig({
   gateway: {
-    // For clusters that run processes; for kind and gke: image: 'registry.example/gateway:2.4.0'.
+    // For clusters that run processes; for kind, gke and kubeconfig an image (or a chart, see README) stands beside it:
+    // image: { v1: 'registry.example/gateway:2.4.0', v2: 'registry.example/gateway:2.5.0' },
     command: {
       v1: ['env', 'BUILD=2.4.0', 'node', 'gateway.main.ts'],
       v2: ['env', 'BUILD=2.5.0', 'node', 'gateway.main.ts'],
