@@ -1,17 +1,16 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Ending, Greeting, Socket } from '../../../harness/cluster.ts';
 import { Gateway } from '../../../harness/gateway/gateway.ts';
 import { ScaledClock } from '../../../harness/scaled-clock.ts';
 import { dialWebSocket } from '../../../harness/websocket.ts';
 import { findLocation, type HopAct, type IngressConfig } from '../../control-plane/ingress.ts';
-import { Nginx, type NginxOptions } from './nginx.ts';
+import { Nginx } from './nginx.ts';
 import { nginxMissing } from './nginx-missing.ts';
+import { startHere } from './start-here.fixture.ts';
 
 const SPEED = 240;
 const WORKERS = 2;
@@ -258,19 +257,6 @@ describe.skipIf(missing !== undefined)('a real nginx before real WebSockets', ()
     expect(await gone).toBe('exited');
   });
 });
-
-/** What the launcher does, without a namespace. */
-const startHere: NginxOptions['start'] = (file, args, { line, ended }) => {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
-  createInterface({ input: child.stdout }).on('line', line);
-  child.on('close', (code, signal) => ended(signal ?? (code === 0 ? 'exited' : `exit code ${code}`)));
-  return {
-    signal(signal) {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      process.kill(signal === 'SIGKILL' ? -(child.pid as number) : (child.pid as number), signal);
-    },
-  };
-};
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
