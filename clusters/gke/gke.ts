@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Axes } from '../../harness/axes.ts';
-import type { Provider } from '../../harness/cluster.ts';
+import type { Capability, Provider } from '../../harness/cluster.ts';
 import { owner } from '../kubernetes/lease.ts';
 import { nameFor } from '../kubernetes/names.ts';
 import { wallTime } from '../kubernetes/wall-time.ts';
@@ -24,6 +24,7 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
     evidence: 'measured',
     runs: 'image',
     offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
+    lacks: (need) => LACKS[need],
     refuses: refusal,
     preflight: () => preflightGke(options),
     options: GKE_OPTIONS,
@@ -55,6 +56,14 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
     sweep: () => sweepGke(options),
   };
 }
+
+const ELSEWHERE = 'install it on a cluster kept with --keep, and use --cluster kubeconfig';
+/** What a cluster that was made a moment ago has nothing of. */
+const LACKS: Partial<Record<Capability, string>> = {
+  ingress: `a new cluster has no ingress-nginx; ${ELSEWHERE}`,
+  'gateway-api': `a new cluster has no Gateway API; ${ELSEWHERE}`,
+  mesh: `a new cluster has no mesh; ${ELSEWHERE}`,
+};
 
 const keptName = (shape: Shape, options: GkeOptions) =>
   `onedrop-keep-${createHash('sha256')
