@@ -17,6 +17,7 @@ import { type GroupList, normalise, servedGroups, servedVersion } from '../kuber
 import { Nginx } from '../netns/nginx/nginx.ts';
 import { startHere } from '../netns/nginx/start-here.fixture.ts';
 
+const PASSING: ReadonlySet<string> = new Set(['NotFound', 'HTTP 404', 'AlreadyExists']);
 const PORT = 80;
 const HEALTH_PORT = 10_254;
 const LOOK_EVERY = 300;
@@ -80,7 +81,7 @@ export async function labController(config: KubeConfig, className: string): Prom
   return { className, acts, [Symbol.asyncDispose]: () => made.disposeAsync() };
 }
 
-/** A kind that was defined a moment ago is not served yet. */
+/** A kind that was defined a moment ago is not served yet, and one that was deleted a moment ago still there. */
 async function create(
   api: ApiConnection,
   clock: ScaledClock,
@@ -92,7 +93,7 @@ async function create(
       await api.request('POST', path, { body: JSON.stringify(object) });
       return;
     } catch (error) {
-      if (left === 0 || (error as KubeError).reason !== 'NotFound') throw error;
+      if (left === 0 || !PASSING.has((error as KubeError).reason)) throw error;
       await clock.sleep(LOOK_EVERY);
     }
 }
@@ -164,8 +165,9 @@ async function drive(
   { clock, nginx, className, address, signal }: Driving,
 ): Promise<void> {
   const groups = servedGroups(JSON.parse(await api.request('GET', '/apis')) as GroupList);
+  const none = (error: KubeError) => (PASSING.has(error.reason) ? '{"items":[]}' : Promise.reject(error));
   const list = async <T extends KubernetesObject>(kind: string, path: string): Promise<T[]> =>
-    (JSON.parse(await api.request('GET', path)) as KubernetesListObject<T>).items.map((item) => ({
+    (JSON.parse(await api.request('GET', path).catch(none)) as KubernetesListObject<T>).items.map((item) => ({
       ...item,
       kind,
       metadata: { ...item.metadata, creationTimestamp: new Date(item.metadata?.creationTimestamp ?? 0) },

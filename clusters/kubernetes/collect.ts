@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Kind } from '../../harness/kube.ts';
 import type { KubeClient } from './kube-client.ts';
 
-const KINDS: readonly Kind[] = [
+/** Those that the server serves are kept. */
+const KINDS: readonly string[] = [
   'Deployment',
   'ReplicaSet',
   'Pod',
@@ -11,6 +11,10 @@ const KINDS: readonly Kind[] = [
   'EndpointSlice',
   'HorizontalPodAutoscaler',
   'Ingress',
+  'Gateway',
+  'HTTPRoute',
+  'VirtualService',
+  'DestinationRule',
   'Node',
 ];
 
@@ -26,7 +30,7 @@ export async function collectNamespace(kube: KubeClient, directory: string): Pro
       join(into, name),
       await read().catch((error: Error) => `could not be read: ${error.message}\n`),
     );
-  for (const kind of KINDS)
+  for (const kind of KINDS.filter((each) => kube.serves(each)))
     await keep(`${kind}.json`, async () => JSON.stringify(await kube.list(kind), null, 2));
   const namespace = `/api/v1/namespaces/${kube.namespace}`;
   await keep('events.txt', async () =>

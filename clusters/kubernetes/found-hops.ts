@@ -15,7 +15,7 @@ import { type Found, imageTag } from './found.ts';
 import { type FoundMesh, findMesh } from './found-mesh.ts';
 
 /** ingress-nginx, as its cluster runs it. */
-export interface FoundIngress {
+interface FoundIngress {
   readonly className: string;
   /** What clients come by; undefined where no Service of its own was found: then by what it writes into an Ingress's status. */
   readonly service?: V1Service;
@@ -26,7 +26,7 @@ export interface FoundIngress {
 }
 
 /** A GatewayClass whose controller has accepted it. */
-export interface FoundGatewayClass {
+interface FoundGatewayClass {
   readonly className: string;
   readonly controller: string;
   /** Of the Gateway API: `v1`, or `v1beta1`. */

@@ -25,7 +25,7 @@ type HTTPRoute = KubernetesObject & { spec?: { parentRefs?: readonly { name: str
 
 /** By which an implementation of the Gateway API marks what it makes for a Gateway (GEP-1762). */
 const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
-/** Istio's init container sets iptables rules up; a Gateway's proxies in our namespace meet the next level at least. */
+/** The level of the run's namespace: Istio's init container sets up iptables, and a Gateway's proxies are not all *restricted*. */
 const POD_SECURITY = 'pod-security.kubernetes.io/enforce';
 
 /** What of the cluster around decides where clients dial. */

@@ -70,6 +70,7 @@ http {
   lua_shared_dict connections 1m;
   client_body_buffer_size 4m;
   client_max_body_size 4m;
+  server_names_hash_bucket_size 128;
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   init_by_lua_block { balancer = require("balancer") }
   init_worker_by_lua_block { balancer.init_worker(${Math.max(0.001, BACKENDS_SYNC_INTERVAL / settings.speed / 1000)}) }
