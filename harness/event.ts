@@ -44,6 +44,16 @@ export interface RunHeader {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** What a prediction with one seed came to, in clients. */
+export interface Foretold {
+  readonly seed: number;
+  readonly clients: number;
+  readonly dropped: number;
+  readonly droppedTwice: number;
+  readonly collateral: number;
+  readonly silent: number;
+}
+
 /** What the balancer knows of one backend. */
 export interface BackendView {
   readonly node: string;
@@ -70,6 +80,8 @@ export type Event =
   | RunHeader
   | { readonly type: 'cell'; readonly cell: CellHeader }
   | { readonly type: 'skipped'; readonly cell: CellHeader; readonly why: string }
+  /** What one more seed of the prediction of a measured cell, of this id, came to; repeat it to see how. */
+  | ({ readonly type: 'foretold'; readonly cell: string } & Foretold)
   | Timed;
 
 export type TimedEvent =

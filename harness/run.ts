@@ -6,6 +6,7 @@ import type { CellHeader, Event, RunHeader } from './event.ts';
 import { EVENT_SCHEMA } from './event.ts';
 import { EventLog } from './event-log.ts';
 import type { Fleet } from './fleet.ts';
+import { foretell } from './foretell.ts';
 import type { PlannedCell } from './plan.ts';
 import type { Played } from './play.ts';
 import { play } from './play.ts';
@@ -81,8 +82,11 @@ export async function run(options: RunOptions): Promise<Played['outcome']> {
       audience.skipped(cell);
       continue;
     }
-    if (cell.provider.evidence === 'measured' && predictor !== undefined && !signal.aborted)
+    if (cell.provider.evidence === 'measured' && predictor !== undefined && !signal.aborted) {
       await perform({ ...cell, provider: predictor }, index, cell.id);
+      const name = `${info.id}-${index}`;
+      for await (const event of foretell(cell, predictor, { name, directory, signal })) record(event);
+    }
     if (signal.aborted) return 'interrupted';
     await perform(cell, index);
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { differenceInterval, quantiles, sharesAgree, wilsonInterval } from './statistics.ts';
+import { Random } from './random.ts';
+import { agreesWithSeeds, differenceInterval, quantiles, sharesAgree, wilsonInterval } from './statistics.ts';
 
 const sample = fc
   .tuple(fc.integer({ min: 1, max: 100_000 }), fc.double({ min: 0, max: 1, noNaN: true }))
@@ -62,6 +63,67 @@ describe('differenceInterval', () => {
     expect(sharesAgree({ successes: 0, trials: 2000 }, { successes: 0, trials: 2000 })).toBe(true);
     expect(sharesAgree({ successes: 2000, trials: 2000 }, { successes: 0, trials: 2000 })).toBe(false);
     expect(sharesAgree({ successes: 2, trials: 3 }, { successes: 1, trials: 3 })).toBe(true);
+  });
+});
+
+describe('agreement with the seeds of a prediction', () => {
+  const CLIENTS = 1000;
+  const random = new Random(7);
+  const sample = (share: number) => {
+    let successes = 0;
+    for (let client = 0; client < CLIENTS; client++)
+      if (random.chance(Math.round(1e6 * share), 1_000_000)) successes++;
+    return { successes, trials: CLIENTS };
+  };
+  /** How often one more sample is told from six others of the same course, or courses. */
+  const toldApart = (course: () => number, measured = course) => {
+    const times = 400;
+    let apart = 0;
+    for (let time = 0; time < times; time++)
+      if (
+        !agreesWithSeeds(
+          sample(measured()),
+          Array.from({ length: 6 }, () => sample(course())),
+        )
+      )
+        apart++;
+    return apart / times;
+  };
+
+  test('is denied about one time in twenty where nothing differs but chance', () => {
+    expect(toldApart(() => 2 / 3)).toBeLessThan(0.08);
+  });
+
+  test('is denied no more often where seeds take different courses, of which each sample is one', () => {
+    expect(toldApart(() => 0.3 + 0.25 * (random.integer(0, 1000) / 1000))).toBeLessThan(0.1);
+  });
+
+  test('is denied where the measured share is none that a seed could give', () => {
+    expect(
+      toldApart(
+        () => 2 / 3,
+        () => 0.58,
+      ),
+    ).toBeGreaterThan(0.9);
+    expect(
+      toldApart(
+        () => 0.3 + 0.25 * (random.integer(0, 1000) / 1000),
+        () => 0.9,
+      ),
+    ).toBeGreaterThan(0.9);
+    expect(
+      toldApart(
+        () => 0,
+        () => 0.02,
+      ),
+    ).toBeGreaterThan(0.9);
+  });
+
+  test('is that of two samples where there is one seed', () => {
+    expect(agreesWithSeeds({ successes: 667, trials: 1000 }, [{ successes: 1316, trials: 2000 }])).toBe(true);
+    expect(agreesWithSeeds({ successes: 667, trials: 1000 }, [{ successes: 1000, trials: 2000 }])).toBe(
+      false,
+    );
   });
 });
 

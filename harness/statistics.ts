@@ -54,6 +54,42 @@ export function sharesAgree(first: Share, second: Share): boolean {
   return low <= 0 && high >= 0;
 }
 
+/**
+ * Whether a measured share can be one more of those that several seeds of a prediction gave. Where these vary more
+ * between seeds than chance alone would let each client's fate vary, the measured one may do so as well: all count as
+ * samples of as many fewer clients (quasi-binomial dispersion; McCullagh and Nelder, Generalized Linear Models, 4.5).
+ */
+export function agreesWithSeeds(measured: Share, seeds: readonly Share[]): boolean {
+  const successes = seeds.reduce((sum, seed) => sum + seed.successes, 0);
+  const trials = seeds.reduce((sum, seed) => sum + seed.trials, 0);
+  const widening = dispersion(seeds, successes / trials);
+  const fewer = (share: Share): Share => ({
+    successes: share.successes / widening,
+    trials: share.trials / widening,
+  });
+  return sharesAgree(fewer(measured), fewer({ successes, trials }));
+}
+
+/** The variance of shares around their mean in that of independent trials, at least 1, and its own uncertainty added. */
+function dispersion(shares: readonly Share[], mean: number): number {
+  const free = shares.length - 1;
+  if (free < 1 || mean <= 0 || mean >= 1) return 1;
+  const squares = shares.map(({ successes, trials }) => (successes - trials * mean) ** 2 / trials);
+  const found = squares.reduce((sum, square) => sum + square, 0) / (mean * (1 - mean)) / free;
+  return found <= 1 ? 1 : found * (studentQuantile(free) / Z95) ** 2;
+}
+
+/** The 97.5 % quantile of Student's t with that many degrees of freedom (Abramowitz and Stegun, 26.7.5). */
+function studentQuantile(free: number): number {
+  const z = Z95;
+  return (
+    z +
+    (z ** 3 + z) / (4 * free) +
+    (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * free ** 2) +
+    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * free ** 3)
+  );
+}
+
 /** The quantiles that the report shows of every distribution. */
 export interface Quantiles {
   readonly p50: number;

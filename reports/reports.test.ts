@@ -278,7 +278,9 @@ describe('cells that differ in nothing but their seed', () => {
   test('show a deviation from the prediction that no single cell shows', () => {
     const cells = answeringCells(seeded(6)).map((cell) => {
       const { document } = cell.result;
-      const predicted = { droppedShare: document.droppedShare - 0.03, agrees: true };
+      const droppedShare = document.droppedShare - 0.03;
+      const range: [number, number] = [droppedShare, droppedShare];
+      const predicted = { droppedShare, range, samples: [], agrees: true };
       return { ...cell, result: { ...cell.result, document: { ...document, predicted } } };
     });
     expect(seedGroups(cells)[0]?.deviation).toMatchObject({ agrees: false });

@@ -4,10 +4,16 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type CellAnalysis, type CellResult, cellAnalysis } from '../harness/analyses/analyze.ts';
-import { withPrediction } from '../harness/analyses/cell-document.ts';
+import { foretoldBy, withPrediction } from '../harness/analyses/cell-document.ts';
 import { RunInfo } from '../harness/analyses/run-info.ts';
 import { UsageError } from '../harness/errors.ts';
-import { type CellHeader, EVENT_SCHEMA, type Event, type RunHeader } from '../harness/event.ts';
+import {
+  type CellHeader,
+  EVENT_SCHEMA,
+  type Event,
+  type Foretold,
+  type RunHeader,
+} from '../harness/event.ts';
 
 /** A cell as its log tells it: analysed, or skipped with the reason. */
 export type StoredCell =
@@ -33,6 +39,8 @@ export class RunReader {
   header: RunHeader | undefined;
   readonly remarks: string[] = [];
   private readonly finished: StoredCell[] = [];
+  /** What further seeds of predictions came to, by the measured cell's id. */
+  private readonly foretold = new Map<string, Foretold[]>();
   private current: { header: CellHeader; analysis: CellAnalysis } | undefined;
 
   /** @throws UsageError when the log is of a newer schema than this program knows. */
@@ -58,6 +66,11 @@ export class RunReader {
         this.endCell();
         this.finished.push({ header: event.cell, skipped: event.why });
         return;
+      case 'foretold': {
+        const { type: _, cell, ...sample } = event;
+        this.foretold.set(cell, [...(this.foretold.get(cell) ?? []), sample]);
+        return;
+      }
     }
   }
 
@@ -69,7 +82,12 @@ export class RunReader {
   result(run: RunInfo): StoredRun {
     this.endCell();
     if (this.header === undefined) throw new UsageError(['the log does not begin with a line of type "run"']);
-    return { run, header: this.header, cells: withPredictions(this.finished), remarks: this.remarks };
+    return {
+      run,
+      header: this.header,
+      cells: withPredictions(this.finished, this.foretold),
+      remarks: this.remarks,
+    };
   }
 
   private endCell(): void {
@@ -80,8 +98,11 @@ export class RunReader {
   }
 }
 
-/** Sets beside each measured cell what its prediction said. */
-function withPredictions(cells: readonly StoredCell[]): StoredCell[] {
+/** Sets beside each measured cell what its prediction said, with all its seeds. */
+function withPredictions(
+  cells: readonly StoredCell[],
+  foretold: ReadonlyMap<string, readonly Foretold[]>,
+): StoredCell[] {
   const predictions = new Map(
     cells.flatMap((cell) =>
       isAnalysed(cell) && cell.header.predicts !== undefined
@@ -92,7 +113,10 @@ function withPredictions(cells: readonly StoredCell[]): StoredCell[] {
   return cells.map((cell) => {
     const prediction = predictions.get(cell.header.id);
     if (prediction === undefined || !isAnalysed(cell)) return cell;
-    const document = withPrediction(cell.result.document, prediction.document);
+    const document = withPrediction(cell.result.document, [
+      foretoldBy(prediction.document),
+      ...(foretold.get(cell.header.id) ?? []),
+    ]);
     return { header: cell.header, result: { ...cell.result, document } };
   });
 }

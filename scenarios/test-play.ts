@@ -22,7 +22,7 @@ export async function playOnSim(
     signal: new AbortController().signal,
     record(event: Event) {
       if (event.type === 'cell') header = event.cell;
-      else if (event.type !== 'run' && event.type !== 'skipped') events.push(event);
+      else if ('at' in event) events.push(event);
     },
     audience: { watch() {} },
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Timed, TimedEvent } from '../event.ts';
 import { analyze } from './analyze.ts';
-import { withPrediction } from './cell-document.ts';
+import { foretoldBy, withPrediction } from './cell-document.ts';
 import { type Story, testCell, testLog } from './test-log.ts';
 
 const small = { clients: 300, pods: 4 };
@@ -263,13 +263,32 @@ describe('the verdict', () => {
 });
 
 describe('a prediction', () => {
+  const measured = run('fail-open', { seed: 2 }).document;
+
   test('agrees when the interval of the difference contains 0', () => {
-    const measured = run('fail-open', { seed: 2 }).document;
-    const predicted = run('fail-open', { seed: 3 }).document;
-    expect(withPrediction(measured, predicted).predicted?.agrees).toBe(true);
-    expect(withPrediction(measured, run('calm').document).predicted).toEqual({
+    const predicted = foretoldBy(run('fail-open', { seed: 3 }).document);
+    expect(withPrediction(measured, [predicted]).predicted?.agrees).toBe(true);
+    const calm = foretoldBy(run('calm').document);
+    expect(withPrediction(measured, [calm]).predicted).toEqual({
       droppedShare: 0,
+      range: [0, 0],
+      samples: [calm],
       agrees: false,
     });
+  });
+
+  test('agrees with a share between those of seeds that took different courses', () => {
+    const { clients } = measured;
+    const samples = [0.3, 0.45, 0.35, 0.5, 0.55, 0.4].map((share, seed) => ({
+      ...foretoldBy(measured),
+      seed,
+      dropped: Math.round(share * clients),
+    }));
+    const { predicted } = withPrediction({ ...measured, dropped: Math.round(0.47 * clients) }, samples);
+    expect(predicted).toMatchObject({
+      agrees: true,
+      range: [samples[0], samples[4]].map((one) => (one?.dropped ?? 0) / clients),
+    });
+    expect(withPrediction({ ...measured, dropped: clients }, samples).predicted?.agrees).toBe(false);
   });
 });

@@ -1,8 +1,9 @@
+import { mean } from 'simple-statistics';
 import type { Axes } from '../axes.ts';
 import type { Millis } from '../duration.ts';
-import type { CellHeader } from '../event.ts';
+import type { CellHeader, Foretold } from '../event.ts';
 import type { Interval, Quantiles } from '../statistics.ts';
-import { quantiles, sharesAgree, wilsonInterval } from '../statistics.ts';
+import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics.ts';
 import type { Connections } from './connections.ts';
 import type { FleetResult } from './fleet.ts';
 import type { Landings } from './landings.ts';
@@ -84,8 +85,13 @@ export interface CellDocument {
 
 /** What the simulator foretold for a measured cell. */
 interface Prediction {
+  /** Mean over all seeds that it was played with. */
   readonly droppedShare: number;
-  /** The difference of both shares is 0 within its 95 % interval; both are samples. */
+  /** The least and the greatest dropped share of a seed. */
+  readonly range: Interval;
+  /** Each seed that it was played with; the first is logged whole. */
+  readonly samples: readonly Foretold[];
+  /** The measured share can be one more of these samples, within 95 %. */
   readonly agrees: boolean;
 }
 
@@ -161,16 +167,38 @@ export function cellDocument(
   };
 }
 
-/** The measured cell's document with what its prediction said. */
-export function withPrediction(measured: CellDocument, prediction: CellDocument): CellDocument {
+/** What a prediction's document says in the words of `Foretold`. */
+export const foretoldBy = ({
+  seed,
+  clients,
+  dropped,
+  droppedTwice,
+  collateral,
+  silent,
+}: CellDocument): Foretold => ({ seed, clients, dropped, droppedTwice, collateral, silent });
+
+/** One figure of a measured cell, or of a sample of its prediction, as a share of the clients. */
+type Counted = (document: Pick<CellDocument, keyof Foretold>) => number;
+
+/** Whether a figure of the measured cell can be one more of those that the seeds of its prediction gave. */
+export function isForetold(figure: Counted, measured: CellDocument, samples: readonly Foretold[]): boolean {
+  const sample = (document: Pick<CellDocument, keyof Foretold>) => ({
+    successes: figure(document),
+    trials: document.clients,
+  });
+  return agreesWithSeeds(sample(measured), samples.map(sample));
+}
+
+/** The measured cell's document with what its prediction said, with one seed or several. */
+export function withPrediction(measured: CellDocument, samples: readonly Foretold[]): CellDocument {
+  const shares = samples.map(({ dropped, clients }) => (clients === 0 ? 0 : dropped / clients));
   return {
     ...measured,
     predicted: {
-      droppedShare: prediction.droppedShare,
-      agrees: sharesAgree(
-        { successes: measured.dropped, trials: measured.clients },
-        { successes: prediction.dropped, trials: prediction.clients },
-      ),
+      droppedShare: mean(shares),
+      range: [Math.min(...shares), Math.max(...shares)],
+      samples,
+      agrees: isForetold(({ dropped }) => dropped, measured, samples),
     },
   };
 }

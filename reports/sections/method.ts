@@ -95,7 +95,7 @@ ${sourceOnly.length > 0 && row('from source only', `${sourceOnly.join(', ')}: mo
 ${row('the balancer', 'a model with the documented health checks, hashing, tracking and fail-open of the passthrough load balancer; no cloud balancer took part unless the cluster is gke')}
 ${row('when a drop counts', 'a connection that ended, or a heartbeat that went unanswered, dated back to the last sign of life; not the socket’s own error, which a silent loss never raises')}
 ${row('causes', 'seen where the log shows them on the connection itself, otherwise marked as inferred; without evidence, unattributed')}
-${row('intervals', 'Wilson, 95 %; measured and predicted agree when the interval of their difference (Newcombe) contains 0. They describe the chance of hashing and timing within a run, not differences between clusters.')}
+${row('intervals', 'Wilson, 95 %; measured and predicted agree when the interval of their difference (Newcombe) contains 0, widened where the seeds of a prediction differ by more than chance (quasi-binomial). They describe the chance of hashing and timing within a run, not differences between clusters.')}
 </dl>
 </section>`;
 }

@@ -1,8 +1,8 @@
-import type { CellDocument } from '../../harness/analyses/cell-document.ts';
-import { sharesAgree } from '../../harness/statistics.ts';
+import { type CellDocument, isForetold } from '../../harness/analyses/cell-document.ts';
+import type { Foretold } from '../../harness/event.ts';
 import { type Html, html } from '../html.ts';
 import { type AnalysedCell, isAnalysed, type StoredRun } from '../stored-run.ts';
-import { cellName, percent, rate, time } from '../words.ts';
+import { cellName, interval, percent, rate, time } from '../words.ts';
 import { representatives } from './over-seeds.ts';
 import { badge } from './parts.ts';
 
@@ -10,11 +10,11 @@ import { badge } from './parts.ts';
 interface Figure {
   readonly title: string;
   /** Clients, where the figure is a share of them. */
-  readonly clients?: (document: CellDocument) => number;
+  readonly clients?: (document: Pick<CellDocument, keyof Foretold>) => number;
   show(document: CellDocument): string;
 }
 
-const share = (title: string, clients: (document: CellDocument) => number): Figure => ({
+const share = (title: string, clients: NonNullable<Figure['clients']>): Figure => ({
   title,
   clients,
   show: (document) => percent(document.clients === 0 ? 0 : clients(document) / document.clients),
@@ -35,13 +35,15 @@ const FIGURES: readonly Figure[] = [
 const predictionOf = (run: StoredRun, cell: AnalysedCell): AnalysedCell | undefined =>
   run.cells.filter(isAnalysed).find(({ header }) => header.predicts === cell.header.id);
 
-function agreement(figure: Figure, measured: CellDocument, predicted: CellDocument): Html | undefined {
-  const { clients } = figure;
-  if (clients === undefined) return undefined;
-  const sample = (document: CellDocument) => ({ successes: clients(document), trials: document.clients });
-  return sharesAgree(sample(measured), sample(predicted))
-    ? undefined
-    : html` <span class="badge unknown">differs</span>`;
+/** The other seeds of a share, and whether the measured one can be one more of them. */
+function agreement({ clients }: Figure, measured: CellDocument): Html | undefined {
+  const { samples = [] } = measured.predicted ?? {};
+  if (clients === undefined || samples.length === 0) return undefined;
+  const shares = samples.map((sample) => (sample.clients === 0 ? 0 : clients(sample) / sample.clients));
+  const [low, high] = [Math.min(...shares), Math.max(...shares)];
+  return html`${high > low && html`<div class="note">${interval([low, high])}</div>`}${
+    !isForetold(clients, measured, samples) && html` <span class="badge unknown">differs</span>`
+  }`;
 }
 
 /** What the simulator foretold beside what was measured, figure by figure; nothing where nothing was foretold. */
@@ -56,9 +58,9 @@ export function predictionTable(run: StoredRun, cells: readonly AnalysedCell[]):
 <section class="scroll" tabindex="0" aria-label="Predicted beside measured"><table><thead><tr><th scope="col">cell</th><th scope="col"></th>${FIGURES.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}<th scope="col">verdict</th></tr></thead><tbody>${pairs.map(
     ({ cell, prediction }) => {
       const [measured, predicted] = [cell.result.document, prediction.result.document];
-      return html`<tr><th scope="rowgroup" rowspan="2">${cellName(cell, cells)}</th><td>measured on ${cell.header.cluster}</td>${FIGURES.map((figure) => html`<td class="number">${figure.show(measured)}</td>`)}<td>${badge(measured.verdict)}</td></tr><tr><td>predicted</td>${FIGURES.map((figure) => html`<td class="number">${figure.show(predicted)}${agreement(figure, measured, predicted)}</td>`)}<td>${badge(predicted.verdict)}</td></tr>`;
+      return html`<tr><th scope="rowgroup" rowspan="2">${cellName(cell, cells)}</th><td>measured on ${cell.header.cluster}</td>${FIGURES.map((figure) => html`<td class="number">${figure.show(measured)}</td>`)}<td>${badge(measured.verdict)}</td></tr><tr><td>predicted</td>${FIGURES.map((figure) => html`<td class="number">${figure.show(predicted)}${agreement(figure, measured)}</td>`)}<td>${badge(predicted.verdict)}</td></tr>`;
     },
   )}</tbody></table></section>
-<p class="note">Differs: the 95 % interval of the difference of both shares does not hold 0. Whether a cell agrees is decided by the dropped share alone; the share dropped twice depends on moments that no two runs have in common, so it differs more often than chance alone would have it.</p>
+<p class="note">Predicted: the one seed that is logged whole, and the least and greatest share over all seeds that were played. Differs: the measured share cannot, at 95 %, be one more sample of these seeds. Whether a cell agrees is decided by the dropped share alone.</p>
 </section>`;
 }

@@ -6,7 +6,7 @@ import { representatives } from './over-seeds.ts';
 import { badge } from './parts.ts';
 
 /** Where the dropped share and its interval lie between none and all, and where the prediction lay. */
-function range({ droppedShare, interval: [low, high], predicted }: CellDocument): Html {
+function rangeBar({ droppedShare, interval: [low, high], predicted }: CellDocument): Html {
   const at = (share: number) => `${(100 * share).toFixed(2)}%`;
   return html`<div class="range" aria-hidden="true"><i class="measured" style="left:${at(low)};width:${at(high - low)}"></i><i class="point" style="left:${at(droppedShare)}"></i>${
     predicted && html`<i class="foretold" style="left:${at(predicted.droppedShare)}"></i>`
@@ -15,7 +15,9 @@ function range({ droppedShare, interval: [low, high], predicted }: CellDocument)
 
 function prediction({ predicted }: CellDocument): Html | undefined {
   if (predicted === undefined) return undefined;
-  return html`<dt>predicted by the simulator</dt><dd>${percent(predicted.droppedShare)} ${
+  const { droppedShare, range, samples } = predicted;
+  const seeds = samples.length > 1 && html` <small>(${interval(range)} over ${samples.length} seeds)</small>`;
+  return html`<dt>predicted by the simulator</dt><dd>${percent(droppedShare)}${seeds} ${
     predicted.agrees
       ? html`<span class="badge pass">agrees</span>`
       : html`<span class="badge unknown">disagrees</span>`
@@ -30,7 +32,7 @@ function card(cell: AnalysedCell, cells: readonly AnalysedCell[]): Html {
   return html`<article class="card">
 <h3><span>${cellName(cell, cells)}</span>${badge(document.verdict)}</h3>
 <div class="big">${percent(document.droppedShare)} <small>of ${count(document.clients)} clients dropped${document.dropped > 0 && document.droppedTwice === 0 && ', once each'}</small></div>
-${range(document)}
+${rangeBar(document)}
 <p class="interval">95 % interval ${interval(document.interval)}</p>
 <dl class="facts">
 ${prediction(document)}
