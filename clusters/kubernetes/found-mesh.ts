@@ -6,10 +6,10 @@ import type {
 } from '@kubernetes/client-node';
 import type { Labels } from '../../harness/kube.ts';
 import { INJECT_LABEL } from '../../harness/mesh-workload.ts';
+import { selects } from '../control-plane/objects.ts';
 import type { Get } from './api-connection.ts';
 import type { ServedGroups } from './api-versions.ts';
 import { type Found, imageTag } from './found.ts';
-import { meetsSelector } from './label-selector.ts';
 
 /** Istio, or a mesh that is made of it. */
 export interface FoundMesh {
@@ -70,7 +70,7 @@ async function byWebhooks(get: Get): Promise<Labels | undefined> {
   ];
   return candidates.find((labels) =>
     injectors.some(
-      ({ namespaces, objects }) => meetsSelector(namespaces, labels) && meetsSelector(objects, POD),
+      ({ namespaces, objects }) => selects(namespaces ?? {}, labels) && selects(objects ?? {}, POD),
     ),
   );
 }
