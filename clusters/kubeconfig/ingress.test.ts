@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import type { DoctorReport } from '../../harness/doctor.ts';
 import type { Event } from '../../harness/event.ts';
+import { KubeConfig } from '../kubernetes/kube-config.ts';
 import { nginxMissing } from '../netns/nginx/nginx-missing.ts';
 import { type LabController, labController } from './ingress-controller.fixture.ts';
 
