@@ -15,13 +15,10 @@ function rangeBar({ droppedShare, interval: [low, high], predicted }: CellDocume
 
 function prediction({ predicted }: CellDocument): Html | undefined {
   if (predicted === undefined) return undefined;
-  const { droppedShare, range, samples } = predicted;
-  const seeds = samples.length > 1 && html` <small>(${interval(range)} over ${samples.length} seeds)</small>`;
-  return html`<dt>predicted by the simulator</dt><dd>${percent(droppedShare)}${seeds} ${
-    predicted.agrees
-      ? html`<span class="badge pass">agrees</span>`
-      : html`<span class="badge unknown">disagrees</span>`
-  }</dd>`;
+  const { droppedShare, range, samples, agrees } = predicted;
+  return html`<dt>predicted by the simulator</dt><dd>${percent(droppedShare)} ${
+    agrees ? html`<span class="badge pass">agrees</span>` : html`<span class="badge unknown">disagrees</span>`
+  }</dd>${samples.length > 1 && html`<dt>with ${samples.length} seeds</dt><dd>${interval(range)}</dd>`}`;
 }
 
 /** A number that should be 0. */
