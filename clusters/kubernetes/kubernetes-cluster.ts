@@ -22,6 +22,7 @@ import { formatDuration } from '../../harness/duration.ts';
 import { NotReachedError } from '../../harness/errors.ts';
 import { watchHarness } from '../../harness/innocence-clock.ts';
 import { INJECT_LABEL } from '../../harness/mesh-workload.ts';
+import { drainsOwn } from '../../harness/own-gateway.ts';
 import type { Random } from '../../harness/random.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
 import { dialWebSocket } from '../../harness/websocket.ts';
@@ -204,6 +205,9 @@ export class KubernetesCluster implements Cluster {
 
   async call(pod: string, path: string): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
+    // A gateway of the user's own says nothing on its output that could be read here.
+    if (this.own !== undefined && drainsOwn(this.own, path))
+      this.observer.seen({ type: 'gateway', pod, did: 'drain', why: `POST ${path}` });
     await this.kube.postToPod(pod, this.own?.gateway.admin?.port ?? ADMIN_PORT, path);
   }
 

@@ -1,6 +1,6 @@
 import type { KubernetesObject, V1EndpointSlice, V1Node } from '@kubernetes/client-node';
 import type { Clock } from '../../harness/clock.ts';
-import type { Event } from '../../harness/event.ts';
+import type { Event, TimedEvent } from '../../harness/event.ts';
 import type { Kind, ObjectOf } from '../../harness/kube.ts';
 import type { KubeClient } from './kube-client.ts';
 import type { View } from './views.ts';
@@ -127,7 +127,12 @@ export class Observer implements AsyncDisposable {
 
   /** Records something that has no event of its own. */
   note(text: string): void {
-    this.record({ at: this.clock.now(), type: 'note', text });
+    this.seen({ type: 'note', text });
+  }
+
+  /** Records what its caller has seen, or done, now. */
+  seen(event: TimedEvent): void {
+    this.record({ at: this.clock.now(), ...event });
   }
 }
 
