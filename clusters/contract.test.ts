@@ -337,7 +337,7 @@ for (const [name, { missing, slow }] of Object.entries(SETUPS)) {
   describe.skipIf(!preflight.usable)(provider.name, { concurrent: slow === undefined }, () => {
     test.for(CONTRACTS.map((contract, place) => ({ ...contract, contract, place })))(
       '$promise',
-      { timeout: slow ? 900_000 : 120_000 },
+      { timeout: slow ? 1_800_000 : 120_000 },
       async ({ contract, place }, { skip }) => {
         const { needs } = contract;
         skip(
