@@ -1,7 +1,7 @@
 import type { Removed } from '../../harness/cluster.ts';
 import { ScaledClock } from '../../harness/scaled-clock.ts';
 import { command, lines } from '../command.ts';
-import { deadLeases, forgetLease, leaseHolder, takeFreeLease } from '../kubernetes/lease.ts';
+import { deadLeases, forgetLease, forgetStrays, leaseHolder, takeFreeLease } from '../kubernetes/lease.ts';
 import { MANAGED_BY, nameFor } from '../kubernetes/names.ts';
 import { endOrphans } from '../kubernetes/owned-command.ts';
 import { wallTime } from '../kubernetes/wall-time.ts';
@@ -57,6 +57,7 @@ export async function sweepKind(): Promise<Removed[]> {
   if (dead.size > 0) removed.push(...(await sweepKept()));
   for (const lease of dead) forgetLease(lease);
   removed.push(...(await sweepHalfMade()));
+  forgetStrays(PREFIX);
   return removed;
 }
 

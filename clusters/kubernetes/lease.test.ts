@@ -3,7 +3,16 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { deadLeases, forgetLease, leaseDirectory, leaseHolder, takeFreeLease, takeLease } from './lease.ts';
+import {
+  deadLeases,
+  forgetLease,
+  forgetStrays,
+  leaseDirectory,
+  leaseFiles,
+  leaseHolder,
+  takeFreeLease,
+  takeLease,
+} from './lease.ts';
 
 test('a lease is alive while it is held, and leaves no file behind', async () => {
   const name = `test-held-${process.pid}`;
@@ -51,4 +60,12 @@ test('of all that want a free name at once, be it a dead one, exactly one gets i
   expect(await leaseHolder(name)).toBe('alive');
   await lease?.[Symbol.asyncDispose]();
   expect(await leaseHolder(name)).toBe('unknown');
+});
+
+test('files without a lease are strays, and those beside one are not', async () => {
+  const [stray, held] = [`test-stray-${process.pid}`, `test-beside-${process.pid}`];
+  await using _lease = await takeLease(held);
+  const directories = [leaseFiles(stray), leaseFiles(held)];
+  forgetStrays('test-');
+  expect(directories.map((directory) => existsSync(directory))).toEqual([false, true]);
 });

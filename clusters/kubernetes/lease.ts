@@ -94,3 +94,11 @@ export function forgetLease(name: string): void {
   for (const file of readdirSync(leaseDirectory()))
     if (file.startsWith(`${name}.`)) rmSync(join(leaseDirectory(), file), { recursive: true, force: true });
 }
+
+/** Removes files of names that begin so and have no lease: a command that was still running had put them there after the end. */
+export function forgetStrays(prefix: string): void {
+  const names = new Set(readdirSync(leaseDirectory()));
+  for (const file of names)
+    if (file.startsWith(prefix) && file.endsWith('.files') && !names.has(file.replace(/\.files$/, '.lease')))
+      rmSync(join(leaseDirectory(), file), { recursive: true, force: true });
+}
