@@ -201,8 +201,9 @@ const CONTRACTS: readonly Contract[] = [
       expect(cell).toMatchObject({ dropped: cell.clients, closed: 0, silent: 0, collateral: cell.clients });
       // A kernel answers with a reset where nginx had not read a client's last ping yet.
       expect(cell.fin + cell.reset).toBe(cell.clients);
-      expect(cell.firstDropMillis).toBeGreaterThanOrEqual(240_000);
-      // Starting workers takes real time where time is scaled.
+      // nginx's clock (CLOCK_MONOTONIC_COARSE) moves in ticks, late ones on a busy machine, and workers take time to
+      // start: where time is scaled, some milliseconds are a second.
+      expect(cell.firstDropMillis).toBeGreaterThan(238_000);
       expect(cell.firstDropMillis).toBeLessThan(270_000);
     },
   },
