@@ -16,9 +16,10 @@ function rangeBar({ droppedShare, interval: [low, high], predicted }: CellDocume
 function prediction({ predicted }: CellDocument): Html | undefined {
   if (predicted === undefined) return undefined;
   const { droppedShare, range, samples, agrees } = predicted;
+  const spread = range[0] === range[1] ? percent(range[0]) : interval(range);
   return html`<dt>predicted by the simulator</dt><dd>${percent(droppedShare)} ${
     agrees ? html`<span class="badge pass">agrees</span>` : html`<span class="badge unknown">disagrees</span>`
-  }</dd>${samples.length > 1 && html`<dt>with ${samples.length} seeds</dt><dd>${interval(range)}</dd>`}`;
+  }</dd>${samples.length > 1 && html`<dt>with ${samples.length} seeds</dt><dd>${spread}</dd>`}`;
 }
 
 /** A number that should be 0. */
