@@ -203,6 +203,15 @@ describe('report.html', () => {
     expect(renderReport(testRun([[{ axes: { clients: 20 } }, 'calm']]))).not.toContain('Predicted beside');
   });
 
+  test('says whose doing the timings are, where the cluster tells', () => {
+    const facts = { timings: "the cluster's own are <kubelet>" };
+    const page = renderReport(testRun([[{ cluster: 'kind', facts }, 'calm']]));
+    expect(page).toMatch(
+      /<dt>timings on kind<\/dt><dd>the cluster(&#39;|'|&#x27;)s own are &lt;kubelet&gt;<\/dd>/,
+    );
+    expect(renderReport(testRun([[{}, 'calm']]))).not.toContain('timings on');
+  });
+
   test('needs no network', () => {
     const page = renderReport(comparisonRun());
     const own = page.replace(/<script>[\s\S]*?<\/script>/g, '');

@@ -34,7 +34,7 @@ export async function openCell(
       'GKE zones': gke.shape.zones.join(', '),
       'machine type': options['machine-type'],
       'release channel': options.channel,
-      balancer: `Google's own, ${spec.axes.balancer}`,
+      balancer: `Google's own, ${spec.axes.balancer}, with its own health checks`,
       clients:
         gke.vm === undefined
           ? 'from here'

@@ -175,7 +175,8 @@ async function openCell(
     facts: {
       'node image': images.node,
       'kind network': network,
-      balancer: 'container per Service, GCP pool model, nftables',
+      balancer:
+        "container per Service, GCP pool model, nftables; its health checks at Google's documented intervals",
     },
   });
   const balancer = new PassthroughBalancer(cluster, {

@@ -18,8 +18,13 @@ export async function clusterFacts(kube: KubeClient): Promise<Record<string, str
     os: info('osImage'),
     containerRuntime: info('containerRuntimeVersion'),
     dataplane: await dataplane(kube),
+    timings: TIMINGS,
   };
 }
+
+/** Whose doing the moments of a run on a real cluster are; each provider tells its balancer's. */
+const TIMINGS =
+  "real; the cluster's own are scheduling, start and end of pods, the reactions of kubelet, controllers and dataplane, TCP and conntrack (probes at the intervals that Kubernetes or the chart sets); chosen for the run are back-off, heartbeat, the times of the drain and of the steps, grace period and preStop";
 
 /** Which agents turn Services into rules on the nodes, from the DaemonSets of kube-system. */
 async function dataplane(kube: KubeClient): Promise<string> {

@@ -185,6 +185,6 @@ async function kernelFacts(speed: number): Promise<Readonly<Record<string, strin
     kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
     iptables: await version('iptables'),
     nftables: await version('nft'),
-    speed: `${speed} model seconds a real one; TCP's retransmission timeout is scaled, other kernel timers (SYN retries, conntrack's timeouts) are not`,
+    timings: `${speed} model seconds a real one; TCP's retransmission timeout is scaled, other kernel timers (SYN retries, conntrack's timeouts) are not`,
   };
 }

@@ -35,6 +35,7 @@ ${[...clusters].map(([name, cell]) =>
   row(
     `cluster ${name}`,
     `${cell.header.evidence}, ${speedWords(cell)}${Object.entries(cell.header.facts)
+      .filter(([fact]) => fact !== 'timings')
       .map(([fact, value]) => `; ${fact}: ${value}`)
       .join('')}`,
   ),
@@ -80,6 +81,7 @@ export function worth(cells: readonly AnalysedCell[]): Html {
       cells.filter(({ header }) => header.evidence === 'modelled').map(({ header }) => header.cluster),
     ),
   ];
+  const timings = new Map(cells.map(({ header }) => [header.cluster, header.facts.timings]));
   const has = (name: AxisName, values: string[]) =>
     cells.some(({ header }) => values.includes(showAxis(header.axes, name)));
   const sourceOnly = [
@@ -91,6 +93,7 @@ export function worth(cells: readonly AnalysedCell[]): Html {
 <dl class="plain">
 ${row('measured', measured.length === 0 ? 'nothing in this run' : `cells on ${measured.join(', ')}: real sockets through a real network stack`)}
 ${row('modelled', modelled.length === 0 ? 'only the predictions' : `cells on ${modelled.join(', ')}: packets walk the rules that kube-proxy writes, over a modelled conntrack table; controllers, kubelet and balancer follow their source code and documentation`)}
+${[...timings].map(([cluster, text]) => text !== undefined && row(`timings on ${cluster}`, text))}
 ${sourceOnly.length > 0 && row('from source only', `${sourceOnly.join(', ')}: modelled from source code and issues, compared with no running system here`)}
 ${row('the balancer', 'a model with the documented health checks, hashing, tracking and fail-open of the passthrough load balancer; no cloud balancer took part unless the cluster is gke')}
 ${row('when a drop counts', 'a connection that ended, or a heartbeat that went unanswered, dated back to the last sign of life; not the socket’s own error, which a silent loss never raises')}
