@@ -61,11 +61,16 @@ export async function sweepKind(): Promise<Removed[]> {
   return removed;
 }
 
-/** Removes clusters that were to be kept, but whose run died before they came up. */
+/** Removes clusters that were to be kept, but whose run died before they came up, and networks of those that a user deleted. */
 async function sweepHalfMade(): Promise<Removed[]> {
   const removed: Removed[] = [];
-  const dead = (await deadLeases()).filter((lease) => lease.startsWith(KEPT));
-  for (const name of dead) {
+  const names = [
+    ...(await deadLeases()),
+    ...(await lines('docker', ['network', 'ls', '--format', '{{.Name}}'])),
+  ];
+  for (const name of new Set(names.filter((one) => one.startsWith(KEPT)))) {
+    // Without its lease first, which a run that starts now would take for a cluster in use.
+    if (await isComplete(name)) continue;
     const lease = await takeFreeLease(name);
     if (lease === undefined) continue;
     if (!(await isComplete(name)) && (await deleteKindCluster(name)))
