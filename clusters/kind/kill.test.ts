@@ -20,18 +20,25 @@ const docker = (...words: string[]) =>
   execFileSync('docker', words, { encoding: 'utf8' })
     .split('\n')
     .filter((line) => line !== '');
-const containers = () =>
-  docker('ps', '--all', '--format', '{{.Names}}').filter((name) => /^onedrop-kind/.test(name));
-const networks = () =>
-  docker('network', 'ls', '--format', '{{.Name}}').filter((name) => /^onedrop-kind/.test(name));
-const files = () => readdirSync(leaseDirectory()).filter((name) => name.startsWith('onedrop-kind'));
+/** What everything of that run is named after; another run on this machine is none of this test's business. */
+function nameOf(out: string): string {
+  const path = join(out, 'run.json');
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).id : 'a run that has not begun';
+}
+const containers = (out: string) =>
+  docker('ps', '--all', '--format', '{{.Names}}').filter((name) => name.includes(nameOf(out)));
+const networks = (out: string) =>
+  docker('network', 'ls', '--format', '{{.Name}}').filter((name) => name.includes(nameOf(out)));
+const files = (out: string) => readdirSync(leaseDirectory()).filter((name) => name.includes(nameOf(out)));
 
-function workingFor(): string[] {
+function workingFor(out: string): string[] {
+  const mark = 'ONEDROP_LEASE=';
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => {
       try {
-        return /(^|\0)ONEDROP_LEASE=onedrop-kind/.test(readFileSync(`/proc/${name}/environ`, 'utf8'));
+        const words = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0');
+        return words.some((word) => word.startsWith(mark) && word.includes(nameOf(out)));
       } catch {
         return false;
       }
@@ -45,9 +52,15 @@ function measured(out: string): string {
 }
 
 const POINTS: readonly { readonly when: string; reached(out: string): boolean }[] = [
-  { when: 'the lease was taken and the image is built or looked for', reached: () => files().length > 0 },
-  { when: 'kind is creating nodes', reached: () => containers().length > 0 },
-  { when: 'the balancer starts', reached: () => containers().some((name) => name.includes('-balancer-')) },
+  {
+    when: 'the lease was taken and the image is built or looked for',
+    reached: (out) => files(out).length > 0,
+  },
+  { when: 'kind is creating nodes', reached: (out) => containers(out).length > 0 },
+  {
+    when: 'the balancer starts',
+    reached: (out) => containers(out).some((name) => name.includes('-balancer-')),
+  },
   { when: 'clients are connected', reached: (out) => measured(out).includes('"name":"calm"') },
   {
     when: 'the cell has ended and all is being removed',
@@ -86,10 +99,10 @@ describe.skipIf(IMAGE === undefined)('a run on kind that is killed with -9', () 
       const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'sweep']);
       expect(stdout).not.toBe('');
       expect({
-        containers: containers(),
-        networks: networks(),
-        files: files(),
-        working: workingFor(),
+        containers: containers(out),
+        networks: networks(out),
+        files: files(out),
+        working: workingFor(out),
       }).toEqual({
         containers: [],
         networks: [],
