@@ -24,6 +24,7 @@ interface Container {
   readonly Id: string;
   readonly Name: string;
   readonly Created: string;
+  readonly State: { readonly Status: string };
   readonly Config: { readonly Labels: Readonly<Record<string, string>> | null };
 }
 
@@ -34,9 +35,9 @@ export async function sweepKind(): Promise<Removed[]> {
   // Nothing may be made any more while it is being removed.
   for (const lease of dead) endOrphans(lease);
   const containers = await ownContainers();
-  for (const { Created, Config } of containers) {
-    const lease = leaseOf(Config.Labels);
-    if (lease !== undefined && (await isDead(lease, Created))) dead.add(lease);
+  for (const container of containers) {
+    const lease = leaseOf(container.Config.Labels);
+    if (lease !== undefined && (await isDead(lease, container))) dead.add(lease);
   }
   for (const { Id, Name, Config } of containers) {
     const labels = Config.Labels ?? {};
@@ -122,8 +123,9 @@ function leaseOf(labels: Readonly<Record<string, string>> | null): string | unde
   return lease?.startsWith(PREFIX) ? lease : undefined;
 }
 
-async function isDead(lease: string, created: string): Promise<boolean> {
+async function isDead(lease: string, { Created, State }: Container): Promise<boolean> {
   const holder = await leaseHolder(lease);
   if (holder !== 'unknown') return holder === 'dead';
-  return wallTime().getTime() - new Date(created).getTime() > CERTAINLY_DEAD;
+  // What has exited, as with its engine, serves nobody any more.
+  return State.Status === 'exited' || wallTime().getTime() - new Date(Created).getTime() > CERTAINLY_DEAD;
 }
