@@ -25,11 +25,13 @@ function nameOf(out: string): string {
   const path = join(out, 'run.json');
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).id : 'a run that has not begun';
 }
-const containers = (out: string) =>
-  docker('ps', '--all', '--format', '{{.Names}}').filter((name) => name.includes(nameOf(out)));
-const networks = (out: string) =>
-  docker('network', 'ls', '--format', '{{.Name}}').filter((name) => name.includes(nameOf(out)));
-const files = (out: string) => readdirSync(leaseDirectory()).filter((name) => name.includes(nameOf(out)));
+const itsOwn = (out: string, names: readonly string[]) => {
+  const own = nameOf(out);
+  return names.filter((name) => name.includes(own));
+};
+const containers = (out: string) => itsOwn(out, docker('ps', '--all', '--format', '{{.Names}}'));
+const networks = (out: string) => itsOwn(out, docker('network', 'ls', '--format', '{{.Name}}'));
+const files = (out: string) => itsOwn(out, readdirSync(leaseDirectory()));
 
 function workingFor(out: string): string[] {
   const mark = 'ONEDROP_LEASE=';

@@ -103,11 +103,7 @@ export async function loadImages(
   const here: string[] = [];
   for (const image of images.filter((one) => !one.includes('@'))) {
     const found = kind.run('docker', ['image', 'inspect', '--format', '{{.Id}}', image], { signal });
-    const isHere = await found.then(
-      () => true,
-      () => false,
-    );
-    if (isHere) here.push(image);
+    if (await succeeds(found)) here.push(image);
   }
   if (here.length > 0) await load(kind, here, signal);
   return here;
@@ -127,12 +123,14 @@ const controlPlane = (name: string) => `${name}-control-plane`;
 const COMPLETE = '/kind/onedrop-complete';
 
 /** Whether a cluster of that name exists and came up as a whole. */
-export async function isComplete(name: string): Promise<boolean> {
-  return command('docker', ['exec', controlPlane(name), 'test', '-e', COMPLETE]).then(
+export const isComplete = (name: string): Promise<boolean> =>
+  succeeds(command('docker', ['exec', controlPlane(name), 'test', '-e', COMPLETE]));
+
+const succeeds = (command: Promise<unknown>): Promise<boolean> =>
+  command.then(
     () => true,
     () => false,
   );
-}
 
 async function create(
   run: OwnedCommand,
@@ -204,10 +202,7 @@ export async function imagesOf({ run, workers }: KindCluster): Promise<{ node: s
   if (worker === undefined) throw new HarnessError('the kind cluster has no worker');
   const text = await run('docker', ['container', 'inspect', '--format', '{{.Config.Image}}', worker.name]);
   const node = text.trim();
-  const holdsNft = await run('docker', ['exec', worker.name, 'nft', '--version']).then(
-    () => true,
-    () => false,
-  );
+  const holdsNft = await succeeds(run('docker', ['exec', worker.name, 'nft', '--version']));
   return { node, balancer: holdsNft ? node : NEWEST };
 }
 

@@ -178,7 +178,7 @@ export const foretoldBy = ({
 }: CellDocument): Foretold => ({ seed, clients, dropped, droppedTwice, collateral, silent });
 
 /** One figure of a measured cell, or of a sample of its prediction, as a share of the clients. */
-type Counted = (document: Pick<CellDocument, keyof Foretold>) => number;
+export type Counted = (document: Pick<CellDocument, keyof Foretold>) => number;
 
 /** Whether a figure of the measured cell can be one more of those that the seeds of its prediction gave. */
 export function isForetold(figure: Counted, measured: CellDocument, samples: readonly Foretold[]): boolean {
@@ -189,16 +189,27 @@ export function isForetold(figure: Counted, measured: CellDocument, samples: rea
   return agreesWithSeeds(sample(measured), samples.map(sample));
 }
 
+/** The shares of the clients that the seeds of a prediction gave for a figure. */
+const foretoldShares = (figure: Counted, samples: readonly Foretold[]): number[] =>
+  samples.map((sample) => (sample.clients === 0 ? 0 : figure(sample) / sample.clients));
+
+/** The least and the greatest of them. */
+export function foretoldRange(figure: Counted, samples: readonly Foretold[]): Interval {
+  const shares = foretoldShares(figure, samples);
+  return [Math.min(...shares), Math.max(...shares)];
+}
+
+const dropped: Counted = (document) => document.dropped;
+
 /** The measured cell's document with what its prediction said, with one seed or several. */
 export function withPrediction(measured: CellDocument, samples: readonly Foretold[]): CellDocument {
-  const shares = samples.map(({ dropped, clients }) => (clients === 0 ? 0 : dropped / clients));
   return {
     ...measured,
     predicted: {
-      droppedShare: mean(shares),
-      range: [Math.min(...shares), Math.max(...shares)],
+      droppedShare: mean(foretoldShares(dropped, samples)),
+      range: foretoldRange(dropped, samples),
       samples,
-      agrees: isForetold(({ dropped }) => dropped, measured, samples),
+      agrees: isForetold(dropped, measured, samples),
     },
   };
 }

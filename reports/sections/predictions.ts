@@ -1,5 +1,9 @@
-import { type CellDocument, isForetold } from '../../harness/analyses/cell-document.ts';
-import type { Foretold } from '../../harness/event.ts';
+import {
+  type CellDocument,
+  type Counted,
+  foretoldRange,
+  isForetold,
+} from '../../harness/analyses/cell-document.ts';
 import { type Html, html } from '../html.ts';
 import { type AnalysedCell, isAnalysed, type StoredRun } from '../stored-run.ts';
 import { cellName, interval, percent, rate, time } from '../words.ts';
@@ -10,11 +14,11 @@ import { badge } from './parts.ts';
 interface Figure {
   readonly title: string;
   /** Clients, where the figure is a share of them. */
-  readonly clients?: (document: Pick<CellDocument, keyof Foretold>) => number;
+  readonly clients?: Counted;
   show(document: CellDocument): string;
 }
 
-const share = (title: string, clients: NonNullable<Figure['clients']>): Figure => ({
+const share = (title: string, clients: Counted): Figure => ({
   title,
   clients,
   show: (document) => percent(document.clients === 0 ? 0 : clients(document) / document.clients),
@@ -39,8 +43,7 @@ const predictionOf = (run: StoredRun, cell: AnalysedCell): AnalysedCell | undefi
 function agreement({ clients }: Figure, measured: CellDocument): Html | undefined {
   const { samples = [] } = measured.predicted ?? {};
   if (clients === undefined || samples.length === 0) return undefined;
-  const shares = samples.map((sample) => (sample.clients === 0 ? 0 : clients(sample) / sample.clients));
-  const [low, high] = [Math.min(...shares), Math.max(...shares)];
+  const [low, high] = foretoldRange(clients, samples);
   return html`${high > low && html`<div class="note">${interval([low, high])}</div>`}${
     !isForetold(clients, measured, samples) && html` <span class="badge unknown">differs</span>`
   }`;
