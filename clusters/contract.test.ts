@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { CellDocument } from '../harness/analyses/cell-document.ts';
-import type { Capability, Preflight, Provider } from '../harness/cluster.ts';
+import type { Capability, Preflight, Provider } from '../harness/contracts/cluster.ts';
 import { PROVIDERS } from './index.ts';
 
 /**
@@ -268,7 +268,7 @@ const CONTRACTS: readonly Contract[] = [
 
 const scratch = mkdtempSync(join(tmpdir(), 'onedrop-contract-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-const CLI = join(import.meta.dirname, '..', 'harness', 'cli.ts');
+const CLI = join(import.meta.dirname, '..', 'harness', 'cli', 'main.ts');
 
 async function playOnce(
   { name }: Provider,

@@ -1,4 +1,4 @@
-import type { Provider } from '../harness/cluster.ts';
+import type { Provider } from '../harness/contracts/cluster.ts';
 import { createGke } from './gke/gke.ts';
 import { createKind } from './kind/kind.ts';
 import { createKubeconfig } from './kubeconfig/kubeconfig.ts';

@@ -32,13 +32,13 @@ const HABITS: readonly Habit[] = [
   {
     what: 'wall time',
     pattern: /\bDate\.now\(|\bperformance\.now\(|\bnew Date\(\)|\bsetTimeout\(|\bsetInterval\(/,
-    instead: 'the Clock that is passed in (harness/clock.ts)',
+    instead: 'the Clock that is passed in (harness/time/clock.ts)',
     applies: (file) => shipped(file) && !/(clock|wall-time)\.ts$/.test(file) && !PROGRAMS.test(file),
   },
   {
     what: 'unseeded randomness',
     pattern: /\bMath\.random\(|\brandomUUID\(|\brandomBytes\(/,
-    instead: 'the Random that is passed in, forked by a label (harness/random.ts)',
+    instead: 'the Random that is passed in, forked by a label (harness/statistics/random.ts)',
     applies: (file) => shipped(file) && !PROGRAMS.test(file),
   },
   {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { renderReport } from './report.ts';
-import type { StoredRun } from './stored-run.ts';
-import { comparisonRun, HOSTILE, testRun } from './test-run.ts';
+import type { StoredRun } from './stored/stored-run.ts';
+import { comparisonRun, HOSTILE, testRun } from './stored/test-run.ts';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,

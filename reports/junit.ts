@@ -1,6 +1,6 @@
-import { escapeHtml } from './html.ts';
-import type { StoredRun } from './stored-run.ts';
-import { answeringCells, skippedCells } from './words.ts';
+import { escapeHtml } from './page/html.ts';
+import type { StoredRun } from './stored/stored-run.ts';
+import { answeringCells, skippedCells } from './words/words.ts';
 
 /**
  * The run as JUnit XML: one test suite a cell, one test case a criterion. Failed is a failure; unknown is an

@@ -1,7 +1,7 @@
 import { CAUSES } from '../harness/analyses/causes.ts';
 import type { LedgerRow } from '../harness/analyses/ledger.ts';
-import type { AnalysedCell, StoredRun } from './stored-run.ts';
-import { answeringCells } from './words.ts';
+import type { AnalysedCell, StoredRun } from './stored/stored-run.ts';
+import { answeringCells } from './words/words.ts';
 
 const COLUMNS = [
   'cell',

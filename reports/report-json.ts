@@ -1,9 +1,9 @@
 import { CAUSES } from '../harness/analyses/causes.ts';
 import { describeChain } from '../harness/analyses/ledger.ts';
 import { connectionsChart, disconnectsChart, reconnectsChart } from './charts/cell-charts.ts';
-import { type ResultDocument, resultDocument } from './result-document.ts';
-import type { AnalysedCell, StoredRun } from './stored-run.ts';
-import { answeringCells } from './words.ts';
+import { type ResultDocument, resultDocument } from './stored/result-document.ts';
+import type { AnalysedCell, StoredRun } from './stored/stored-run.ts';
+import { answeringCells } from './words/words.ts';
 
 /** A release of hundreds of pods has as many chains; the first ones stand for the rest. */
 const MOST_CHAINS = 500;

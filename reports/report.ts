@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { adviceOf } from './advice.ts';
-import { answer, disagreements, question, runVerdict } from './answer.ts';
-import { type Html, html, inlineScript, jsonScript } from './html.ts';
+import { type Html, html, inlineScript, jsonScript } from './page/html.ts';
 import { cellDetails } from './sections/cell-details.ts';
 import { comparisonTable, smallMultiples } from './sections/comparison.ts';
 import { ledgerSection } from './sections/ledger-section.ts';
@@ -14,8 +12,10 @@ import { predictionTable } from './sections/predictions.ts';
 import { rankingSection } from './sections/ranking-section.ts';
 import { seventyThirtySection } from './sections/seventy-thirty.ts';
 import { verdictCards } from './sections/verdicts.ts';
-import type { StoredRun } from './stored-run.ts';
-import { answeringCells, cellName, percent } from './words.ts';
+import type { StoredRun } from './stored/stored-run.ts';
+import { adviceOf } from './words/advice.ts';
+import { answer, disagreements, question, runVerdict } from './words/answer.ts';
+import { answeringCells, cellName, percent } from './words/words.ts';
 
 const page = (name: string) => readFileSync(join(import.meta.dirname, 'page', name), 'utf8');
 

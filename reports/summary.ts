@@ -1,10 +1,19 @@
-import { RANKING_CRITERIA } from '../harness/analyses/ranking-criteria.ts';
-import type { Advice } from '../harness/analyses/recommendation.ts';
-import { adviceOf } from './advice.ts';
-import { answer, disagreements, question, runVerdict } from './answer.ts';
-import { recommendedLines, showValue, situation, toldCases } from './ranking-words.ts';
-import type { StoredRun } from './stored-run.ts';
-import { answeringCells, cellName, count, interval, percent, rate, skippedCells, time } from './words.ts';
+import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
+import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import type { StoredRun } from './stored/stored-run.ts';
+import { adviceOf } from './words/advice.ts';
+import { answer, disagreements, question, runVerdict } from './words/answer.ts';
+import { recommendedLines, showValue, situation, toldCases } from './words/ranking-words.ts';
+import {
+  answeringCells,
+  cellName,
+  count,
+  interval,
+  percent,
+  rate,
+  skippedCells,
+  time,
+} from './words/words.ts';
 
 const MARKS = { pass: '✅ pass', fail: '❌ fail', unknown: '❔ unknown' } as const;
 

@@ -1,8 +1,8 @@
-import { RANKING_CRITERIA } from '../harness/analyses/ranking-criteria.ts';
-import type { Advice } from '../harness/analyses/recommendation.ts';
-import { adviceOf } from './advice.ts';
-import { recommendedLines, showValue, situation, toldCases, tradeLine } from './ranking-words.ts';
-import type { StoredRun } from './stored-run.ts';
+import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
+import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import type { StoredRun } from './stored/stored-run.ts';
+import { adviceOf } from './words/advice.ts';
+import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
 import {
   answeringCells,
   count,
@@ -13,9 +13,9 @@ import {
   skippedCells,
   time,
   varyingAxes,
-} from './words.ts';
+} from './words/words.ts';
 
-export { resultDocument, runVerdict } from './result-document.ts';
+export { resultDocument, runVerdict } from './stored/result-document.ts';
 
 /** The table that ends a run on a terminal: one line a cell, then why cells did not pass and what was skipped. */
 export function resultTable(run: StoredRun): string {

@@ -6,7 +6,7 @@ import { junitXml } from './junit.ts';
 import { ledgerCsv } from './ledger-csv.ts';
 import { renderReport } from './report.ts';
 import { reportJson } from './report-json.ts';
-import type { StoredRun } from './stored-run.ts';
+import type { StoredRun } from './stored/stored-run.ts';
 import { summaryMarkdown } from './summary.ts';
 
 /** Writes every report of a run into `directory` and returns the paths, the page first. The same run gives the same bytes. */

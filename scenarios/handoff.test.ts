@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Strategy } from '../harness/scenario.ts';
+import type { Strategy } from '../harness/contracts/scenario.ts';
 import { handoff } from './handoff.ts';
 import { playOnSim } from './test-play.ts';
 

@@ -1,11 +1,12 @@
+import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
+import type { Version } from '../harness/contracts/workload.ts';
 import {
   HOLDER_LABELS,
   holderDeployment,
   supervisedDeployment,
   UPSTREAM_SERVICE,
   upstreamService,
-} from '../harness/handoff-workload.ts';
-import type { Stage, Strategy, Version } from '../harness/scenario.ts';
+} from '../harness/workload/handoff-workload.ts';
 import { bringIn, gone, selecting } from './two-deployments.ts';
 
 /** From a changed selector to rules on every node: endpoints within a second, kube-proxy's next sync, and room to spare. */

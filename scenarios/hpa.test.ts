@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Timed } from '../harness/event.ts';
-import type { AxisTexts } from '../harness/options.ts';
-import type { Stage } from '../harness/scenario.ts';
+import type { AxisTexts } from '../harness/contracts/axes.ts';
+import type { Timed } from '../harness/contracts/event.ts';
+import type { Stage } from '../harness/contracts/scenario.ts';
 import { hpa } from './hpa.ts';
 import { playOnSim } from './test-play.ts';
 

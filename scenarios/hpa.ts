@@ -1,8 +1,8 @@
 import type { V2HorizontalPodAutoscaler, V2MetricSpec } from '@kubernetes/client-node';
-import type { Axes } from '../harness/axes.ts';
-import type { Millis } from '../harness/duration.ts';
-import type { Stage, Strategy } from '../harness/scenario.ts';
-import { CALM_UTILIZATION } from '../harness/workload.ts';
+import type { Axes } from '../harness/contracts/axes.ts';
+import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
+import type { Millis } from '../harness/time/duration.ts';
+import { CALM_UTILIZATION } from '../harness/workload/workload.ts';
 import { readinessFail, unready } from './readiness-fail.ts';
 import { rollingUpdate } from './rolling-update.ts';
 import { selectorFlip } from './selector-flip.ts';

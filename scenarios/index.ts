@@ -1,4 +1,4 @@
-import type { Strategy } from '../harness/scenario.ts';
+import type { Strategy } from '../harness/contracts/scenario.ts';
 import { blueGreen } from './blue-green.ts';
 import { handoff } from './handoff.ts';
 import { hpa } from './hpa.ts';

@@ -1,5 +1,5 @@
-import { ingressWorkload } from '../harness/ingress-workload.ts';
-import type { Stage, Strategy } from '../harness/scenario.ts';
+import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
+import { ingressWorkload } from '../harness/workload/ingress-workload.ts';
 import { bringIn, ROOM, retire, retiring } from './two-deployments.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Stage, Strategy } from '../harness/scenario.ts';
+import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
 import { serveV1 } from './two-deployments.ts';
 
 const TAINT = { key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' } as const;

@@ -1,4 +1,4 @@
-import type { Stage, Strategy } from '../harness/scenario.ts';
+import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
 import { readinessFail } from './readiness-fail.ts';
 import { selectorFlip } from './selector-flip.ts';
 

@@ -1,4 +1,5 @@
-import type { Stage, Strategy, Version } from '../harness/scenario.ts';
+import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
+import type { Version } from '../harness/contracts/workload.ts';
 import { bringIn, ROOM, retire, retiring, serveV1 } from './two-deployments.ts';
 
 /**

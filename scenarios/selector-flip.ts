@@ -1,4 +1,4 @@
-import type { Strategy } from '../harness/scenario.ts';
+import type { Strategy } from '../harness/contracts/scenario.ts';
 import { bringIn, ROOM, retire, retiring, select, serveV1 } from './two-deployments.ts';
 
 /**

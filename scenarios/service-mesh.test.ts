@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Timed } from '../harness/event.ts';
-import type { Strategy } from '../harness/scenario.ts';
+import type { Timed } from '../harness/contracts/event.ts';
+import type { Strategy } from '../harness/contracts/scenario.ts';
 import { serviceMesh } from './service-mesh.ts';
 import { playOnSim } from './test-play.ts';
 

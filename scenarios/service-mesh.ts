@@ -1,5 +1,6 @@
-import { meshWorkload } from '../harness/mesh-workload.ts';
-import type { Stage, Strategy, Version } from '../harness/scenario.ts';
+import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
+import type { Version } from '../harness/contracts/workload.ts';
+import { meshWorkload } from '../harness/workload/mesh-workload.ts';
 import { ROOM, retire, retiring } from './two-deployments.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { sim } from '../clusters/sim/sim.ts';
 import { analyze, type CellResult } from '../harness/analyses/analyze.ts';
-import type { CellHeader, Event, Timed } from '../harness/event.ts';
-import type { AxisTexts } from '../harness/options.ts';
-import { planCells } from '../harness/plan.ts';
-import { play } from '../harness/play.ts';
-import type { Strategy } from '../harness/scenario.ts';
+import type { AxisTexts } from '../harness/contracts/axes.ts';
+import type { CellHeader, Event, Timed } from '../harness/contracts/event.ts';
+import type { Strategy } from '../harness/contracts/scenario.ts';
+import { planCells } from '../harness/run/plan.ts';
+import { play } from '../harness/run/play.ts';
 
 /** For tests: one cell of a strategy, played on the simulator and analysed; the events come along. */
 export async function playOnSim(

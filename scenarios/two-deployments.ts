@@ -1,7 +1,8 @@
-import type { Axes } from '../harness/axes.ts';
-import type { Millis } from '../harness/duration.ts';
-import type { Requirement } from '../harness/requirements.ts';
-import type { Stage, Version } from '../harness/scenario.ts';
+import type { Axes } from '../harness/contracts/axes.ts';
+import type { Requirement } from '../harness/contracts/requirements.ts';
+import type { Stage } from '../harness/contracts/scenario.ts';
+import type { Version } from '../harness/contracts/workload.ts';
+import type { Millis } from '../harness/time/duration.ts';
 
 /** One Deployment a version behind one Service: the set-up that flips, readiness failures and drains share. */
 export const selecting = (version: Version) => ({ app: 'gateway', version });

@@ -1,10 +1,10 @@
-import type { Axes } from '../../harness/axes.ts';
-import type { Clock } from '../../harness/clock.ts';
-import type { TimedEvent } from '../../harness/event.ts';
-import type { Random } from '../../harness/random.ts';
-import { VirtualClock } from '../../harness/virtual-clock.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
+import type { TimedEvent } from '../../harness/contracts/event.ts';
+import type { Random } from '../../harness/statistics/random.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import { VirtualClock } from '../../harness/time/virtual-clock.ts';
 import type { Machine } from './machine.ts';
-import type { Store } from './store.ts';
+import type { Store } from './store/store.ts';
 
 /** What the drivers of one embedded control plane share. */
 export interface Context {

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
-import { type Axes, defaultAxes } from '../../harness/axes.ts';
-import type { Millis } from '../../harness/duration.ts';
-import type { Event, Timed } from '../../harness/event.ts';
-import { Random } from '../../harness/random.ts';
-import { VirtualClock } from '../../harness/virtual-clock.ts';
-import { workload } from '../../harness/workload.ts';
+import { type Axes, defaultAxes } from '../../harness/contracts/axes.ts';
+import type { Event, Timed } from '../../harness/contracts/event.ts';
+import { Random } from '../../harness/statistics/random.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import { VirtualClock } from '../../harness/time/virtual-clock.ts';
+import { workload } from '../../harness/workload/workload.ts';
 import { ControlPlane } from './control-plane.ts';
-import { nameOf } from './objects.ts';
-import { isPodReady } from './pods.ts';
+import { nameOf } from './store/objects.ts';
+import { isPodReady } from './store/pods.ts';
 import { TestMachine } from './test-machine.ts';
 
 const V1 = { app: 'gateway', version: 'v1' };

@@ -1,9 +1,9 @@
 import type { V1Pod } from '@kubernetes/client-node';
-import type { Millis } from '../../harness/duration.ts';
-import type { BalancerProgram } from './balancer-program.ts';
-import type { IngressConfig } from './ingress.ts';
-import type { MeshConfig } from './mesh.ts';
-import type { NodeRules } from './rules.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import type { BalancerProgram } from './balancer/balancer-program.ts';
+import type { IngressConfig } from './ingress/ingress.ts';
+import type { NodeRules } from './kube-proxy/rules.ts';
+import type { MeshConfig } from './mesh/mesh.ts';
 
 /**
  * What the embedded control plane acts upon: modelled in `sim`, the Linux kernel in `netns`. It decides nothing;

@@ -1,9 +1,9 @@
-import type { Clock } from '../../harness/clock.ts';
-import type { Millis } from '../../harness/duration.ts';
 import { HarnessError } from '../../harness/errors.ts';
-import type { BalancerProgram } from './balancer-program.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import type { BalancerProgram } from './balancer/balancer-program.ts';
+import type { NodeRules } from './kube-proxy/rules.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from './machine.ts';
-import type { NodeRules } from './rules.ts';
 
 /** How the pods of a test behave; each may be changed while the test runs. */
 interface Script {

@@ -1,7 +1,7 @@
 import type { V1Service } from '@kubernetes/client-node';
-import type { Clock } from '../../harness/clock.ts';
-import type { Millis } from '../../harness/duration.ts';
-import type { BackendView, Event } from '../../harness/event.ts';
+import type { BackendView, Event } from '../../harness/contracts/event.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import type { Millis } from '../../harness/time/duration.ts';
 import { GcloudCommands, type Words } from './gcloud-commands.ts';
 import { readHealth } from './gcloud-output.ts';
 import type { GkeOptions } from './gke-options.ts';

@@ -1,9 +1,9 @@
 import { connect, createServer } from 'node:net';
-import type { Clock } from '../../harness/clock.ts';
-import type { Millis } from '../../harness/duration.ts';
 import { NotReachedError } from '../../harness/errors.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import type { Millis } from '../../harness/time/duration.ts';
 import { start } from '../command.ts';
-import { commandOwnedBy, ownedEnvironment } from '../kubernetes/owned-command.ts';
+import { commandOwnedBy, ownedEnvironment } from '../kubernetes/lease/owned-command.ts';
 import { GcloudCommands } from './gcloud-commands.ts';
 import type { GkeOptions } from './gke-options.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { gatewayImageName, imageContext, pushCommand } from '../kubernetes/gateway-image.ts';
-import { leaseFiles } from '../kubernetes/lease.ts';
-import type { OwnedCommand } from '../kubernetes/owned-command.ts';
+import { gatewayImageName, imageContext, pushCommand } from '../kubernetes/gateway/gateway-image.ts';
+import { leaseFiles } from '../kubernetes/lease/lease.ts';
+import type { OwnedCommand } from '../kubernetes/lease/owned-command.ts';
 import type { GcloudCommands, Words } from './gcloud-commands.ts';
 import type { GkeOptions } from './gke-options.ts';
 

@@ -1,4 +1,4 @@
-import type { Millis } from '../../harness/duration.ts';
+import type { Millis } from '../../harness/time/duration.ts';
 import type { GkeOptions, Shape } from './gke-options.ts';
 import { joined, MANAGED } from './labels.ts';
 import { type LeftKind, type Location, locationFlags } from './left-kinds.ts';

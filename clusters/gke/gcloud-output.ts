@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { BackendView } from '../../harness/event.ts';
+import type { BackendView } from '../../harness/contracts/event.ts';
 import type { Location } from './left-kinds.ts';
 
 const labels = z.record(z.string(), z.string()).default({});

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { defaultAxes } from '../../harness/axes.ts';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
 import { everyCommand } from './every-command.fixture.ts';
 import { gkeOptions } from './gke-options.ts';
 import { plannedCommands } from './gke-plan.ts';

@@ -1,6 +1,6 @@
-import type { Cluster, ClusterSpec, RunContext } from '../../harness/cluster.ts';
-import { withBalancer } from '../kubernetes/google-balancer.ts';
-import { nameFor } from '../kubernetes/names.ts';
+import type { Cluster, ClusterSpec, RunContext } from '../../harness/contracts/cluster.ts';
+import { withBalancer } from '../kubernetes/front/google-balancer.ts';
+import { nameFor } from '../kubernetes/lease/names.ts';
 import { watchBackendHealth } from './backend-health.ts';
 import type { GkeCluster } from './gke-cluster.ts';
 import type { GkeOptions } from './gke-options.ts';
@@ -12,7 +12,7 @@ export async function openCell(
   context: RunContext,
   options: GkeOptions,
 ): Promise<Cluster> {
-  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
+  const { KubeConfig } = await import('../kubernetes/api/kube-config.ts');
   const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
   const config = new KubeConfig();
   config.loadFromString(gke.kubeconfig);

@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { defaultAxes } from '../../harness/axes.ts';
-import { leaseHolder, owner, takeLease } from '../kubernetes/lease.ts';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
+import { leaseHolder, owner, takeLease } from '../kubernetes/lease/lease.ts';
 import { createGkeCluster } from './gke-cluster.ts';
 import { gkeOptions, shapeOf } from './gke-options.ts';
 import { labelsFor } from './labels.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Axes } from '../../harness/axes.ts';
-import type { ProviderOption } from '../../harness/cluster.ts';
-import { parseDuration } from '../../harness/duration.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
+import type { ProviderOption } from '../../harness/contracts/cluster.ts';
 import { UsageError } from '../../harness/errors.ts';
+import { parseDuration } from '../../harness/time/duration.ts';
 
 /** What can be chosen beside the axes; an option of the CLI each. */
 export const GKE_OPTIONS: Readonly<Record<string, ProviderOption>> = {

@@ -1,8 +1,8 @@
-import type { Axes } from '../../harness/axes.ts';
-import { GATEWAY_IMAGE } from '../../harness/workload.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
+import { GATEWAY_IMAGE } from '../../harness/workload/workload.ts';
 import { pasteable } from '../command.ts';
-import { pushCommand } from '../kubernetes/gateway-image.ts';
-import { nameFor } from '../kubernetes/names.ts';
+import { pushCommand } from '../kubernetes/gateway/gateway-image.ts';
+import { nameFor } from '../kubernetes/lease/names.ts';
 import { loginWords, repositoryOf } from './gateway-repository.ts';
 import { GcloudCommands } from './gcloud-commands.ts';
 import { type GkeOptions, type Shape, shapeOf } from './gke-options.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { defaultAxes } from '../../harness/axes.ts';
-import { workload } from '../../harness/workload.ts';
-import { withBalancer } from '../kubernetes/google-balancer.ts';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
+import { workload } from '../../harness/workload/workload.ts';
+import { withBalancer } from '../kubernetes/front/google-balancer.ts';
 import { healthCommand, targetPoolOf } from './backend-health.ts';
 import { GcloudCommands } from './gcloud-commands.ts';
 import { createGke } from './gke.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Axes } from '../../harness/axes.ts';
-import type { Capability, Provider } from '../../harness/cluster.ts';
-import { owner } from '../kubernetes/lease.ts';
-import { nameFor } from '../kubernetes/names.ts';
-import { wallTime } from '../kubernetes/wall-time.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
+import type { Capability, Provider } from '../../harness/contracts/cluster.ts';
+import { owner } from '../kubernetes/lease/lease.ts';
+import { nameFor } from '../kubernetes/lease/names.ts';
+import { wallTime } from '../kubernetes/lease/wall-time.ts';
 import { openCell } from './gke-cell.ts';
 import { createGkeCluster, type GkeCluster } from './gke-cluster.ts';
 import { GKE_OPTIONS, type GkeOptions, gkeOptions, type Shape, shapeOf } from './gke-options.ts';

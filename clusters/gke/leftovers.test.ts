@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Holder } from '../kubernetes/lease.ts';
+import type { Holder } from '../kubernetes/lease/lease.ts';
 import type { Resource } from './gcloud-output.ts';
 import { labelsFor } from './labels.ts';
 import { type Asker, isAbandoned, isLeftOver, namespaceIn, removed } from './leftovers.ts';

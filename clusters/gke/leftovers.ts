@@ -1,6 +1,6 @@
-import type { Removed } from '../../harness/cluster.ts';
-import type { Holder } from '../kubernetes/lease.ts';
-import { nameFor } from '../kubernetes/names.ts';
+import type { Removed } from '../../harness/contracts/cluster.ts';
+import type { Holder } from '../kubernetes/lease/lease.ts';
+import { nameFor } from '../kubernetes/lease/names.ts';
 import type { Resource } from './gcloud-output.ts';
 import { EXPIRES_LABEL, OWNER_LABEL, RUN_LABEL } from './labels.ts';
 

@@ -1,4 +1,4 @@
-import type { Preflight } from '../../harness/cluster.ts';
+import type { Preflight } from '../../harness/contracts/cluster.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import { CommandError, command } from '../command.ts';
 import { GcloudCommands, type Words } from './gcloud-commands.ts';

@@ -1,5 +1,5 @@
-import type { Millis } from '../../harness/duration.ts';
-import { formatDuration } from '../../harness/duration.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import { formatDuration } from '../../harness/time/duration.ts';
 import type { GkeOptions, Shape } from './gke-options.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Removed } from '../../harness/cluster.ts';
+import type { Removed } from '../../harness/contracts/cluster.ts';
 import { CommandError, command } from '../command.ts';
 import type { GcloudCommands } from './gcloud-commands.ts';
 import { type Resource, readResources } from './gcloud-output.ts';

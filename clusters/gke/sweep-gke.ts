@@ -1,8 +1,8 @@
-import type { Removed } from '../../harness/cluster.ts';
+import type { Removed } from '../../harness/contracts/cluster.ts';
 import { command } from '../command.ts';
-import { deadLeases, forgetLease, leaseHolder, owner } from '../kubernetes/lease.ts';
-import { endOrphans } from '../kubernetes/owned-command.ts';
-import { wallTime } from '../kubernetes/wall-time.ts';
+import { deadLeases, forgetLease, leaseHolder, owner } from '../kubernetes/lease/lease.ts';
+import { endOrphans } from '../kubernetes/lease/owned-command.ts';
+import { wallTime } from '../kubernetes/lease/wall-time.ts';
 import { GcloudCommands } from './gcloud-commands.ts';
 import { readClusters, readRepositories } from './gcloud-output.ts';
 import type { GkeOptions } from './gke-options.ts';

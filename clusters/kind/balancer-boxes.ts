@@ -1,8 +1,8 @@
-import type { Axes } from '../../harness/axes.ts';
-import type { BalancerProgram } from '../control-plane/balancer-program.ts';
-import { MANAGED_BY } from '../kubernetes/names.ts';
-import type { OwnedCommand } from '../kubernetes/owned-command.ts';
-import { BalancerBox } from '../netns/balancer.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
+import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
+import { MANAGED_BY } from '../kubernetes/lease/names.ts';
+import type { OwnedCommand } from '../kubernetes/lease/owned-command.ts';
+import { BalancerBox } from '../netns/fabric/balancer.ts';
 
 /** The label by which sweep finds a container, and the lease that says whether its run still lives. */
 export const LEASE_LABEL = 'onedrop.dev/lease';

@@ -1,4 +1,4 @@
-import type { Axes } from '../../harness/axes.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
 import { ZONES } from '../control-plane/addresses.ts';
 
 export type ProxyMode = 'iptables' | 'nftables' | 'ipvs';

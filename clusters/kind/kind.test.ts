@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { defaultAxes } from '../../harness/axes.ts';
-import type { OwnedCommand } from '../kubernetes/owned-command.ts';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
+import type { OwnedCommand } from '../kubernetes/lease/owned-command.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
 import { createKind } from './kind.ts';
 import { loadImages } from './kind-cluster.ts';

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { join } from 'node:path';
 import type { V1Service } from '@kubernetes/client-node';
-import type { Axes } from '../../harness/axes.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
 import type {
   Capability,
   Cluster,
@@ -12,11 +12,11 @@ import type {
   Preflight,
   Provider,
   RunContext,
-} from '../../harness/cluster.ts';
+} from '../../harness/contracts/cluster.ts';
 import { command } from '../command.ts';
 import type { KubernetesCluster } from '../kubernetes/kubernetes-cluster.ts';
-import { nameFor } from '../kubernetes/names.ts';
-import { commandOwnedBy } from '../kubernetes/owned-command.ts';
+import { nameFor } from '../kubernetes/lease/names.ts';
+import { commandOwnedBy } from '../kubernetes/lease/owned-command.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
 import {
   certificateFor,
@@ -137,9 +137,9 @@ async function openCell(
   context: RunContext,
   { retain, free }: { retain: boolean; free: () => void },
 ): Promise<Cluster> {
-  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
+  const { KubeConfig } = await import('../kubernetes/api/kube-config.ts');
   const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
-  const { PassthroughBalancer } = await import('../kubernetes/passthrough-balancer.ts');
+  const { PassthroughBalancer } = await import('../kubernetes/front/passthrough-balancer.ts');
   const { workers, network, image } = kind;
   const config = new KubeConfig();
   config.loadFromString(kind.kubeconfig);

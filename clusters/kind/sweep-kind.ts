@@ -1,10 +1,16 @@
-import type { Removed } from '../../harness/cluster.ts';
-import { ScaledClock } from '../../harness/scaled-clock.ts';
+import type { Removed } from '../../harness/contracts/cluster.ts';
+import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { command, lines } from '../command.ts';
-import { deadLeases, forgetLease, forgetStrays, leaseHolder, takeFreeLease } from '../kubernetes/lease.ts';
-import { MANAGED_BY, nameFor } from '../kubernetes/names.ts';
-import { endOrphans } from '../kubernetes/owned-command.ts';
-import { wallTime } from '../kubernetes/wall-time.ts';
+import {
+  deadLeases,
+  forgetLease,
+  forgetStrays,
+  leaseHolder,
+  takeFreeLease,
+} from '../kubernetes/lease/lease.ts';
+import { MANAGED_BY, nameFor } from '../kubernetes/lease/names.ts';
+import { endOrphans } from '../kubernetes/lease/owned-command.ts';
+import { wallTime } from '../kubernetes/lease/wall-time.ts';
 import { LEASE_LABEL } from './balancer-boxes.ts';
 import { deleteKindCluster, isComplete } from './kind-cluster.ts';
 
@@ -85,10 +91,10 @@ async function sweepHalfMade(): Promise<Removed[]> {
 async function sweepKept(): Promise<Removed[]> {
   const kept = (await lines('kind', ['get', 'clusters'])).filter((name) => name.startsWith(KEPT));
   if (kept.length === 0) return [];
-  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
-  const { ApiConnection } = await import('../kubernetes/api-connection.ts');
+  const { KubeConfig } = await import('../kubernetes/api/kube-config.ts');
+  const { ApiConnection } = await import('../kubernetes/api/api-connection.ts');
   const { sweepMetricsGroups } = await import('../kubernetes/metrics-server.ts');
-  const { sweepNamespaces } = await import('../kubernetes/run-namespace.ts');
+  const { sweepNamespaces } = await import('../kubernetes/lease/run-namespace.ts');
   const removed: Removed[] = [];
   for (const name of kept) {
     const config = new KubeConfig();

@@ -1,11 +1,11 @@
-import { AXES } from '../../harness/axes.ts';
-import type { Clock } from '../../harness/clock.ts';
-import type { Diagnosis, Suspect } from '../../harness/cluster.ts';
-import type { Millis } from '../../harness/duration.ts';
+import { AXES } from '../../harness/contracts/axes.ts';
+import type { Diagnosis, Suspect } from '../../harness/contracts/cluster.ts';
 import { UsageError } from '../../harness/errors.ts';
-import type { Get } from '../kubernetes/api-connection.ts';
-import { checkHealth } from '../kubernetes/health-check.ts';
-import { nodeAddress } from '../kubernetes/views.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import type { Get } from '../kubernetes/api/api-connection.ts';
+import { checkHealth } from '../kubernetes/api/health-check.ts';
+import { nodeAddress } from '../kubernetes/api/views.ts';
 import {
   axesOf,
   backendsOf,

@@ -1,8 +1,8 @@
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
-import type { AxisTexts } from '../../harness/options.ts';
-import { nodesWithEndpoints } from '../kubernetes/entrance.ts';
-import { isBackend } from '../kubernetes/passthrough-balancer.ts';
-import { isReady } from '../kubernetes/views.ts';
+import type { AxisTexts } from '../../harness/contracts/axes.ts';
+import { isReady } from '../kubernetes/api/views.ts';
+import { nodesWithEndpoints } from '../kubernetes/front/entrance.ts';
+import { isBackend } from '../kubernetes/front/passthrough-balancer.ts';
 
 /** What of a cluster decides what a release does to its connections, as its API tells it. */
 export interface Findings {

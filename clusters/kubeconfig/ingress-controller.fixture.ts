@@ -10,10 +10,15 @@ import type {
   V1Service,
 } from '@kubernetes/client-node';
 import type { KubeError } from '../../harness/errors.ts';
-import { ScaledClock } from '../../harness/scaled-clock.ts';
-import { type HopAct, type HTTPRoute, type IngressConfig, ingressConfig } from '../control-plane/ingress.ts';
-import { ApiConnection } from '../kubernetes/api-connection.ts';
-import { type GroupList, normalise, servedGroups, servedVersion } from '../kubernetes/api-versions.ts';
+import { ScaledClock } from '../../harness/time/scaled-clock.ts';
+import {
+  type HopAct,
+  type HTTPRoute,
+  type IngressConfig,
+  ingressConfig,
+} from '../control-plane/ingress/ingress.ts';
+import { ApiConnection } from '../kubernetes/api/api-connection.ts';
+import { type GroupList, normalise, servedGroups, servedVersion } from '../kubernetes/api/api-versions.ts';
 import { Nginx } from '../netns/nginx/nginx.ts';
 import { startHere } from '../netns/nginx/start-here.fixture.ts';
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
-import type { DoctorReport } from '../../harness/doctor.ts';
-import type { Event } from '../../harness/event.ts';
-import { KubeConfig } from '../kubernetes/kube-config.ts';
+import type { Event } from '../../harness/contracts/event.ts';
+import type { DoctorReport } from '../../harness/run/examine.ts';
+import { KubeConfig } from '../kubernetes/api/kube-config.ts';
 import { nginxMissing } from '../netns/nginx/nginx-missing.ts';
 import { type LabController, labController } from './ingress-controller.fixture.ts';
 
@@ -16,7 +16,7 @@ const KUBECONFIG = process.env.ONEDROP_KUBECONFIG;
 const missing = KUBECONFIG === undefined ? 'ONEDROP_KUBECONFIG names no kubeconfig' : nginxMissing();
 if (missing !== undefined) process.stdout.write(`an ingress on a cluster of yours: skipped, ${missing}\n`);
 
-const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli.ts');
+const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli', 'main.ts');
 const ON = ['--cluster', 'kubeconfig', '--kubeconfig', KUBECONFIG ?? '', '--format', 'json'];
 const SHORT = ['--clients', '100', '--heartbeat', '2s', '--backoff', '5s', '--drain-over', '30s'];
 const CANARY = ['ingress-canary', '--canary-steps', '50-100', '--canary-every', '10s', ...SHORT];

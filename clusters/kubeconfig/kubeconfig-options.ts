@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ProviderOption } from '../../harness/cluster.ts';
+import type { ProviderOption } from '../../harness/contracts/cluster.ts';
 import { UsageError } from '../../harness/errors.ts';
 
 /** What can be chosen beside the axes; an option of the CLI each. */

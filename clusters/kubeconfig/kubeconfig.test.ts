@@ -7,14 +7,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
-import type { DoctorReport } from '../../harness/doctor.ts';
+import type { DoctorReport } from '../../harness/run/examine.ts';
 
 /** The kubeconfig of a cluster whose nodes can be reached from here and have the gateway's image: clusters/kubeconfig/lab.sh. */
 const KUBECONFIG = process.env.ONEDROP_KUBECONFIG;
 if (KUBECONFIG === undefined)
   process.stdout.write('runs on a cluster of yours: skipped, ONEDROP_KUBECONFIG names no kubeconfig\n');
 
-const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli.ts');
+const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli', 'main.ts');
 const CLUSTER = ['--kubeconfig', KUBECONFIG ?? ''];
 const SHORT = ['--clients', '100', '--heartbeat', '2s', '--backoff', '5s', '--drain-over', '30s'];
 const scratch = mkdtempSync(join(tmpdir(), 'onedrop-kubeconfig-'));

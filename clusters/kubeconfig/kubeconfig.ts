@@ -1,11 +1,16 @@
-import type { Axes } from '../../harness/axes.ts';
-import type { Capability, Cluster, ClusterSpec, Provider, RunContext } from '../../harness/cluster.ts';
-import type { AxisTexts } from '../../harness/options.ts';
-import { ScaledClock } from '../../harness/scaled-clock.ts';
-import { findHops, hopFacts, hopLacked, hopsOffered } from '../kubernetes/found-hops.ts';
-import { gatewayImageName } from '../kubernetes/gateway-image.ts';
-import { withBalancer } from '../kubernetes/google-balancer.ts';
-import { nameFor } from '../kubernetes/names.ts';
+import type { Axes, AxisTexts } from '../../harness/contracts/axes.ts';
+import type {
+  Capability,
+  Cluster,
+  ClusterSpec,
+  Provider,
+  RunContext,
+} from '../../harness/contracts/cluster.ts';
+import { ScaledClock } from '../../harness/time/scaled-clock.ts';
+import { findHops, hopFacts, hopLacked, hopsOffered } from '../kubernetes/front/found-hops.ts';
+import { withBalancer } from '../kubernetes/front/google-balancer.ts';
+import { gatewayImageName } from '../kubernetes/gateway/gateway-image.ts';
+import { nameFor } from '../kubernetes/lease/names.ts';
 import { diagnose } from './diagnose.ts';
 import { axesOf, balancerOf } from './findings.ts';
 import { KUBECONFIG_OPTIONS, type KubeconfigOptions, kubeconfigOptions } from './kubeconfig-options.ts';
@@ -44,7 +49,7 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
     },
     open: (spec, context) => openCell(spec, context, options, found),
     async sweep() {
-      const { sweepNamespaces } = await import('../kubernetes/run-namespace.ts');
+      const { sweepNamespaces } = await import('../kubernetes/lease/run-namespace.ts');
       return sweepNamespaces(await connect(options), new ScaledClock(1));
     },
   };

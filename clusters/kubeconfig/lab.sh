@@ -32,7 +32,7 @@ if [ ! -e "$archive" ]; then
   fi
   in_docker docker image inspect node:24-bookworm-slim >/dev/null 2>&1 ||
     "$lab_scripts/kind-image.sh" "$(node --print process.execPath)" >&2
-  image=$(in_docker node "$root/clusters/kubernetes/image.main.ts")
+  image=$(in_docker node "$root/clusters/kubernetes/gateway/image.main.ts")
   in_docker docker save --output "$archive" "$image"
 fi
 awk '/\/docker\/cg/ { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do umount -l "$mount"; done

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { planCells } from '../../harness/plan.ts';
+import { planCells } from '../../harness/run/plan.ts';
 import { ingressCanary } from '../../scenarios/ingress-canary.ts';
 import { serviceMesh } from '../../scenarios/service-mesh.ts';
-import { fakeApiServer } from '../kubernetes/fake-api-server.fixture.ts';
+import { fakeApiServer } from '../kubernetes/api/fake-api-server.fixture.ts';
 import { createKubeconfig } from './kubeconfig.ts';
 import { kubeconfigOptions } from './kubeconfig-options.ts';
 

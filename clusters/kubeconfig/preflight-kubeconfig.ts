@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import type { Preflight } from '../../harness/cluster.ts';
-import { ScaledClock } from '../../harness/scaled-clock.ts';
-import type { Get } from '../kubernetes/api-connection.ts';
-import type { Entrance } from '../kubernetes/entrance.ts';
-import { type FoundHops, findHops, type HopChoice } from '../kubernetes/found-hops.ts';
-import { gatewayImageName } from '../kubernetes/gateway-image.ts';
+import type { Preflight } from '../../harness/contracts/cluster.ts';
+import { ScaledClock } from '../../harness/time/scaled-clock.ts';
+import type { Get } from '../kubernetes/api/api-connection.ts';
+import type { Entrance } from '../kubernetes/front/entrance.ts';
+import { type FoundHops, findHops, type HopChoice } from '../kubernetes/front/found-hops.ts';
+import { gatewayImageName } from '../kubernetes/gateway/gateway-image.ts';
 import { backendsOf, balancerOf, dataplaneOf, type Findings } from './findings.ts';
 import type { KubeconfigOptions } from './kubeconfig-options.ts';
 import { readFindings } from './read-findings.ts';
@@ -18,7 +18,7 @@ export interface Found {
 
 /** The kubeconfig that was chosen. @throws Error when it cannot be read. */
 export async function load({ kubeconfig, context }: KubeconfigOptions) {
-  const { KubeConfig } = await import('../kubernetes/kube-config.ts');
+  const { KubeConfig } = await import('../kubernetes/api/kube-config.ts');
   const config = new KubeConfig();
   if (kubeconfig === undefined) config.loadFromDefault();
   else config.loadFromFile(kubeconfig);
@@ -28,7 +28,7 @@ export async function load({ kubeconfig, context }: KubeconfigOptions) {
 
 /** Its API server. @throws KubeError where it has no current context. */
 export async function connect(options: KubeconfigOptions) {
-  const { ApiConnection } = await import('../kubernetes/api-connection.ts');
+  const { ApiConnection } = await import('../kubernetes/api/api-connection.ts');
   return new ApiConnection(await load(options), new ScaledClock(1));
 }
 
@@ -70,7 +70,7 @@ export async function look(options: KubeconfigOptions): Promise<{
       `kubeconfig: Kubernetes ${findings.version}, ${nodes} nodes, ${dataplaneOf(findings).words}; ${way}`,
       ...(options['gateway-image'] === undefined
         ? [
-            `kubeconfig: the nodes must have the image ${await gatewayImageName()}; build it with node clusters/kubernetes/image.main.ts [REPOSITORY], or name one with --gateway-image`,
+            `kubeconfig: the nodes must have the image ${await gatewayImageName()}; build it with node clusters/kubernetes/gateway/image.main.ts [REPOSITORY], or name one with --gateway-image`,
           ]
         : []),
       ...(entrance === 'load-balancer' && balancer.axis === undefined

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Get } from '../kubernetes/api-connection.ts';
+import type { Get } from '../kubernetes/api/api-connection.ts';
 import { readFindings, readSubject } from './read-findings.ts';
 
 /** An API server that answers by path and refuses everything else, as a role with few rights does. */

@@ -7,9 +7,9 @@ import type {
   V1ServiceList,
   VersionInfo,
 } from '@kubernetes/client-node';
-import type { Get } from '../kubernetes/api-connection.ts';
-import { normalise, servedGroups, servedVersion } from '../kubernetes/api-versions.ts';
-import { proxyModeOf } from '../kubernetes/cluster-facts.ts';
+import type { Get } from '../kubernetes/api/api-connection.ts';
+import { normalise, servedGroups, servedVersion } from '../kubernetes/api/api-versions.ts';
+import { proxyModeOf } from '../kubernetes/api/cluster-facts.ts';
 import type { Findings, Subject } from './findings.ts';
 
 const SYSTEM = '/namespaces/kube-system';

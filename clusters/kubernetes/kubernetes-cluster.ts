@@ -5,44 +5,43 @@ import type {
   V1Deployment,
   V1Service,
 } from '@kubernetes/client-node';
-import { type ClientProtocol, clientProtocol } from '../../harness/client-protocol.ts';
-import type { Clock } from '../../harness/clock.ts';
+import { type ClientProtocol, clientProtocol } from '../../harness/config/client-protocol.ts';
+import { drainsOwn } from '../../harness/config/own-gateway.ts';
+import type { Cluster, ClusterSpec, RunContext } from '../../harness/contracts/cluster.ts';
+import type { Config } from '../../harness/contracts/config.ts';
 import type {
   ClientAddress,
   ClientGroup,
-  Cluster,
-  ClusterSpec,
-  RunContext,
   Socket,
   SocketHandlers,
-} from '../../harness/cluster.ts';
-import type { Config } from '../../harness/config.ts';
-import type { Millis } from '../../harness/duration.ts';
-import { formatDuration } from '../../harness/duration.ts';
+} from '../../harness/contracts/connection.ts';
+import type { PodTemplates } from '../../harness/contracts/workload.ts';
 import { NotReachedError } from '../../harness/errors.ts';
-import { watchHarness } from '../../harness/innocence-clock.ts';
-import { INJECT_LABEL } from '../../harness/mesh-workload.ts';
-import { drainsOwn } from '../../harness/own-gateway.ts';
-import type { Random } from '../../harness/random.ts';
-import { ScaledClock } from '../../harness/scaled-clock.ts';
-import { dialWebSocket } from '../../harness/websocket.ts';
-import { ADMIN_PORT, type PodTemplates, workload } from '../../harness/workload.ts';
-import { clusterFacts } from './cluster-facts.ts';
-import { collectNamespace } from './collect.ts';
-import type { Entrance } from './entrance.ts';
-import { pickUrl, wayIn } from './entrance.ts';
-import { type FoundHops, hopFacts } from './found-hops.ts';
-import { Front, type FrontWay } from './front.ts';
-import { IMAGE_COMMANDS } from './gateway-image.ts';
-import { GatewayLogs } from './gateway-logs.ts';
-import { renderOwnChart } from './helm.ts';
-import { installChart } from './install-chart.ts';
-import type { Dress } from './kube-client.ts';
-import { KubeClient } from './kube-client.ts';
-import { MANAGED_BY, RUN_LABEL } from './names.ts';
-import { Observer } from './observer.ts';
-import { ownImages } from './own-chart.ts';
-import { createRunNamespace, type RunNamespace } from './run-namespace.ts';
+import { dialWebSocket } from '../../harness/fleet/websocket.ts';
+import { watchHarness } from '../../harness/run/innocence-clock.ts';
+import type { Random } from '../../harness/statistics/random.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import { formatDuration } from '../../harness/time/duration.ts';
+import { ScaledClock } from '../../harness/time/scaled-clock.ts';
+import { INJECT_LABEL } from '../../harness/workload/mesh-workload.ts';
+import { ADMIN_PORT, workload } from '../../harness/workload/workload.ts';
+import { clusterFacts } from './api/cluster-facts.ts';
+import { collectNamespace } from './api/collect.ts';
+import type { Dress } from './api/kube-client.ts';
+import { KubeClient } from './api/kube-client.ts';
+import { Observer } from './api/observer.ts';
+import type { Entrance } from './front/entrance.ts';
+import { pickUrl, wayIn } from './front/entrance.ts';
+import { type FoundHops, hopFacts } from './front/found-hops.ts';
+import { Front, type FrontWay } from './front/front.ts';
+import { IMAGE_COMMANDS } from './gateway/gateway-image.ts';
+import { GatewayLogs } from './gateway/gateway-logs.ts';
+import { renderOwnChart } from './gateway/helm.ts';
+import { installChart } from './gateway/install-chart.ts';
+import { ownImages } from './gateway/own-chart.ts';
+import { MANAGED_BY, RUN_LABEL } from './lease/names.ts';
+import { createRunNamespace, type RunNamespace } from './lease/run-namespace.ts';
 
 /** The control group's Deployment and Service: a pod that no step touches, whose clients must not notice anything. */
 const CONTROL = 'control';

@@ -1,13 +1,11 @@
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Clock } from '../../harness/clock.ts';
-import type { Millis } from '../../harness/duration.ts';
-import { formatDuration } from '../../harness/duration.ts';
 import { KubeError, NotReachedError } from '../../harness/errors.ts';
-import { ADMIN_PORT } from '../../harness/workload.ts';
-import type { ApiConnection } from './api-connection.ts';
-import type { KubernetesCluster } from './kubernetes-cluster.ts';
-import { leaseHolder } from './lease.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import { formatDuration } from '../../harness/time/duration.ts';
+import { ADMIN_PORT } from '../../harness/workload/workload.ts';
+import type { ApiConnection } from './api/api-connection.ts';
 import {
   answerMetrics,
   cpuByPod,
@@ -15,9 +13,11 @@ import {
   type PodSample,
   type StatsSummary,
   WINDOW_SECONDS,
-} from './metrics-api.ts';
-import { MANAGED_BY } from './names.ts';
-import { wallTime } from './wall-time.ts';
+} from './api/metrics-api.ts';
+import type { KubernetesCluster } from './kubernetes-cluster.ts';
+import { leaseHolder } from './lease/lease.ts';
+import { MANAGED_BY } from './lease/names.ts';
+import { wallTime } from './lease/wall-time.ts';
 
 /** The Service by which the API server reaches this process. */
 const SERVICE = 'onedrop-metrics';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { defaultAxes } from '../../harness/axes.ts';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
 import { defaultSpeed } from './netns.ts';
 
 const speed = (changes: Parameters<typeof defaultAxes>[0]) => defaultSpeed(defaultAxes(changes));

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
-import { nodeRules } from '../control-plane/kube-proxy.ts';
-import type { IptablesRules, NodeRules } from '../control-plane/rules.ts';
-import { inFreshNamespace, reasonToSkip } from './fresh-namespace.fixture.ts';
-import { iptablesRestore, iptablesSetup } from './iptables.ts';
-import { type Dump, parseDump } from './iptables-dump.fixture.ts';
+import { nodeRules } from '../control-plane/kube-proxy/kube-proxy.ts';
+import type { IptablesRules, NodeRules } from '../control-plane/kube-proxy/rules.ts';
+import { iptablesRestore, iptablesSetup } from './fabric/iptables.ts';
+import { type Dump, parseDump } from './fabric/iptables-dump.fixture.ts';
+import { inFreshNamespace, reasonToSkip } from './launcher/fresh-namespace.fixture.ts';
 
 const golden = new URL('../../../shared/golden/', import.meta.url);
 const cases = existsSync(golden)

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { inFreshNamespace, reasonToSkip } from './fresh-namespace.fixture.ts';
+import { inFreshNamespace, reasonToSkip } from './launcher/fresh-namespace.fixture.ts';
 
 const PROGRAM = fileURLToPath(new URL('./test-across-pods.ts', import.meta.url));
 const cannot = reasonToSkip('ip link', 'nsenter --version');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { defaultAxes } from '../../harness/axes.ts';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
 import { connectionLimit, dialProcesses, refusal } from './limits.ts';
 
 test('the hard limit of file descriptors is what counts, less what the harness itself needs', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { Axes } from '../../harness/axes.ts';
-import { controlClients } from '../../harness/fleet.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
+import { controlClients } from '../../harness/fleet/fleet.ts';
 
 /** File descriptors that the harness needs besides its clients': logs, pipes to processes, probes, health checks. */
 const RESERVE = 1000;

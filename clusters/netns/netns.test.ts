@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { preflight } from './preflight.ts';
 
-const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli.ts');
+const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli', 'main.ts');
 const NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
 
 const scratch = mkdtempSync(join(tmpdir(), 'onedrop-netns-'));

@@ -1,32 +1,25 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Axes } from '../../harness/axes.ts';
-import type { Clock } from '../../harness/clock.ts';
-import type {
-  ClientAddress,
-  Cluster,
-  ClusterSpec,
-  Provider,
-  RunContext,
-  Socket,
-  SocketHandlers,
-} from '../../harness/cluster.ts';
-import { DialPool } from '../../harness/dial-pool.ts';
-import type { Millis } from '../../harness/duration.ts';
-import type { TimedEvent } from '../../harness/event.ts';
-import { watchHarness } from '../../harness/innocence-clock.ts';
-import type { Kube } from '../../harness/kube.ts';
-import { ScaledClock } from '../../harness/scaled-clock.ts';
-import { GATEWAY_PORT } from '../../harness/workload.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
+import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/contracts/cluster.ts';
+import type { ClientAddress, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
+import type { TimedEvent } from '../../harness/contracts/event.ts';
+import type { Kube } from '../../harness/contracts/kube.ts';
+import { DialPool } from '../../harness/fleet/dial-pool.ts';
+import { watchHarness } from '../../harness/run/innocence-clock.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import { ScaledClock } from '../../harness/time/scaled-clock.ts';
+import { GATEWAY_PORT } from '../../harness/workload/workload.ts';
 import { command } from '../command.ts';
 import { ControlPlane } from '../control-plane/control-plane.ts';
-import { clientAddress } from './client-address.ts';
-import { ControlGateway } from './control-gateway.ts';
-import { CONTROL_ADDRESS } from './fabric.ts';
-import { Launcher } from './launcher.ts';
+import { clientAddress } from './fabric/client-address.ts';
+import { CONTROL_ADDRESS } from './fabric/fabric.ts';
+import { Launcher } from './launcher/launcher.ts';
 import { dialProcesses, refusal } from './limits.ts';
 import { NetnsMachine } from './netns-machine.ts';
 import { nginxMissing } from './nginx/nginx-missing.ts';
+import { ControlGateway } from './pods/control-gateway.ts';
 import { preflight } from './preflight.ts';
 
 /** Pings a real second, of all clients together, that leave two processor cores idle half of the time. */

@@ -1,13 +1,13 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
-import type { Socket } from '../../harness/cluster.ts';
+import type { Socket } from '../../harness/contracts/connection.ts';
+import type { TimedEvent } from '../../harness/contracts/event.ts';
 import { HarnessError } from '../../harness/errors.ts';
-import type { TimedEvent } from '../../harness/event.ts';
-import { Random } from '../../harness/random.ts';
-import { VirtualClock } from '../../harness/virtual-clock.ts';
+import { Random } from '../../harness/statistics/random.ts';
+import { VirtualClock } from '../../harness/time/virtual-clock.ts';
 import { nodeAddress, nodeName, podAddress, podCidr, virtualAddress } from '../control-plane/addresses.ts';
-import { nodeRules } from '../control-plane/kube-proxy.ts';
-import { createPool, observe, program } from '../control-plane/load-balancer.ts';
+import { createPool, observe, program } from '../control-plane/balancer/load-balancer.ts';
+import { nodeRules } from '../control-plane/kube-proxy/kube-proxy.ts';
 import type { PodProcess } from '../control-plane/machine.ts';
 import { SimMachine } from './machine.ts';
 

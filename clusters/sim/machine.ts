@@ -1,18 +1,18 @@
-import type { Axes } from '../../harness/axes.ts';
-import type { Clock } from '../../harness/clock.ts';
-import type { ClientAddress, Socket, SocketHandlers } from '../../harness/cluster.ts';
-import type { Millis } from '../../harness/duration.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
+import type { ClientAddress, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
+import { clientName, type TimedEvent } from '../../harness/contracts/event.ts';
 import { HarnessError } from '../../harness/errors.ts';
-import { clientName, type TimedEvent } from '../../harness/event.ts';
-import { mix32, type Random } from '../../harness/random.ts';
+import { mix32, type Random } from '../../harness/statistics/random.ts';
+import type { Clock } from '../../harness/time/clock.ts';
+import type { Millis } from '../../harness/time/duration.ts';
 import { CLIENT_CIDR } from '../control-plane/addresses.ts';
-import type { BalancerProgram } from '../control-plane/balancer-program.ts';
+import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
+import type { NodeRules } from '../control-plane/kube-proxy/rules.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
-import type { NodeRules } from '../control-plane/rules.ts';
-import { type ConnectionHost, SimConnection } from './connection.ts';
-import { Fabric } from './fabric.ts';
-import { type Address, parseAddress, parseCidr } from './ipv4.ts';
-import { SimPod } from './pod.ts';
+import { Fabric } from './network/fabric.ts';
+import { type Address, parseAddress, parseCidr } from './network/ipv4.ts';
+import { type ConnectionHost, SimConnection } from './processes/connection.ts';
+import { SimPod } from './processes/pod.ts';
 
 /** A Node.js process whose image is there listens after about a second. */
 const BOOT_TIME: Millis = 1000;

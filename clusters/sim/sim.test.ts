@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { defaultAxes } from '../../harness/axes.ts';
-import type { Cluster } from '../../harness/cluster.ts';
-import type { Event } from '../../harness/event.ts';
-import { Random } from '../../harness/random.ts';
-import { workload } from '../../harness/workload.ts';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
+import type { Cluster } from '../../harness/contracts/cluster.ts';
+import type { Event } from '../../harness/contracts/event.ts';
+import { Random } from '../../harness/statistics/random.ts';
+import { workload } from '../../harness/workload/workload.ts';
 import { sim } from './sim.ts';
 
 const axes = defaultAxes({ policy: 'Local', pods: 2 });

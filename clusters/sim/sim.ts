@@ -1,18 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type {
-  ClientAddress,
-  Cluster,
-  ClusterSpec,
-  Greeting,
-  Provider,
-  RunContext,
-  Socket,
-  SocketHandlers,
-} from '../../harness/cluster.ts';
-import type { Millis } from '../../harness/duration.ts';
-import type { Kube } from '../../harness/kube.ts';
-import { VirtualClock } from '../../harness/virtual-clock.ts';
+import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/contracts/cluster.ts';
+import type { ClientAddress, Greeting, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
+import type { Kube } from '../../harness/contracts/kube.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import { VirtualClock } from '../../harness/time/virtual-clock.ts';
 import { ControlPlane } from '../control-plane/control-plane.ts';
 import { SimMachine } from './machine.ts';
 

@@ -1,4 +1,4 @@
-import type { CellHeader, ClientName, Timed } from '../event.ts';
+import type { CellHeader, ClientName, Timed } from '../contracts/event.ts';
 
 /**
  * A pure fold over the timed events of one cell: the same events give the same result, today or years later.

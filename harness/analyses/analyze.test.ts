@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Timed, TimedEvent } from '../event.ts';
+import type { Timed, TimedEvent } from '../contracts/event.ts';
 import { analyze } from './analyze.ts';
 import { foretoldBy, withPrediction } from './cell-document.ts';
 import { type Story, testCell, testLog } from './test-log.ts';

@@ -1,4 +1,4 @@
-import type { CellHeader, Timed } from '../event.ts';
+import type { CellHeader, Timed } from '../contracts/event.ts';
 import type { Analysis } from './analysis.ts';
 import { type CellDocument, cellDocument } from './cell-document.ts';
 import { type Connections, connectionsAnalysis } from './connections.ts';

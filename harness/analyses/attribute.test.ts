@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Timed, TimedEvent, Verdict } from '../event.ts';
+import type { Timed, TimedEvent, Verdict } from '../contracts/event.ts';
 import { analyze } from './analyze.ts';
 import { describeChain, describeLoss } from './ledger.ts';
 import { testCell, testLog } from './test-log.ts';

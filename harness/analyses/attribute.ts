@@ -1,5 +1,5 @@
-import type { Millis } from '../duration.ts';
-import type { CellHeader } from '../event.ts';
+import type { CellHeader } from '../contracts/event.ts';
+import type { Millis } from '../time/duration.ts';
 import type { Cause } from './causes.ts';
 import type { EvidenceIndex, Moment } from './evidence.ts';
 import type { Drop, Fate } from './fleet.ts';

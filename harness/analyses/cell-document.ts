@@ -1,9 +1,9 @@
 import { mean } from 'simple-statistics';
-import type { Axes } from '../axes.ts';
-import type { Millis } from '../duration.ts';
-import type { CellHeader, Foretold } from '../event.ts';
-import type { Interval, Quantiles } from '../statistics.ts';
-import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics.ts';
+import type { Axes } from '../contracts/axes.ts';
+import type { CellHeader, Foretold } from '../contracts/event.ts';
+import type { Interval, Quantiles } from '../statistics/statistics.ts';
+import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics/statistics.ts';
+import type { Millis } from '../time/duration.ts';
 import type { Connections } from './connections.ts';
 import type { FleetResult } from './fleet.ts';
 import type { Landings } from './landings.ts';

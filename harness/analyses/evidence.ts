@@ -1,5 +1,5 @@
-import { formatDuration, type Millis } from '../duration.ts';
-import type { Timed } from '../event.ts';
+import type { Timed } from '../contracts/event.ts';
+import { formatDuration, type Millis } from '../time/duration.ts';
 import type { History, StepSpan } from './history.ts';
 
 type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;

@@ -1,6 +1,6 @@
-import type { Millis } from '../duration.ts';
-import { formatDuration } from '../duration.ts';
-import type { CellHeader, ClientName } from '../event.ts';
+import type { CellHeader, ClientName } from '../contracts/event.ts';
+import type { Millis } from '../time/duration.ts';
+import { formatDuration } from '../time/duration.ts';
 import { attribute } from './attribute.ts';
 import type { Cause } from './causes.ts';
 import { causingStep, indexEvidence, type Moment } from './evidence.ts';

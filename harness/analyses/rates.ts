@@ -1,5 +1,5 @@
-import type { Millis } from '../duration.ts';
-import type { CellHeader, Timed } from '../event.ts';
+import type { CellHeader, Timed } from '../contracts/event.ts';
+import type { Millis } from '../time/duration.ts';
 import type { Analysis } from './analysis.ts';
 import { clientNumber, isFleet } from './analysis.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Timed } from '../event.ts';
+import type { Timed } from '../contracts/event.ts';
 import { analyze } from './analyze.ts';
 import { testCell } from './test-log.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Timed } from '../event.ts';
+import type { Timed } from '../contracts/event.ts';
 import { historyAnalysis } from './history.ts';
 import { extraPods } from './resources.ts';
 import { testCell } from './test-log.ts';

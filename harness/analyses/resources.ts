@@ -1,4 +1,4 @@
-import type { Millis } from '../duration.ts';
+import type { Millis } from '../time/duration.ts';
 import type { History } from './history.ts';
 
 /**

@@ -1,6 +1,6 @@
-import type { CellHeader } from '../event.ts';
+import type { CellHeader } from '../contracts/event.ts';
 import type { CellDocument } from './cell-document.ts';
-import type { PlayedCell } from './ranking.ts';
+import type { PlayedCell } from './ranking/ranking.ts';
 import { testCell } from './test-log.ts';
 
 /** A cell's document in which nothing bad happened, for tests. */

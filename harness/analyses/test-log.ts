@@ -1,7 +1,7 @@
-import { type Axes, defaultAxes } from '../axes.ts';
-import type { Millis } from '../duration.ts';
-import { type CellHeader, clientName, type Timed, type TimedEvent } from '../event.ts';
-import { Random } from '../random.ts';
+import { type Axes, defaultAxes } from '../contracts/axes.ts';
+import { type CellHeader, clientName, type Timed, type TimedEvent } from '../contracts/event.ts';
+import { Random } from '../statistics/random.ts';
+import type { Millis } from '../time/duration.ts';
 
 /** What happens in a made-up log: the balancer fails open and heals or not, or pods are replaced one by one. */
 export type Story = 'fail-open' | 'fail-open-heals' | 'rolling' | 'paced' | 'calm';

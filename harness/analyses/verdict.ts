@@ -1,6 +1,6 @@
-import type { Millis } from '../duration.ts';
-import { formatDuration } from '../duration.ts';
-import type { CellHeader } from '../event.ts';
+import type { CellHeader } from '../contracts/event.ts';
+import type { Millis } from '../time/duration.ts';
+import { formatDuration } from '../time/duration.ts';
 import type { FleetResult } from './fleet.ts';
 import type { Innocence } from './innocence.ts';
 import type { Landings } from './landings.ts';

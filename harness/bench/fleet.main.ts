@@ -8,11 +8,11 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { WebSocket } from 'ws';
-import { defaultAxes } from '../axes.ts';
-import { Fleet, OPENING_AT_ONCE } from '../fleet.ts';
-import { Random } from '../random.ts';
-import { ScaledClock } from '../scaled-clock.ts';
-import { dialWebSocket } from '../websocket.ts';
+import { defaultAxes } from '../contracts/axes.ts';
+import { Fleet, OPENING_AT_ONCE } from '../fleet/fleet.ts';
+import { dialWebSocket } from '../fleet/websocket.ts';
+import { Random } from '../statistics/random.ts';
+import { ScaledClock } from '../time/scaled-clock.ts';
 
 const CLIENTS = 10_000;
 const ROUNDS = 5;

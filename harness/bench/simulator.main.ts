@@ -11,12 +11,12 @@ import Table from 'cli-table3';
 import { sim } from '../../clusters/sim/sim.ts';
 import { selectorFlip } from '../../scenarios/selector-flip.ts';
 import { cellAnalysis } from '../analyses/analyze.ts';
-import { defaultAxes } from '../axes.ts';
-import { EventLog } from '../event-log.ts';
-import { play } from '../play.ts';
-import { ScaledClock } from '../scaled-clock.ts';
-import type { Strategy } from '../scenario.ts';
-import { VirtualClock } from '../virtual-clock.ts';
+import { defaultAxes } from '../contracts/axes.ts';
+import type { Strategy } from '../contracts/scenario.ts';
+import { EventLog } from '../log/event-log.ts';
+import { play } from '../run/play.ts';
+import { ScaledClock } from '../time/scaled-clock.ts';
+import { VirtualClock } from '../time/virtual-clock.ts';
 
 interface Figures {
   readonly clients: number;

@@ -1,4 +1,4 @@
-import type { Millis } from '../duration.ts';
+import type { Millis } from '../time/duration.ts';
 
 /** The close code of a gateway that goes away and will be back: 1012, Service Restart (IANA WebSocket close codes). */
 export const SERVICE_RESTART = 1012;

@@ -1,4 +1,4 @@
-import type { Millis } from '../duration.ts';
+import type { Millis } from '../time/duration.ts';
 
 /** Does `act(0)`, `act(1)`, ... at the times of `plan`, in milliseconds from now; each turn does all that is due, so coarse timers never stretch the plan. */
 export function performPlan(

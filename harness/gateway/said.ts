@@ -1,4 +1,4 @@
-import type { TimedEvent } from '../event.ts';
+import type { TimedEvent } from '../contracts/event.ts';
 
 /** One line of what a gateway, a supervisor or a connection holder says on its output. */
 export interface Said {

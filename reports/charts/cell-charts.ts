@@ -1,7 +1,7 @@
 import type { Gauge } from '../../harness/analyses/connections.ts';
-import { formatDuration } from '../../harness/duration.ts';
-import type { AnalysedCell } from '../stored-run.ts';
-import { count, listed, percent, plural, rate, time } from '../words.ts';
+import { formatDuration } from '../../harness/time/duration.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { count, listed, percent, plural, rate, time } from '../words/words.ts';
 import { type ChartSpec, chartWindow, POINTS, type Role, type Series, stepBands } from './chart-spec.ts';
 import { busiest, gaugeAt, timeGrid } from './resample.ts';
 

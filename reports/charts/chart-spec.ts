@@ -1,5 +1,5 @@
-import type { Millis } from '../../harness/duration.ts';
-import type { AnalysedCell } from '../stored-run.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
 
 /** What colour a series or band is drawn in; the theme of page or picture decides how it looks. */
 export type Role =

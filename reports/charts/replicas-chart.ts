@@ -1,5 +1,5 @@
-import type { AnalysedCell } from '../stored-run.ts';
-import { listed } from '../words.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { listed } from '../words/words.ts';
 import { type ChartSpec, chartWindow, POINTS, type Series, stepBands } from './chart-spec.ts';
 import { gaugeAt, timeGrid } from './resample.ts';
 

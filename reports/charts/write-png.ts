@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { StoredRun } from '../stored-run.ts';
-import { answeringCells, cellName } from '../words.ts';
+import type { StoredRun } from '../stored/stored-run.ts';
+import { answeringCells, cellName } from '../words/words.ts';
 import { connectionsChart, disconnectsChart, reconnectsChart, timeAwayChart } from './cell-charts.ts';
 import { pngRenderer } from './render-png.ts';
 import { replicasChart } from './replicas-chart.ts';

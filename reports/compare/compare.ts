@@ -1,9 +1,9 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import type { VerdictName } from '../../harness/analyses/verdict.ts';
-import { bootstrapDifference } from '../../harness/bootstrap.ts';
-import { Random } from '../../harness/random.ts';
-import { leastProbability, rankTest } from '../../harness/rank-test.ts';
-import type { Interval } from '../../harness/statistics.ts';
+import { bootstrapDifference } from '../../harness/statistics/bootstrap.ts';
+import { Random } from '../../harness/statistics/random.ts';
+import { leastProbability, rankTest } from '../../harness/statistics/rank-test.ts';
+import type { Interval } from '../../harness/statistics/statistics.ts';
 import { FALSE_ALARMS, METRICS, type Metric, type MetricName } from './thresholds.ts';
 
 export type Change = 'worse' | 'better' | 'same' | 'not enough runs';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Html, html } from '../html.ts';
+import { type Html, html } from '../page/html.ts';
 import { badge } from '../sections/parts.ts';
-import { count, percent } from '../words.ts';
+import { count, percent } from '../words/words.ts';
 import type { Change, Comparison, MetricComparison } from './compare.ts';
 import { cellTitle, differenceText } from './comparison-words.ts';
 import { FALSE_ALARMS, METRICS } from './thresholds.ts';

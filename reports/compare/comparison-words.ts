@@ -1,5 +1,5 @@
-import { AXES, type AxisName } from '../../harness/axes.ts';
-import { showAxis } from '../words.ts';
+import { AXES, type AxisName } from '../../harness/contracts/axes.ts';
+import { showAxis } from '../words/words.ts';
 import type { CellComparison, Comparison, MetricComparison } from './compare.ts';
 import { METRICS } from './thresholds.ts';
 

@@ -1,6 +1,6 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
-import { formatDuration } from '../../harness/duration.ts';
-import { percent, rate } from '../words.ts';
+import { formatDuration } from '../../harness/time/duration.ts';
+import { percent, rate } from '../words/words.ts';
 
 /** A figure by which runs are compared; for all of them, less is better. */
 export interface Metric {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { testCell, testLog } from '../../harness/analyses/test-log.ts';
-import type { Timed } from '../../harness/event.ts';
+import type { Timed } from '../../harness/contracts/event.ts';
 import { replicasChart } from '../charts/replicas-chart.ts';
-import { type AnalysedCell, isAnalysed, RunReader } from '../stored-run.ts';
-import { HOSTILE, testRun } from '../test-run.ts';
+import { type AnalysedCell, isAnalysed, RunReader } from '../stored/stored-run.ts';
+import { HOSTILE, testRun } from '../stored/test-run.ts';
 import { autoscalerSection } from './autoscaler-section.ts';
 import { chartShelf } from './parts.ts';
 

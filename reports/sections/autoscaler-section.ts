@@ -1,8 +1,8 @@
 import { releaseBegin } from '../charts/chart-spec.ts';
 import { replicasChart } from '../charts/replicas-chart.ts';
-import { type Html, html } from '../html.ts';
-import type { AnalysedCell } from '../stored-run.ts';
-import { plural, time } from '../words.ts';
+import { type Html, html } from '../page/html.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { plural, time } from '../words/words.ts';
 import { type ChartShelf, figure } from './parts.ts';
 
 /** Decisions told in full; those that scale come first where there are more. */

@@ -1,6 +1,5 @@
 import { CAUSES, type Cause } from '../../harness/analyses/causes.ts';
 import { describeChain, describeLoss, type LedgerRow } from '../../harness/analyses/ledger.ts';
-import { cellAnswer } from '../answer.ts';
 import {
   connectionsChart,
   disconnectsChart,
@@ -9,9 +8,10 @@ import {
   timeAwayChart,
 } from '../charts/cell-charts.ts';
 import { numberedSteps, releaseBegin } from '../charts/chart-spec.ts';
-import { type Html, html } from '../html.ts';
-import type { AnalysedCell } from '../stored-run.ts';
-import { cellName, count, percent, plural, time } from '../words.ts';
+import { type Html, html } from '../page/html.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { cellAnswer } from '../words/answer.ts';
+import { cellName, count, percent, plural, time } from '../words/words.ts';
 import { autoscalerSection } from './autoscaler-section.ts';
 import { clientStrips, clusterLanes } from './lanes.ts';
 import { badge, type ChartShelf, figure } from './parts.ts';

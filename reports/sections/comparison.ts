@@ -1,8 +1,8 @@
-import type { AxisName } from '../../harness/axes.ts';
+import type { AxisName } from '../../harness/contracts/axes.ts';
 import { connectionsChart } from '../charts/cell-charts.ts';
-import { type Html, html } from '../html.ts';
-import type { AnalysedCell } from '../stored-run.ts';
-import { cellName, count, interval, percent, rate, showAxis, time, varyingAxes } from '../words.ts';
+import { type Html, html } from '../page/html.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { cellName, count, interval, percent, rate, showAxis, time, varyingAxes } from '../words/words.ts';
 import { representatives } from './over-seeds.ts';
 import { badge, type ChartShelf } from './parts.ts';
 

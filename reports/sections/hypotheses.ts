@@ -1,6 +1,6 @@
-import type { Axes } from '../../harness/axes.ts';
+import type { Axes } from '../../harness/contracts/axes.ts';
 import { releaseBegin } from '../charts/chart-spec.ts';
-import type { AnalysedCell } from '../stored-run.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
 
 /** What a cell of the 70/30 experiment showed, as far as hypotheses can be told apart by it. */
 export interface Fingerprint {

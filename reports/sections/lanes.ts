@@ -1,10 +1,10 @@
 import type { History, PodHistory } from '../../harness/analyses/history.ts';
-import type { Millis } from '../../harness/duration.ts';
+import type { Millis } from '../../harness/time/duration.ts';
 import { chartWindow, numberedSteps } from '../charts/chart-spec.ts';
-import { type Html, html } from '../html.ts';
 import { formatSeconds, roundTicks } from '../page/chart-config.js';
-import type { AnalysedCell } from '../stored-run.ts';
-import { plural, time } from '../words.ts';
+import { type Html, html } from '../page/html.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { plural, time } from '../words/words.ts';
 
 interface Segment {
   readonly from: Millis;

@@ -1,9 +1,9 @@
 import { CAUSES } from '../../harness/analyses/causes.ts';
 import { describeChain, describeLoss, type LedgerRow } from '../../harness/analyses/ledger.ts';
 import { releaseBegin } from '../charts/chart-spec.ts';
-import { type Html, html, jsonScript } from '../html.ts';
-import type { AnalysedCell } from '../stored-run.ts';
-import { cellName, count, plural } from '../words.ts';
+import { type Html, html, jsonScript } from '../page/html.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { cellName, count, plural } from '../words/words.ts';
 import { seconds } from './parts.ts';
 
 /** Rows in the page, over all cells; the whole ledger is the CSV beside it. */

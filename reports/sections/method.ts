@@ -1,8 +1,8 @@
 import { BOUNDS } from '../../harness/analyses/verdict.ts';
-import { AXES, type AxisName } from '../../harness/axes.ts';
-import { type Html, html } from '../html.ts';
-import type { AnalysedCell, StoredRun } from '../stored-run.ts';
-import { cellName, count, percent, showAxis, skippedCells, time, varyingAxes } from '../words.ts';
+import { AXES, type AxisName } from '../../harness/contracts/axes.ts';
+import { type Html, html } from '../page/html.ts';
+import type { AnalysedCell, StoredRun } from '../stored/stored-run.ts';
+import { cellName, count, percent, showAxis, skippedCells, time, varyingAxes } from '../words/words.ts';
 import { badge } from './parts.ts';
 
 const row = (name: string, value: string | number | Html) => html`<dt>${name}</dt><dd>${value}</dd>`;

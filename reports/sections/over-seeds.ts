@@ -1,9 +1,9 @@
-import { bootstrapDifference } from '../../harness/bootstrap.ts';
-import { Random } from '../../harness/random.ts';
-import type { Interval } from '../../harness/statistics.ts';
-import { type Html, html } from '../html.ts';
-import type { AnalysedCell } from '../stored-run.ts';
-import { cellName, count, percent, rate, showAxis, time, varyingAxes } from '../words.ts';
+import { bootstrapDifference } from '../../harness/statistics/bootstrap.ts';
+import { Random } from '../../harness/statistics/random.ts';
+import type { Interval } from '../../harness/statistics/statistics.ts';
+import { type Html, html } from '../page/html.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { cellName, count, percent, rate, showAxis, time, varyingAxes } from '../words/words.ts';
 
 /** The same cell played with several seeds. */
 export interface SeedGroup {

@@ -1,6 +1,6 @@
 import type { VerdictName } from '../../harness/analyses/verdict.ts';
 import type { ChartSpec } from '../charts/chart-spec.ts';
-import { type Html, html } from '../html.ts';
+import { type Html, html } from '../page/html.ts';
 
 /** Collects the charts of a page while its sections are made; their data stands once, in one script. */
 export interface ChartShelf {

@@ -4,9 +4,9 @@ import {
   foretoldRange,
   isForetold,
 } from '../../harness/analyses/cell-document.ts';
-import { type Html, html } from '../html.ts';
-import { type AnalysedCell, isAnalysed, type StoredRun } from '../stored-run.ts';
-import { cellName, interval, percent, rate, time } from '../words.ts';
+import { type Html, html } from '../page/html.ts';
+import { type AnalysedCell, isAnalysed, type StoredRun } from '../stored/stored-run.ts';
+import { cellName, interval, percent, rate, time } from '../words/words.ts';
 import { representatives } from './over-seeds.ts';
 import { badge } from './parts.ts';
 

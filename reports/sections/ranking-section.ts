@@ -1,7 +1,7 @@
-import type { Candidate } from '../../harness/analyses/ranking.ts';
-import { type Criterion, RANKING_CRITERIA } from '../../harness/analyses/ranking-criteria.ts';
-import type { Advice, RecommendedCase } from '../../harness/analyses/recommendation.ts';
-import { type Html, html } from '../html.ts';
+import type { Candidate } from '../../harness/analyses/ranking/ranking.ts';
+import { type Criterion, RANKING_CRITERIA } from '../../harness/analyses/ranking/ranking-criteria.ts';
+import type { Advice, RecommendedCase } from '../../harness/analyses/ranking/recommendation.ts';
+import { type Html, html } from '../page/html.ts';
 import {
   dominance,
   recommended,
@@ -10,8 +10,8 @@ import {
   toldCases,
   tradeOff,
   withValues,
-} from '../ranking-words.ts';
-import { listed } from '../words.ts';
+} from '../words/ranking-words.ts';
+import { listed } from '../words/words.ts';
 
 function valueCell(candidate: Candidate, { name, unit }: Criterion): Html {
   const { value, where } = candidate.values[name];

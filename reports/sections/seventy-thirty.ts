@@ -1,6 +1,6 @@
-import { type Html, html } from '../html.ts';
-import type { AnalysedCell } from '../stored-run.ts';
-import { cellDetail, cellName, count, interval, percent } from '../words.ts';
+import { type Html, html } from '../page/html.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { cellDetail, cellName, count, interval, percent } from '../words/words.ts';
 import { type Fingerprint, fingerprint, HYPOTHESES, type Hypothesis } from './hypotheses.ts';
 import { representatives } from './over-seeds.ts';
 

@@ -1,7 +1,7 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
-import { type Html, html } from '../html.ts';
-import type { AnalysedCell } from '../stored-run.ts';
-import { cellName, count, interval, percent, rate, time } from '../words.ts';
+import { type Html, html } from '../page/html.ts';
+import type { AnalysedCell } from '../stored/stored-run.ts';
+import { cellName, count, interval, percent, rate, time } from '../words/words.ts';
 import { representatives } from './over-seeds.ts';
 import { badge } from './parts.ts';
 

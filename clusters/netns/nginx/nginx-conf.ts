@@ -1,10 +1,10 @@
-import type { Millis } from '../../../harness/duration.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
 import {
   BACKENDS_SYNC_INTERVAL,
   type IngressConfig,
   type IngressLocation,
   WORKER_SHUTDOWN_TIMEOUT,
-} from '../../control-plane/ingress.ts';
+} from '../../control-plane/ingress/ingress.ts';
 
 /** Debian's names of what nginx loads; both come with the package libnginx-mod-http-lua. */
 export const NGINX_MODULES = ['ndk_http_module.so', 'ngx_http_lua_module.so'] as const;

@@ -1,11 +1,11 @@
-import type { Clock } from '../../../harness/clock.ts';
-import type { Millis } from '../../../harness/duration.ts';
+import type { TimedEvent } from '../../../harness/contracts/event.ts';
 import { HarnessError } from '../../../harness/errors.ts';
-import type { TimedEvent } from '../../../harness/event.ts';
-import { hopEvent, type IngressConfig } from '../../control-plane/ingress.ts';
+import type { Clock } from '../../../harness/time/clock.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
+import { hopEvent, type IngressConfig } from '../../control-plane/ingress/ingress.ts';
 import type { PodProcess } from '../../control-plane/machine.ts';
-import { httpStatus, realTimeout } from '../http.ts';
-import type { Launcher } from '../launcher.ts';
+import type { Launcher } from '../launcher/launcher.ts';
+import { httpStatus, realTimeout } from '../pods/http.ts';
 import { Nginx } from './nginx.ts';
 
 /** As many as Debian's file-descriptor limits allow, two for each client; ingress-nginx has 16384 as well. */

@@ -1,11 +1,15 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import type { Clock } from '../../../harness/clock.ts';
-import type { Millis } from '../../../harness/duration.ts';
 import { HarnessError } from '../../../harness/errors.ts';
-import { type HopAct, type IngressConfig, WORKER_SHUTDOWN_TIMEOUT } from '../../control-plane/ingress.ts';
-import type { LaunchedProcess, ProcessHandlers } from '../launcher.ts';
+import type { Clock } from '../../../harness/time/clock.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
+import {
+  type HopAct,
+  type IngressConfig,
+  WORKER_SHUTDOWN_TIMEOUT,
+} from '../../control-plane/ingress/ingress.ts';
+import type { LaunchedProcess, ProcessHandlers } from '../launcher/launcher.ts';
 import { backendsText, CONFIGURATION_SOCKET, NGINX, type NginxSettings, nginxConf } from './nginx-conf.ts';
 
 /** How one nginx is run; it never touches a file outside its directory. */

@@ -1,4 +1,4 @@
-import type { Millis } from '../../duration.ts';
+import type { Millis } from '../../time/duration.ts';
 
 /** Endings of an upstream that are no word to the client: it goes away, or went without a word (RFC 6455 7.4, IANA). */
 export const COMES_BACK: ReadonlySet<number> = new Set([1001, 1005, 1006, 1011, 1012, 1013, 1014]);

@@ -1,4 +1,4 @@
-import type { Millis } from '../../duration.ts';
+import type { Millis } from '../../time/duration.ts';
 import type { Said } from '../said.ts';
 
 /** Moves are logged by the number every 10 s, not one by one. */

@@ -1,0 +1,184 @@
+import type { Greeting } from '../../../harness/contracts/connection.ts';
+import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import { type Application, gatewayCost } from '../../../harness/gateway/cost.ts';
+import { type DrainHow, drainPlan } from '../../../harness/gateway/drain.ts';
+import type { Clock } from '../../../harness/time/clock.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
+import type { GatewayConnection, SimProcess, Welcome } from './process.ts';
+import { ProcessorTime } from './processor-time.ts';
+
+/** What a gateway is, as its environment says (harness/gateway/main.ts). */
+export interface GatewaySettings extends Application {
+  readonly version: string;
+  readonly pod: string;
+  readonly node: string | undefined;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly drain: 'abrupt' | 'close-all' | 'paced';
+  readonly drainOver: Millis;
+}
+
+/** Reads the environment with the real gateway's defaults. */
+export function gatewaySettings(env: Readonly<Record<string, string>>): GatewaySettings {
+  return {
+    version: env.VERSION ?? 'v1',
+    pod: env.POD_NAME ?? env.HOSTNAME ?? 'gateway',
+    node: env.NODE_NAME,
+    port: Number(env.PORT ?? 8080),
+    adminPort: Number(env.ADMIN_PORT ?? 8081),
+    drain: (env.DRAIN ?? 'close-all') as GatewaySettings['drain'],
+    drainOver: Number(env.DRAIN_OVER ?? 300_000),
+    handshakeCpu: Number(env.HANDSHAKE_CPU ?? 0),
+    messageCpu: Number(env.MESSAGE_CPU ?? 0),
+  };
+}
+
+/** The modelled gateway: does what harness/gateway/gateway.ts does, without sockets. */
+export class SimGateway implements SimProcess {
+  readonly settings: GatewaySettings;
+  private greeting: Greeting;
+  readonly connections = new Set<GatewayConnection>();
+  private readonly clock: Clock;
+  private readonly time: ProcessorTime;
+  private readonly record: (event: TimedEvent) => void;
+  private readonly exit: (why: string) => void;
+  private ready = true;
+  /** It exits as soon as no connection is left. */
+  private leaving = false;
+  /** Newcomers to a gateway that has closed everything are closed as well. */
+  private refusing = false;
+  private ended = false;
+  private timer: Disposable | undefined;
+
+  constructor(
+    settings: GatewaySettings,
+    host: { clock: Clock; record: (event: TimedEvent) => void; exit: (why: string) => void },
+  ) {
+    this.settings = settings;
+    const { pod, version, node } = settings;
+    this.greeting = { pod, version, ...(node === undefined ? {} : { node }) };
+    this.clock = host.clock;
+    this.time = new ProcessorTime(gatewayCost(settings), host.clock.now());
+    this.record = host.record;
+    this.exit = host.exit;
+  }
+
+  listens(port: number): boolean {
+    return port === this.settings.port;
+  }
+
+  upgrade(): Welcome {
+    return { greeting: this.greeting };
+  }
+
+  /** For a supervisor: another worker, of this version, serves all connections from now on. */
+  become(version: string): void {
+    this.greeting = { ...this.greeting, version };
+    for (const connection of [...this.connections]) connection.greet(this.greeting);
+  }
+
+  /** A client has connected and been greeted. */
+  accept(connection: GatewayConnection): void {
+    this.connections.add(connection);
+    this.time.opened(this.clock.now());
+    if (this.refusing) connection.ask('close');
+  }
+
+  /** A connection is closed, in whatever way. */
+  left(connection: GatewayConnection): void {
+    if (!this.connections.delete(connection)) return;
+    this.time.ended(this.clock.now());
+    this.endIfEmpty();
+  }
+
+  heard(): void {
+    this.time.heard();
+  }
+
+  processorTime(): Millis {
+    return this.time.until(this.clock.now());
+  }
+
+  /** SIGTERM. */
+  terminate(): void {
+    const { drain, drainOver } = this.settings;
+    if (this.leaving || this.ended) return;
+    this.log('sigterm', drain);
+    this.leaving = true;
+    if (drain === 'abrupt') this.end('abrupt');
+    else
+      this.start('close', drain === 'paced' ? drainOver : 0, () => {
+        this.refusing = true;
+        for (const connection of [...this.connections]) connection.ask('close');
+        this.endIfEmpty();
+      });
+  }
+
+  /** The process ends without a chance to do anything: SIGKILL, or its node is gone. */
+  kill(why: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.timer?.[Symbol.dispose]();
+    this.log('killed', why);
+  }
+
+  /** The status that a request to the admin port is answered with. */
+  request(method: string, path: string, port: number): number | undefined {
+    if (port !== this.settings.adminPort) return undefined;
+    const url = new URL(path, 'http://gateway');
+    switch (`${method} ${url.pathname}`) {
+      case 'GET /livez':
+        return 200;
+      case 'GET /readyz':
+        return this.ready ? 200 : 503;
+      case 'POST /fail-readiness':
+      case 'POST /restore-readiness':
+        this.ready = url.pathname === '/restore-readiness';
+        return 200;
+      case 'POST /drain': {
+        const over = Number(url.searchParams.get('over') ?? this.settings.drainOver);
+        const how = url.searchParams.get('how') ?? 'close';
+        if (!(over >= 0 && Number.isFinite(over)) || (how !== 'close' && how !== 'message')) return 400;
+        this.start(how, over, () => {});
+        return 202;
+      }
+      default:
+        return 404;
+    }
+  }
+
+  private start(how: DrainHow, over: Millis, finished: () => void): void {
+    this.log('drain', `${how} over ${over} ms`);
+    const waiting = [...this.connections];
+    const plan = drainPlan(waiting.length, over);
+    const began = this.clock.now();
+    let asked = 0;
+    const turn = () => {
+      const elapsed = this.clock.now() - began;
+      for (; asked < plan.length && (plan[asked] as Millis) <= elapsed; asked++) {
+        const connection = waiting[asked] as GatewayConnection;
+        if (this.connections.has(connection)) connection.ask(how);
+      }
+      if (this.ended) return;
+      if (asked === plan.length) finished();
+      else this.timer = this.clock.after((plan[asked] as Millis) - elapsed, turn);
+    };
+    turn();
+  }
+
+  private endIfEmpty(): void {
+    if (this.leaving && this.connections.size === 0) this.end('no connection left');
+  }
+
+  private end(why: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.timer?.[Symbol.dispose]();
+    this.log('exit', why);
+    this.exit(why);
+  }
+
+  private log(did: 'sigterm' | 'drain' | 'exit' | 'killed', why: string): void {
+    this.record({ type: 'gateway', pod: this.settings.pod, did, why, connections: this.connections.size });
+  }
+}

@@ -1,0 +1,211 @@
+import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import type { Random } from '../../../harness/statistics/random.ts';
+import type { Clock } from '../../../harness/time/clock.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
+import {
+  BACKENDS_SYNC_INTERVAL,
+  chooseBackend,
+  findLocation,
+  type HopAct,
+  hopEvent,
+  type IngressConfig,
+  type IngressLocation,
+  WORKER_SHUTDOWN_TIMEOUT,
+} from '../../control-plane/ingress/ingress.ts';
+import type { Fabric } from '../network/fabric.ts';
+import { parseAddress } from '../network/ipv4.ts';
+import { Held, type HoldingProxy } from './held-connection.ts';
+import type { GatewayConnection, ServingPod, SimProcess, Welcome } from './process.ts';
+
+/** proxy_next_upstream_tries (ing configmap.md proxy-next-upstream-tries). */
+const UPSTREAM_TRIES = 3;
+
+/** One pod has so many ports to reach one endpoint from (net.ipv4.ip_local_port_range); then connect() fails. */
+const PORTS_TO_AN_ENDPOINT = 28_232;
+
+/** What an ingress controller is, as its environment says. */
+export interface IngressSettings {
+  readonly pod: string;
+  readonly port: number;
+  readonly healthPort: number;
+}
+
+/** Reads the environment; the ports default to those of the real one (ing's 10254 for health). */
+export function ingressSettings(env: Readonly<Record<string, string>>): IngressSettings {
+  return {
+    pod: env.POD_NAME ?? 'ingress',
+    port: Number(env.PORT ?? 8080),
+    healthPort: Number(env.HEALTH_PORT ?? 10_254),
+  };
+}
+
+interface Host {
+  readonly clock: Clock;
+  readonly fabric: Fabric;
+  readonly random: Random;
+  record(event: TimedEvent): void;
+  exit(why: string): void;
+}
+
+/**
+ * The modelled nginx of an ingress controller: each WebSocket is two TCP connections, and its upstream is drawn once,
+ * at the upgrade. Endpoints are dialled at their own addresses, where no Service rule applies, so the way there is
+ * good as long as the pod and its node are. What differs from a passthrough balancer is what it does itself: a reload
+ * leaves the connections to old workers, which end them when their time is over, and silence is not tolerated.
+ */
+export class SimIngress implements SimProcess, HoldingProxy {
+  readonly host: Host;
+  private readonly settings: IngressSettings;
+  private readonly held = new Map<GatewayConnection, Held>();
+  private locations: readonly IngressLocation[] = [];
+  private dynamic: Pick<IngressConfig, 'routes' | 'backends'> = { routes: [], backends: [] };
+  /** Connections to each process that is served through this pod. */
+  private readonly ports = new Map<SimProcess, number>();
+  /** The next endpoint of each backend. */
+  private readonly turns = new Map<string, number>();
+  private configured = false;
+  private leaving = false;
+  private ended = false;
+  /** Workers of before a reload are of an earlier generation. */
+  private generation = 0;
+  private workersSince: Millis;
+
+  constructor(settings: IngressSettings, host: Host) {
+    this.settings = settings;
+    this.host = host;
+    this.workersSince = host.clock.now();
+  }
+
+  get connections(): Iterable<GatewayConnection> {
+    return this.held.keys();
+  }
+
+  listens(port: number): boolean {
+    return port === this.settings.port && !this.leaving;
+  }
+
+  upgrade(connection: GatewayConnection): Welcome | string {
+    const location = findLocation({ locations: this.locations }, '', '/');
+    if (location === undefined) return answered(404);
+    const pod = this.choose(location.route);
+    if (typeof pod === 'number') return answered(pod);
+    const { generation: group } = this;
+    const held = new Held(this, connection, pod.process, { idle: location.readTimeout, group });
+    const welcome = held.upgrade();
+    if (typeof welcome === 'string') return welcome;
+    this.held.set(connection, held);
+    this.count(held, 1);
+    return welcome;
+  }
+
+  accept(connection: GatewayConnection): void {
+    this.held.get(connection)?.begin();
+  }
+
+  left(connection: GatewayConnection): void {
+    const held = this.held.get(connection);
+    if (held === undefined) return;
+    this.forget(held);
+    held.leave();
+  }
+
+  /** For Held: the connection is over, and both its ends know. */
+  forget(held: Held): void {
+    this.held.delete(held.connection);
+    this.count(held, -1);
+    held[Symbol.dispose]();
+    if (this.leaving && this.held.size === 0) this.end();
+  }
+
+  private count({ behind }: Held, change: number): void {
+    this.ports.set(behind, (this.ports.get(behind) ?? 0) + change);
+  }
+
+  /** For Held. */
+  idled(): void {
+    this.acted({ act: 'idle', connections: 1 });
+  }
+
+  private acted(act: HopAct): void {
+    if (act.connections > 0) this.host.record(hopEvent(this.settings.pod, act));
+  }
+
+  configure(config: IngressConfig, reload: boolean): void {
+    const { clock } = this.host;
+    if (reload) {
+      this.locations = config.locations;
+      this.retireWorkers();
+    }
+    this.configured = true;
+    // The workers' timers run from their start, and what is posted waits for the next turn.
+    const turn = BACKENDS_SYNC_INTERVAL - ((clock.now() - this.workersSince) % BACKENDS_SYNC_INTERVAL);
+    clock.after(turn, () => {
+      this.dynamic = config;
+    });
+  }
+
+  /** nginx -s quit: stops to listen at once, and ends when the last connection has, or its workers' time is over. */
+  terminate(): void {
+    if (this.leaving || this.ended) return;
+    this.leaving = true;
+    if (this.held.size === 0) this.end();
+    else this.retireWorkers();
+  }
+
+  kill(): void {
+    this.ended = true;
+    for (const held of this.held.values()) {
+      held.leave();
+      held[Symbol.dispose]();
+    }
+    this.acted({ act: 'killed', connections: this.held.size });
+  }
+
+  request(method: string, path: string, port: number): number | undefined {
+    if (port !== this.settings.healthPort) return undefined;
+    if (`${method} ${path}` !== 'GET /healthz') return 404;
+    return this.configured && !this.leaving ? 200 : 503;
+  }
+
+  private retireWorkers(): void {
+    const { clock } = this.host;
+    const old = this.generation++;
+    const since = clock.now();
+    this.workersSince = since;
+    const theirs = () => [...this.held.values()].filter(({ group }) => group === old);
+    this.acted({ act: this.leaving ? 'quit' : 'reload', connections: theirs().length });
+    clock.after(WORKER_SHUTDOWN_TIMEOUT, () => {
+      if (this.ended) return;
+      const left = theirs();
+      this.acted({ act: 'shutdown', connections: left.length, since });
+      for (const held of left) held.close();
+    });
+  }
+
+  /** The pod that serves a new connection, or the status it is refused with. */
+  private choose(routeName: string): ServingPod | number {
+    const { random, fabric } = this.host;
+    const route = this.dynamic.routes.find(({ name }) => name === routeName);
+    const name = route && chooseBackend(route, (total) => random.integer(0, total));
+    const endpoints = this.dynamic.backends.find((backend) => backend.name === name)?.endpoints ?? [];
+    if (name === undefined || endpoints.length === 0) return 503;
+    for (let tries = 0; tries < UPSTREAM_TRIES; tries++) {
+      const turn = this.turns.get(name) ?? random.integer(0, endpoints.length);
+      const endpoint = endpoints[turn % endpoints.length] as (typeof endpoints)[number];
+      this.turns.set(name, (turn + 1) % endpoints.length);
+      const pod = fabric.podAt(parseAddress(endpoint.address)) as ServingPod | undefined;
+      if (!pod?.node.alive || !pod.listens(endpoint.port)) continue;
+      if ((this.ports.get(pod.process) ?? 0) < PORTS_TO_AN_ENDPOINT) return pod;
+    }
+    return 502;
+  }
+
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.host.exit('exited');
+  }
+}
+
+/** As `ws` words it. */
+const answered = (status: number) => `Unexpected server response: ${status}`;

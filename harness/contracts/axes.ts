@@ -1,0 +1,199 @@
+import { z } from 'zod';
+import { formatDuration, parseDuration } from '../time/duration.ts';
+
+/** How a client chooses its waits (harness/fleet/backoff.ts). */
+export const BACKOFF_MODELS = [
+  'uniform',
+  'exponential-full-jitter',
+  'exponential-equal-jitter',
+  'decorrelated',
+  'fixed',
+  'socket.io',
+  'reconnecting-websocket',
+  'signalr',
+  'phoenix',
+] as const;
+
+export type BackoffModel = (typeof BACKOFF_MODELS)[number];
+
+const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+const duration = (least: string, most: string) =>
+  z
+    .union([z.string(), z.number()])
+    .transform((text, context) => {
+      try {
+        return typeof text === 'number' ? text : parseDuration(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+      }
+    })
+    .refine((value) => value >= parseDuration(least) && value <= parseDuration(most), {
+      message: `must lie between ${least} and ${most}`,
+    });
+
+interface Axis<Schema extends z.ZodType = z.ZodType> {
+  /** Checks and converts one value as typed by the user. */
+  readonly schema: Schema;
+  /** The value when nothing is said, as the user would type it. */
+  readonly fallback: string;
+  /** One line for --help. */
+  readonly help: string;
+  /** What stands for the value in --help. */
+  readonly value: string;
+  /** A value as the user would type it. */
+  readonly show: (value: z.output<Schema>) => string;
+}
+
+const axis = <Schema extends z.ZodType>(schema: Schema, fallback: string, value: string, help: string) =>
+  ({
+    schema,
+    fallback,
+    value,
+    help,
+    show: value === 'TIME' || value === 'TIME|never' ? showTime : String,
+  }) satisfies Axis<Schema>;
+
+const showTime = (time: unknown) => (typeof time === 'number' ? formatDuration(time) : 'never');
+
+const choice = <const Values extends readonly [string, ...string[]]>(
+  values: Values,
+  fallback: Values[number],
+  help: string,
+) => axis(z.enum(values), fallback, values.join('|'), help);
+
+/**
+ * All that a cell can be varied in: one line an axis. Each is an option of the CLI (`--drain-over 5m`), takes
+ * several values separated by commas, is validated here and nowhere else, and stands in the report.
+ * Durations are Millis once read.
+ */
+export const AXES = {
+  policy: choice(['Cluster', 'Local'], 'Cluster', 'externalTrafficPolicy of the Service'),
+  nodes: axis(count(1, 100), '3', 'N', 'nodes, one zone after the other over three zones'),
+  pods: axis(count(1, 500), '1', 'N', 'replicas of the gateway, per version'),
+  clients: axis(count(1, 2_000_000), '2000', 'N', 'simulated clients'),
+  backoff: axis(duration('1s', '1h'), '5m', 'TIME', 'longest wait before a client reconnects'),
+  backoffModel: choice(BACKOFF_MODELS, 'uniform', 'how a client chooses its wait'),
+  heartbeat: axis(duration('1s', '30m'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
+  balancer: choice(['target-pool', 'backend-service'], 'target-pool', 'kind of passthrough load balancer'),
+  balancerStickiness: choice(
+    ['rehash', 'persist'],
+    'rehash',
+    'target pool: does a tracked flow leave an unhealthy node',
+  ),
+  proxy: choice(
+    ['iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'],
+    'iptables',
+    'Service dataplane of the nodes',
+  ),
+  drain: choice(
+    ['close-all', 'abrupt', 'paced'],
+    'close-all',
+    'what the gateway does with its clients on SIGTERM',
+  ),
+  drainOver: axis(
+    duration('0s', '2h'),
+    '5m',
+    'TIME',
+    'how long a paced drain takes to ask all clients of a pod',
+  ),
+  handshakeCpu: axis(
+    duration('0s', '10s'),
+    '0s',
+    'TIME',
+    "processor time that the gateway's application needs for each handshake (TLS, login)",
+  ),
+  messageCpu: axis(
+    duration('0s', '10s'),
+    '0s',
+    'TIME',
+    "processor time that the gateway's application needs for each message",
+  ),
+  grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
+  preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),
+  maxSurge: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxSurge'),
+  maxUnavailable: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxUnavailable'),
+  retire: choice(['paced', 'abrupt'], 'paced', 'how old pods are retired once v2 takes new connections'),
+  ask: choice(
+    ['close', 'message'],
+    'close',
+    'how a paced retirement asks a client to go: close frame 1012, or an application message',
+  ),
+  stopNew: choice(['flip', 'readiness'], 'flip', 'paced-drain: how new connections are kept from v1'),
+  switchBy: choice(
+    ['selector', 'balancer'],
+    'selector',
+    'blue-green: one balancer re-pointed, or a second one and DNS',
+  ),
+  dnsTtl: axis(duration('0s', '24h'), '1m', 'TIME', 'how long clients keep a DNS answer'),
+  keepBlue: choice(['no', 'yes'], 'no', 'blue-green: is the old side kept once green serves'),
+  handoffBy: choice(
+    ['holder', 'worker'],
+    'holder',
+    'handoff: a connection holder in front, or the sockets passed on inside the pod',
+  ),
+  churn: choice(
+    ['one', 'upgrade'],
+    'one',
+    'node-churn: one node is replaced, or every node that carries no pod',
+  ),
+  canarySteps: axis(
+    z.string().regex(/^(\d{1,2}-)*100$/, 'weights up to 100, such as 5-25-50-100'),
+    '5-25-50-100',
+    'N-N-100',
+    'ingress-canary: shares of new connections, in per cent',
+  ),
+  canaryEvery: axis(duration('0s', '24h'), '1m', 'TIME', 'ingress-canary: how long each share is held'),
+  ingressApi: choice(
+    ['ingress', 'gateway-api'],
+    'ingress',
+    'ingress-canary: canary Ingress, or weights of one HTTPRoute',
+  ),
+  promote: choice(
+    ['ingress', 'selector'],
+    'ingress',
+    'ingress-canary: the Ingress names the other Service, or its Service selects v2',
+  ),
+  proxyReadTimeout: axis(
+    duration('1s', '24h'),
+    '1m',
+    'TIME',
+    'ingress-canary: nginx ends a connection that is silent for this long',
+  ),
+  meshRouting: choice(['http', 'tcp'], 'http', 'service-mesh: what the mesh takes WebSockets for'),
+  exitOnZero: choice(['no', 'yes'], 'no', 'service-mesh: EXIT_ON_ZERO_ACTIVE_CONNECTIONS of the sidecars'),
+  hpaDuring: choice(
+    ['readiness-fail', 'rolling-update', 'selector-flip', 'storm'],
+    'readiness-fail',
+    'hpa: what happens while the autoscaler watches',
+  ),
+  hpaMetric: choice(
+    ['cpu', 'connections-value', 'connections-average'],
+    'cpu',
+    'hpa: use of the CPU requested, or an External metric with target Value or AverageValue',
+  ),
+  tcpLoose: choice(['1', '0'], '1', 'nf_conntrack_tcp_loose on the nodes'),
+  rollbackAfter: axis(
+    z.union([z.literal('never').transform(() => undefined), duration('1s', '2h')]),
+    'never',
+    'TIME|never',
+    'interrupt the release after this long and roll back',
+  ),
+} satisfies Record<string, Axis>;
+
+export type AxisName = keyof typeof AXES;
+
+/** The values of each axis, as typed: one or several separated by commas. */
+export type AxisTexts = Partial<Record<AxisName, string>>;
+
+/** `drainOver` -> `drain-over`: how an axis is spelled as an option. */
+export const optionName = (axis: string) => axis.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** One value for each axis: what tells one cell from another. */
+export type Axes = { readonly [Name in AxisName]: z.output<(typeof AXES)[Name]['schema']> };
+
+/** Every axis at its default, overridden by `changes`; for tests, benches and predictions. */
+export function defaultAxes(changes: Partial<Axes> = {}): Axes {
+  const defaults = Object.entries(AXES).map(([name, { schema, fallback }]) => [name, schema.parse(fallback)]);
+  return { ...(Object.fromEntries(defaults) as Axes), ...changes };
+}

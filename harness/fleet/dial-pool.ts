@@ -1,0 +1,127 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type ClientProtocol, clientProtocol } from '../config/client-protocol.ts';
+import type { Config } from '../contracts/config.ts';
+import type { Socket, SocketHandlers } from '../contracts/connection.ts';
+import type { Heard, Told } from './dial-process.main.ts';
+import { type DialTarget, dialWebSocket } from './websocket.ts';
+
+const PROGRAM = fileURLToPath(new URL('./dial-process.main.ts', import.meta.url));
+
+/** Dials real WebSockets, from this process or, where it cannot hold that many, from several others. */
+export class DialPool implements Disposable {
+  private readonly processes: readonly DialProcess[];
+  private readonly protocol: ClientProtocol | undefined;
+  private dialled = 0;
+
+  /** `processes` other processes hold the connections; with 0 this one does. `own` describes the user's own gateway. */
+  constructor(processes: number, own?: Config) {
+    this.processes = Array.from({ length: processes }, () => new DialProcess(own));
+    this.protocol = own && clientProtocol(own);
+  }
+
+  /** The path that clients of the user's own gateway ask for; that of the built-in one otherwise. */
+  get path(): string {
+    return this.protocol?.path ?? '/';
+  }
+
+  /**
+   * As `dialWebSocket`; `own` in what the user's own gateway speaks. A process that ends takes its connections with it,
+   * which then read as reset.
+   */
+  dial(target: DialTarget, handlers: SocketHandlers, own = false): Socket {
+    const { processes } = this;
+    if (processes.length > 0) {
+      const process = processes[this.dialled++ % processes.length] as DialProcess;
+      return process.dial(target, handlers, own);
+    }
+    const protocol = own ? this.protocol : undefined;
+    return dialWebSocket(protocol === undefined ? target : { ...target, protocol }, handlers);
+  }
+
+  [Symbol.dispose](): void {
+    for (const process of this.processes) process[Symbol.dispose]();
+  }
+}
+
+class DialProcess implements Disposable {
+  private readonly process: ChildProcess;
+  private readonly handlers = new Map<number, SocketHandlers>();
+  private batch: Told[] = [];
+  private ids = 0;
+  private gone = false;
+
+  constructor(own: Config | undefined) {
+    // A process group of its own, so that a Ctrl-C leaves it alone.
+    // Regular expressions of a configuration are no JSON.
+    const serialization = own === undefined ? 'json' : 'advanced';
+    this.process = fork(PROGRAM, [], { execArgv: [], detached: true, serialization });
+    this.process.on('message', (heard: Heard[]) => {
+      for (const one of heard) this.hear(one);
+    });
+    this.process.on('error', () => this.end());
+    this.process.on('exit', () => this.end());
+    if (own !== undefined) this.tell(['speak', 0, own]);
+  }
+
+  dial(target: DialTarget, handlers: SocketHandlers, own: boolean): Socket {
+    const id = ++this.ids;
+    this.handlers.set(id, handlers);
+    this.tell(['dial', id, target, own]);
+    const leave = (what: 'close' | 'destroy') => () => {
+      if (this.handlers.delete(id)) this.tell([what, id]);
+    };
+    return {
+      ping: () => this.tell(['ping', id]),
+      close: leave('close'),
+      destroy: leave('destroy'),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.handlers.clear();
+    this.process.kill('SIGKILL');
+  }
+
+  private hear(heard: Heard): void {
+    const [what, id] = heard;
+    const handlers = this.handlers.get(id);
+    // The client has left it in the meantime.
+    if (handlers === undefined) return;
+    switch (what) {
+      case 'opened':
+        handlers.opened(heard[2]);
+        return;
+      case 'rehomed':
+        handlers.rehomed?.(heard[2]);
+        return;
+      case 'closed':
+        this.handlers.delete(id);
+        handlers.closed(heard[2]);
+        return;
+      default:
+        handlers[what]();
+    }
+  }
+
+  private tell(told: Told): void {
+    if (this.batch.length === 0) setImmediate(() => this.flush());
+    this.batch.push(told);
+  }
+
+  private flush(): void {
+    const { batch } = this;
+    this.batch = [];
+    if (!this.gone) this.process.send(batch);
+    else this.closeAll();
+  }
+
+  private end(): void {
+    this.gone = true;
+    this.closeAll();
+  }
+
+  private closeAll(): void {
+    for (const id of [...this.handlers.keys()]) this.hear(['closed', id, { how: 'reset' }]);
+  }
+}

@@ -1,0 +1,92 @@
+import { ownAdminPath } from '../config/own-gateway.ts';
+import type { Axes } from '../contracts/axes.ts';
+import type { Cluster } from '../contracts/cluster.ts';
+import type { Config } from '../contracts/config.ts';
+import type { TimedEvent } from '../contracts/event.ts';
+import type { Stage } from '../contracts/scenario.ts';
+import { NotReachedError } from '../errors.ts';
+import type { Millis } from '../time/duration.ts';
+import { formatDuration } from '../time/duration.ts';
+import { workload } from '../workload/workload.ts';
+
+export type Phase = Extract<TimedEvent, { type: 'step' }>['phase'];
+
+const POLL: Millis = 1000;
+const PATIENCE: Millis = 600_000;
+
+/** The user's own gateway on a cluster that runs it. */
+export interface OwnStage {
+  readonly config: Config;
+  readonly runs: 'command' | 'image';
+}
+
+/** The stage on which one phase of a strategy plays; once `signal` is aborted, its next wait ends with InterruptedError. */
+export function createStage(
+  cluster: Cluster,
+  axes: Axes,
+  phase: Phase,
+  signal: AbortSignal,
+  record: (event: TimedEvent) => void,
+  point: (service: string) => void,
+  own?: OwnStage,
+): Stage {
+  const { clock, kube } = cluster;
+  const stage: Stage = {
+    axes,
+    kube,
+    workload: workload(
+      axes,
+      own && {
+        gateway: own.config.gateway,
+        runs: own.runs,
+        ...(cluster.podTemplates === undefined ? {} : { podTemplates: cluster.podTemplates }),
+      },
+    ),
+    async step(name, act, options = {}) {
+      signal.throwIfAborted();
+      record({ type: 'step', name, edge: 'begin', phase, ...options });
+      const result = await act();
+      record({ type: 'step', name, edge: 'end', phase, ...options });
+      return result;
+    },
+    sleep: (time) => clock.sleep(time, signal),
+    async until(what, check, limit = PATIENCE) {
+      const deadline = clock.now() + limit;
+      while (!(await check())) {
+        if (clock.now() >= deadline)
+          throw new NotReachedError(`${what}: not so within ${formatDuration(limit)}`);
+        await clock.sleep(POLL, signal);
+      }
+    },
+    rolledOut: (name, limit) =>
+      stage.until(
+        `Deployment ${name} is rolled out`,
+        async () => {
+          const deployment = await kube.get('Deployment', name);
+          const { replicas = 1 } = deployment?.spec ?? {};
+          const { status, metadata } = deployment ?? {};
+          return (
+            (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
+            (status?.updatedReplicas ?? 0) === replicas &&
+            (status?.replicas ?? 0) === replicas &&
+            (status?.readyReplicas ?? 0) === replicas
+          );
+        },
+        limit,
+      ),
+    async putInFront(controller, selector) {
+      if (cluster.hasIngressController) return;
+      await kube.apply(controller);
+      await stage.rolledOut(controller.metadata?.name ?? '');
+      await kube.apply(stage.workload.loadBalancer(selector));
+    },
+    pods: async (version) =>
+      (await kube.list('Pod', { app: 'gateway', version })).filter(
+        ({ metadata }) => metadata?.deletionTimestamp === undefined,
+      ),
+    call: (pod, path) => cluster.call(pod, own === undefined ? path : ownAdminPath(own.config, path)),
+    reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit),
+    point,
+  };
+  return stage;
+}
