@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -213,4 +213,20 @@ describe('rooms', () => {
     const sorted = lengths.map(({ lines }) => lines).toSorted((one, other) => one - other);
     expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThanOrEqual(100);
   });
+});
+
+test('every link between the project’s own documents leads somewhere', () => {
+  const documents = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
+    .split('\n')
+    .filter(Boolean);
+  const broken = documents.flatMap((document) =>
+    [...readFileSync(join(ROOT, document), 'utf8').matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+      .map(([, path = '']) => path)
+      .filter((path) => !existsSync(join(ROOT, dirname(document), path)))
+      .map((path) => `${document} -> ${path}`),
+  );
+  expect(broken).toEqual([]);
 });

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PROVIDERS } from '../../clusters/index.ts';
 import { STRATEGIES } from '../../scenarios/index.ts';
@@ -62,3 +64,9 @@ test('options are spelled as axes are', () => {
 function never(): never {
   throw new Error('cannot be');
 }
+
+test('the README tells the same symptoms', () => {
+  const readme = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
+  for (const { seen, words } of SYMPTOMS)
+    expect(readme.replaceAll(/ +\|/g, ' |')).toContain(`| ${seen.replace('... ', '')} | \`${words}\` |`);
+});
