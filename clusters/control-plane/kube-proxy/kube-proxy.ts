@@ -11,7 +11,7 @@ import type { NodeRules, ServiceRules } from './rules.ts';
 import { type ServicePort, servicePorts, type Vintage } from './service-port.ts';
 
 /** kube-proxy's own health port, `--healthz-bind-address`'s default. */
-export const HEALTHZ_PORT = 10_256;
+const HEALTHZ_PORT = 10_256;
 
 export interface KubeProxyInput {
   readonly services: readonly V1Service[];
