@@ -1,9 +1,8 @@
+import { mean } from 'simple-statistics';
 import type { Random } from './random.ts';
 import type { Interval } from './statistics.ts';
 
 const RESAMPLES = 2000;
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The mean of `values` drawn with replacement. */
 function resampledMean(values: readonly number[], random: Random): number {
