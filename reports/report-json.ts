@@ -34,7 +34,7 @@ function details(cell: AnalysedCell) {
       disconnects: chain.rows,
       story: describeChain(chain),
     })),
-    peakDisconnectsIn10Seconds: rates.peakDisconnectsIn10Seconds,
+    mostDroppedIn10Seconds: rates.mostDroppedIn10Seconds,
     landings: landings.landings,
     harness: innocence,
     facts: cell.header.facts,
