@@ -130,12 +130,27 @@ test('sweep takes expired clusters and repositories, and leaves living ones', as
       ]),
     },
   ]);
-  expect(await sweepGke(OPTIONS)).toEqual([
-    { kind: 'GKE cluster', name: 'onedrop-gke-expired' },
-    { kind: 'Artifact Registry repository', name: 'onedrop-gke-expired' },
-  ]);
+  expect(await sweepGke(OPTIONS)).toEqual({
+    removed: [
+      { kind: 'GKE cluster', name: 'onedrop-gke-expired' },
+      { kind: 'Artifact Registry repository', name: 'onedrop-gke-expired' },
+    ],
+    unseen: [],
+  });
   expect(deletions()).toEqual([
     'container clusters delete onedrop-gke-expired',
     'artifacts repositories delete onedrop-gke-expired',
   ]);
+});
+
+test('where sweep may not look it says so, instead of finding nothing', async () => {
+  answers([{ to: 'container clusters list', code: 1, err: 'ERROR: permission denied' }]);
+  const { removed, unseen } = await sweepGke(OPTIONS);
+  expect(removed).toEqual([]);
+  expect(unseen).toMatchObject([{ what: 'GKE', why: expect.stringContaining('permission denied') }]);
+});
+
+test('whoever does not use GKE is not told that it could not be looked at', async () => {
+  answers([{ to: '', code: 1, err: 'ERROR: nobody is logged in' }]);
+  expect(await sweepGke(gkeOptions({}))).toEqual({ removed: [], unseen: [] });
 });

@@ -1,4 +1,4 @@
-import type { Removed } from '../../harness/contracts/cluster.ts';
+import { NOTHING_LEFT, type Removed, type Swept, type Unseen } from '../../harness/contracts/cluster.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { command, lines } from '../command.ts';
 import {
@@ -35,8 +35,26 @@ interface Container {
 }
 
 /** Removes containers, networks and clusters of runs that are dead, and what still worked for them. */
-export async function sweepKind(): Promise<Removed[]> {
+export async function sweepKind(): Promise<Swept> {
   const removed: Removed[] = [];
+  const unseen: Unseen[] = [];
+  const leases = (await deadLeases()).filter((lease) => lease.startsWith(PREFIX) || lease.startsWith(KEPT));
+  try {
+    await command('docker', ['version']);
+  } catch (error) {
+    // Where no run of kind's is known to have died, an engine that is not there holds nothing of onedrop's either.
+    if (leases.length === 0) return NOTHING_LEFT;
+    return { removed, unseen: [{ what: `kind (${leases.join(', ')})`, why: (error as Error).message }] };
+  }
+  try {
+    await removeDead(removed, unseen);
+  } catch (error) {
+    unseen.push({ what: 'kind', why: (error as Error).message });
+  }
+  return { removed, unseen };
+}
+
+async function removeDead(removed: Removed[], unseen: Unseen[]): Promise<void> {
   const dead = new Set((await deadLeases()).filter((lease) => lease.startsWith(PREFIX)));
   // Nothing may be made any more while it is being removed.
   for (const lease of dead) endOrphans(lease);
@@ -61,11 +79,14 @@ export async function sweepKind(): Promise<Removed[]> {
     removed.push({ kind: 'kind cluster', name });
   }
   // Before the leases are forgotten, for they say which namespaces of a kept cluster are dead.
-  if (dead.size > 0) removed.push(...(await sweepKept()));
+  if (dead.size > 0) {
+    const kept = await sweepKept();
+    removed.push(...kept.removed);
+    unseen.push(...kept.unseen);
+  }
   for (const lease of dead) forgetLease(lease);
   removed.push(...(await sweepHalfMade()));
   forgetStrays(PREFIX);
-  return removed;
 }
 
 /** Removes clusters that were to be kept, but whose run died before they came up, and networks of those that a user deleted. */
@@ -88,14 +109,15 @@ async function sweepHalfMade(): Promise<Removed[]> {
 }
 
 /** Removes the namespaces that dead cells left in clusters that are kept; one that does not answer is left as it is. */
-async function sweepKept(): Promise<Removed[]> {
+async function sweepKept(): Promise<Swept> {
   const kept = (await lines('kind', ['get', 'clusters'])).filter((name) => name.startsWith(KEPT));
-  if (kept.length === 0) return [];
+  if (kept.length === 0) return NOTHING_LEFT;
   const { KubeConfig } = await import('../kubernetes/api/kube-config.ts');
   const { ApiConnection } = await import('../kubernetes/api/api-connection.ts');
   const { sweepMetricsGroups } = await import('../kubernetes/metrics-server.ts');
   const { sweepNamespaces } = await import('../kubernetes/lease/run-namespace.ts');
   const removed: Removed[] = [];
+  const unseen: Unseen[] = [];
   for (const name of kept) {
     const config = new KubeConfig();
     config.loadFromString(await command('kind', ['get', 'kubeconfig', '--name', name]));
@@ -105,9 +127,14 @@ async function sweepKept(): Promise<Removed[]> {
       await sweepMetricsGroups(connection);
       return sweepNamespaces(connection, clock);
     };
-    removed.push(...(await sweep().catch(() => [])));
+    const swept = await sweep().catch((error: Error) => ({
+      removed: [],
+      unseen: [{ what: `kind cluster ${name}`, why: error.message }],
+    }));
+    removed.push(...swept.removed);
+    unseen.push(...swept.unseen);
   }
-  return removed;
+  return { removed, unseen };
 }
 
 /** Containers of kind clusters that onedrop made, and its balancers. */

@@ -15,6 +15,7 @@ import { diagnose } from './diagnose.ts';
 import { axesOf, balancerOf } from './findings.ts';
 import { KUBECONFIG_OPTIONS, type KubeconfigOptions, kubeconfigOptions } from './kubeconfig-options.ts';
 import { connect, type Found, getter, hopChoice, load, look } from './preflight-kubeconfig.ts';
+import { sweepKubeconfig } from './sweep-kubeconfig.ts';
 
 /** What every cluster can do; the rest is for preflight to find. */
 const ALWAYS: readonly Capability[] = ['passthrough-balancer', 'balancer-recreation', 'second-balancer'];
@@ -48,10 +49,7 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
       return diagnose(get, new ScaledClock(1), suspect, hopFacts(hops, true));
     },
     open: (spec, context) => openCell(spec, context, options, found),
-    async sweep() {
-      const { sweepNamespaces } = await import('../kubernetes/lease/run-namespace.ts');
-      return sweepNamespaces(await connect(options), new ScaledClock(1));
-    },
+    sweep: () => sweepKubeconfig(options),
   };
 }
 

@@ -1,7 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Axes } from '../../harness/contracts/axes.ts';
-import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/contracts/cluster.ts';
+import {
+  type Cluster,
+  type ClusterSpec,
+  NOTHING_LEFT,
+  type Provider,
+  type RunContext,
+} from '../../harness/contracts/cluster.ts';
 import type { ClientAddress, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../harness/contracts/event.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
@@ -78,7 +84,7 @@ export const netns: Provider = {
   preflight,
   open: (spec, context) => NetnsCluster.open(spec, context),
   // The kernel removes everything with the process that made it.
-  sweep: async () => [],
+  sweep: async () => NOTHING_LEFT,
 };
 
 class NetnsCluster implements Cluster {

@@ -1,6 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/contracts/cluster.ts';
+import {
+  type Cluster,
+  type ClusterSpec,
+  NOTHING_LEFT,
+  type Provider,
+  type RunContext,
+} from '../../harness/contracts/cluster.ts';
 import type { ClientAddress, Greeting, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
 import type { Millis } from '../../harness/time/duration.ts';
@@ -28,7 +34,7 @@ export const sim: Provider = {
   refuses: () => undefined,
   preflight: async () => ({ usable: true, notes: [] }),
   open: (spec, context) => SimCluster.open(spec, context),
-  sweep: async () => [],
+  sweep: async () => NOTHING_LEFT,
 };
 
 class SimCluster implements Cluster {

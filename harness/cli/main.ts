@@ -1,11 +1,15 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError } from 'commander';
 import { PROVIDERS } from '../../clusters/index.ts';
-import { inheritedListener, launcherPid, relaunch } from '../../clusters/netns/launcher/relaunch.ts';
+import {
+  INTERRUPTS,
+  inheritedListener,
+  launcherPid,
+  relaunch,
+} from '../../clusters/netns/launcher/relaunch.ts';
 import { RunReader } from '../../reports/stored/stored-run.ts';
 import { resultDocument, resultTable, runVerdict } from '../../reports/terminal.ts';
 import { writeReports } from '../../reports/write-reports.ts';
@@ -13,13 +17,14 @@ import { STRATEGIES } from '../../scenarios/index.ts';
 import type { RunInfo } from '../analyses/run-info.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { AxisTexts } from '../contracts/axes.ts';
-import type { Provider, Removed } from '../contracts/cluster.ts';
+import type { Provider, Swept } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import type { Strategy } from '../contracts/scenario.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { doctorText, examine } from '../run/examine.ts';
 import { type PlannedCell, planCells } from '../run/plan.ts';
 import { run } from '../run/run.ts';
+import { commit } from './commit.ts';
 import { serveLive, together } from './live.ts';
 import { axisTexts, configured, providerOptions, type ScenarioOptions, scenarioCommand } from './options.ts';
 import { createProgress } from './progress.ts';
@@ -61,7 +66,7 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
   const progress = createProgress(process.stderr, () => 'played');
   await using live = livePort === undefined ? undefined : await serveLive(inheritedListener() ?? livePort);
   if (live !== undefined) say(`live at ${live.url}`);
-  for (const provider of providers) tellRemoved(await provider.sweep(), say);
+  for (const provider of providers) tellSwept(await provider.sweep(), say, say);
   await using _held = closing(providers);
   const outcome = await run({
     cells,
@@ -288,21 +293,25 @@ function list(): void {
   print(`Strategies\n${lines(strategies)}\n\nClusters\n${lines(clusters)}`);
 }
 
-/** Removes what killed runs left behind, on every cluster that is usable here. */
+/** Removes what killed runs left behind, on every cluster; says where it could not look, and then does not end with 0. */
 async function sweep(typed: Readonly<Record<string, unknown>>): Promise<void> {
-  let removed = 0;
+  let quiet = true;
   for (const provider of Object.values(PROVIDERS).map((one) => configured(one, typed))) {
-    const { usable } = await provider.preflight();
-    if (!usable) continue;
-    const found = await provider.sweep();
-    removed += found.length;
-    tellRemoved(found, print);
+    const swept = await provider.sweep();
+    tellSwept(swept, print, (text) => process.stderr.write(`${text}\n`));
+    if (swept.unseen.length > 0) process.exitCode = EXIT.unknown;
+    quiet &&= swept.removed.length + swept.unseen.length === 0;
   }
-  if (removed === 0) print('nothing was left behind');
+  if (quiet) print('nothing was left behind');
 }
 
-const tellRemoved = (removed: readonly Removed[], tell: (text: string) => void) => {
+const tellSwept = (
+  { removed, unseen }: Swept,
+  tell: (text: string) => void,
+  warn: (text: string) => void,
+) => {
   for (const { kind, name } of removed) tell(`removed ${kind} ${name}, left behind by a run that was killed`);
+  for (const { what, why } of unseen) warn(`could not look for what was left behind in ${what}: ${why}`);
 };
 
 /** Removes what the providers hold ready for a next cell, once there is none. */
@@ -345,7 +354,7 @@ const describe = (cell: PlannedCell) =>
 /** The first Ctrl-C ends the run cleanly, the second at once. */
 function catchInterrupts(directory: string, say: (text: string) => void): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of INTERRUPTS)
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(EXIT.unknown);
       say(`\n${signal}: ending; what was logged until now is kept in ${relative(process.cwd(), directory)}`);
@@ -368,20 +377,9 @@ function runInfo(seed: number): RunInfo {
     command: ['npm run scenario --', ...process.argv.slice(3)].join(' '),
     machine: `${type()} ${release()}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}, ${memory} GiB`,
     onedrop: VERSIONS.onedrop,
-    commit: commit(),
+    commit: commit(ROOT),
     seed,
   };
-}
-
-/** The commit that is checked out, with `+` where the work tree differs from it; `unknown` outside a checkout. */
-function commit(): string {
-  const git = (...words: string[]) =>
-    execFileSync('git', words, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  try {
-    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`;
-  } catch {
-    return 'unknown';
-  }
 }
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);

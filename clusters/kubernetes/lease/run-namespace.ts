@@ -1,6 +1,6 @@
 import type { V1Namespace, V1NamespaceList } from '@kubernetes/client-node';
 import { PatchStrategy } from '@kubernetes/client-node';
-import type { Removed } from '../../../harness/contracts/cluster.ts';
+import type { Removed, Swept, Unseen } from '../../../harness/contracts/cluster.ts';
 import { KubeError, NotReachedError } from '../../../harness/errors.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
@@ -114,20 +114,28 @@ export function isAbandoned(namespace: V1Namespace, holder: Holder, me: string, 
   return expires !== undefined && new Date(expires) < now;
 }
 
-/** Removes the namespaces of dead runs from this cluster; living runs, others' included, are not touched. */
-export async function sweepNamespaces(connection: ApiConnection, clock: Clock): Promise<Removed[]> {
+/**
+ * Removes the namespaces of dead runs from this cluster; living runs, others' included, are not touched.
+ * @throws KubeError when it does not answer, or does not let its namespaces be listed.
+ */
+export async function sweepNamespaces(connection: ApiConnection, clock: Clock): Promise<Swept> {
   const [[label, value]] = Object.entries(MANAGED_BY) as [[string, string]];
   const text = await connection.request('GET', '/api/v1/namespaces', {
     query: { labelSelector: `${label}=${value}` },
   });
   const removed: Removed[] = [];
+  const unseen: Unseen[] = [];
   for (const namespace of (JSON.parse(text) as V1NamespaceList).items) {
     const name = namespace.metadata?.name ?? '';
     const run = namespace.metadata?.labels?.[RUN_LABEL] ?? name;
     if (!isAbandoned(namespace, await leaseHolder(run), owner(), wallTime())) continue;
-    await removeNamespace(connection, clock, name);
-    forgetLease(run);
-    removed.push({ kind: 'namespace', name });
+    try {
+      await removeNamespace(connection, clock, name);
+      forgetLease(run);
+      removed.push({ kind: 'namespace', name });
+    } catch (error) {
+      unseen.push({ what: `namespace ${name}`, why: (error as Error).message });
+    }
   }
-  return removed;
+  return { removed, unseen };
 }
