@@ -151,6 +151,7 @@ async function openCell(
     await BalancerBoxes.open(run, {
       lease: name,
       image: images.balancer,
+      signal: context.signal,
       network,
       nodes: workers,
       tcpLoose: spec.axes.tcpLoose,
@@ -171,7 +172,7 @@ async function openCell(
       spec: { ...service.spec, loadBalancerIP: await boxes.address(service.metadata?.name ?? '') },
     }),
     needsMetrics: () => metrics(),
-    bringImages: (own) => loadImages(kind, own, context.signal),
+    bringImages: (own) => loadImages(kind, own),
     facts: {
       'node image': images.node,
       'kind network': network,

@@ -6,6 +6,7 @@ import type {
   Provider,
   RunContext,
 } from '../../harness/contracts/cluster.ts';
+import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { findHops, hopFacts, hopLacked, hopsOffered } from '../kubernetes/front/found-hops.ts';
 import { withBalancer } from '../kubernetes/front/google-balancer.ts';
@@ -49,7 +50,7 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
       return diagnose(get, new ScaledClock(1), suspect, hopFacts(hops, true));
     },
     open: (spec, context) => openCell(spec, context, options, found),
-    sweep: () => sweepKubeconfig(options),
+    sweep: (signal) => sweepKubeconfig(options, signal),
   };
 }
 
@@ -66,7 +67,7 @@ async function openCell(
   found: Found | undefined,
 ): Promise<Cluster> {
   const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
-  const known = found ?? (await look(options)).found;
+  const known = found ?? (await heed(look(options), context.signal)).found;
   const entrance = known?.entrance ?? 'node-port';
   return KubernetesCluster.open({
     spec,

@@ -7,13 +7,13 @@ import type { KubeconfigOptions } from './kubeconfig-options.ts';
 import { connect } from './preflight-kubeconfig.ts';
 
 /** Removes the namespaces of dead runs from the cluster; where nobody has named one and none is the default, there is none. */
-export async function sweepKubeconfig(options: KubeconfigOptions): Promise<Swept> {
+export async function sweepKubeconfig(options: KubeconfigOptions, signal?: AbortSignal): Promise<Swept> {
   const file = options.kubeconfig ?? process.env.KUBECONFIG ?? defaultFile();
   if (file === undefined && options.context === undefined) return NOTHING_LEFT;
   const context = options.context === undefined ? '' : `, context ${options.context}`;
   try {
     const { sweepNamespaces } = await import('../kubernetes/lease/run-namespace.ts');
-    return await sweepNamespaces(await connect(options), new ScaledClock(1));
+    return await sweepNamespaces(await connect(options, signal), new ScaledClock(1), signal);
   } catch (error) {
     const what = `the cluster of the kubeconfig ${file ?? 'in the home directory'}${context}`;
     return { removed: [], unseen: [{ what, why: (error as Error).message }] };

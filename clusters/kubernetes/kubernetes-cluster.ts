@@ -23,6 +23,7 @@ import type { Random } from '../../harness/statistics/random.ts';
 import type { Clock } from '../../harness/time/clock.ts';
 import type { Millis } from '../../harness/time/duration.ts';
 import { formatDuration } from '../../harness/time/duration.ts';
+import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { INJECT_LABEL } from '../../harness/workload/mesh-workload.ts';
 import { ADMIN_PORT, workload } from '../../harness/workload/workload.ts';
@@ -83,6 +84,8 @@ export class KubernetesCluster implements Cluster {
   readonly podTemplates?: PodTemplates;
   readonly hasIngressController: boolean;
   readonly observer: Observer;
+  /** Aborted when the run is asked to end. */
+  readonly signal: AbortSignal;
   /** What looks at the cluster or steers it from here; always ended. A provider may add to it. */
   readonly watching: AsyncDisposableStack;
   /** What a provider makes beside the namespace, such as a balancer; removed before it. */
@@ -118,6 +121,7 @@ export class KubernetesCluster implements Cluster {
     },
     watching: AsyncDisposableStack,
   ) {
+    this.signal = options.context.signal;
     this.clock = parts.clock;
     this.kube = parts.kube;
     this.observer = parts.observer;
@@ -149,11 +153,11 @@ export class KubernetesCluster implements Cluster {
       const dressed = await plain(object);
       return front === undefined ? dressed : front.dress(dressed);
     };
-    const kube = await KubeClient.connect({ config, clock, namespace: name, dress });
+    const { signal } = context;
+    const kube = await KubeClient.connect({ config, clock, namespace: name, dress, signal });
     const hopsFound = options.hops === undefined ? {} : hopFacts(options.hops);
     const facts = { ...(await clusterFacts(kube)), ...hopsFound, ...options.facts };
     const { own } = spec;
-    const { signal } = context;
     const place = { namespace: name, signal, ...(facts.kubernetes && { kubernetes: facts.kubernetes }) };
     const chart = own && (await renderOwnChart(own, place));
     if (own !== undefined)
@@ -179,7 +183,7 @@ export class KubernetesCluster implements Cluster {
     const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
     await kube.apply(deployment);
     await kube.apply(service);
-    if (chart !== undefined) await installChart(kube, clock, chart);
+    if (chart !== undefined) await installChart(kube, clock, chart, signal);
     for (const note of chart?.notes ?? []) observer.note(note);
     const podTemplates = chart?.templates;
     opening.move();
@@ -188,16 +192,16 @@ export class KubernetesCluster implements Cluster {
   }
 
   /** Also waits until the control group can be reached. */
-  async reachable(service: string, limit: Millis): Promise<void> {
+  async reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
     const deadline = this.clock.now() + limit;
     for (const name of [service, CONTROL])
       for (let inRow = 0; inRow < KNOCKS; ) {
         if (this.failure !== undefined) throw this.failure;
         if (this.clock.now() > deadline) throw new NotReachedError(this.whyUnreachable(name, limit));
-        if ((await this.knock(name)) && this.settled.every((holds) => holds(name))) inRow++;
+        if ((await heed(this.knock(name), signal)) && this.settled.every((holds) => holds(name))) inRow++;
         else {
           inRow = 0;
-          await this.clock.sleep(500);
+          await this.clock.sleep(500, signal);
         }
       }
   }

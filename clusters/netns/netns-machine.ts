@@ -52,6 +52,8 @@ interface MachineOptions {
   readonly record: (event: TimedEvent) => void;
   /** The user's own gateway; undefined: the built-in one. */
   readonly own: Config | undefined;
+  /** Aborted when the run is asked to end. */
+  readonly signal?: AbortSignal;
 }
 
 /** The Linux kernel as the control plane's machine: namespaces, real rules, real processes. */
@@ -67,12 +69,14 @@ export class NetnsMachine implements Machine {
   private readonly balancer: BalancerBox;
   private readonly pending = new Set<Promise<void>>();
   private pods = 0;
+  private readonly signal: AbortSignal | undefined;
   private disposed = false;
 
   private constructor(
     fabric: Fabric,
-    { launcher, clock, record, own }: Pick<MachineOptions, 'launcher' | 'clock' | 'record' | 'own'>,
+    { launcher, clock, record, own, signal }: Omit<MachineOptions, 'axes'>,
   ) {
+    this.signal = signal;
     this.own = own;
     this.launcher = launcher;
     this.fabric = fabric;
@@ -95,9 +99,9 @@ export class NetnsMachine implements Machine {
   async addNode(machine: MachineNode): Promise<void> {
     this.numbers.set(machine.name, machine.number);
     await this.fabric.addNode(machine);
-    const agent = await NodeAgent.start(this.launcher, machine.name, (values) =>
-      this.record({ type: 'evidence', source: machine.name, values }),
-    );
+    const counted = (values: Readonly<Record<string, number>>) =>
+      this.record({ type: 'evidence', source: machine.name, values });
+    const agent = await NodeAgent.start(this.launcher, machine.name, counted, this.signal);
     this.nodes.set(machine.name, { machine, agent, rules: undefined, pods: new Set() });
   }
 

@@ -94,6 +94,7 @@ class NetnsCluster implements Cluster {
   private readonly machine: NetnsMachine;
   private readonly dialPool: DialPool;
   private readonly resources: AsyncDisposableStack;
+  private readonly signal: AbortSignal;
 
   private constructor(
     parts: {
@@ -102,9 +103,11 @@ class NetnsCluster implements Cluster {
       machine: NetnsMachine;
       dialPool: DialPool;
       facts: Readonly<Record<string, string>>;
+      signal: AbortSignal;
     },
     resources: AsyncDisposableStack,
   ) {
+    this.signal = parts.signal;
     this.clock = parts.clock;
     this.controlPlane = parts.controlPlane;
     this.machine = parts.machine;
@@ -117,11 +120,12 @@ class NetnsCluster implements Cluster {
     await using resources = new AsyncDisposableStack();
     const clock = new ScaledClock(context.speed ?? defaultSpeed(axes));
     const record = (event: TimedEvent) => context.record({ at: clock.now(), ...event });
+    const { signal } = context;
     const launcher = resources.use(new Launcher());
-    const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record, own }));
+    const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record, own, signal }));
     resources.use(watchHarness(clock, record));
     const dialPool = resources.use(new DialPool(dialProcesses(axes), own));
-    resources.use(await ControlGateway.start(launcher, clock.speed));
+    resources.use(await ControlGateway.start(launcher, clock.speed, signal));
     const controlPlane = resources.use(
       new ControlPlane({
         clock,
@@ -132,17 +136,17 @@ class NetnsCluster implements Cluster {
         axes,
       }),
     );
-    await controlPlane.start();
+    await controlPlane.start(signal);
     const facts = await kernelFacts(clock.speed);
-    return new NetnsCluster({ clock, controlPlane, machine, dialPool, facts }, resources.move());
+    return new NetnsCluster({ clock, controlPlane, machine, dialPool, facts, signal }, resources.move());
   }
 
   get kube(): Kube {
     return this.controlPlane.kube;
   }
 
-  reachable(service: string, limit: Millis): Promise<void> {
-    return this.controlPlane.reachable(service, limit);
+  reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
+    return this.controlPlane.reachable(service, limit, signal);
   }
 
   call(pod: string, path: string): Promise<void> {

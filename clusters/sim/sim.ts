@@ -43,8 +43,9 @@ class SimCluster implements Cluster {
   readonly facts: Readonly<Record<string, string>>;
   private readonly controlPlane: ControlPlane;
   private readonly machine: SimMachine;
+  private readonly signal: AbortSignal;
 
-  static async open({ axes }: ClusterSpec, { record, random }: RunContext): Promise<SimCluster> {
+  static async open({ axes }: ClusterSpec, { record, random, signal }: RunContext): Promise<SimCluster> {
     const clock = new VirtualClock();
     const forked = random.fork('cluster');
     const machine = new SimMachine({
@@ -60,12 +61,18 @@ class SimCluster implements Cluster {
       record,
       axes,
     });
-    const cluster = new SimCluster(clock, machine, controlPlane);
-    await clock.run(() => controlPlane.start());
+    const cluster = new SimCluster(clock, machine, controlPlane, signal);
+    await clock.run(() => controlPlane.start(signal));
     return cluster;
   }
 
-  private constructor(clock: VirtualClock, machine: SimMachine, controlPlane: ControlPlane) {
+  private constructor(
+    clock: VirtualClock,
+    machine: SimMachine,
+    controlPlane: ControlPlane,
+    signal: AbortSignal,
+  ) {
+    this.signal = signal;
     this.clock = clock;
     this.machine = machine;
     this.controlPlane = controlPlane;
@@ -73,8 +80,8 @@ class SimCluster implements Cluster {
     this.facts = { time: 'virtual', network: 'modelled, without latency' };
   }
 
-  reachable(service: string, limit: Millis): Promise<void> {
-    return this.controlPlane.reachable(service, limit);
+  reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
+    return this.controlPlane.reachable(service, limit, signal);
   }
 
   call(pod: string, path: string): Promise<void> {

@@ -66,7 +66,7 @@ async function scenario(names: string[], options: ScenarioOptions): Promise<void
   const progress = createProgress(process.stderr, () => 'played');
   await using live = livePort === undefined ? undefined : await serveLive(inheritedListener() ?? livePort);
   if (live !== undefined) say(`live at ${live.url}`);
-  for (const provider of providers) tellSwept(await provider.sweep(), say, say);
+  for (const provider of providers) tellSwept(await provider.sweep(interruption), say, say);
   await using _held = closing(providers);
   const outcome = await run({
     cells,
