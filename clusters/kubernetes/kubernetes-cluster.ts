@@ -32,6 +32,7 @@ import { collectNamespace } from './api/collect.ts';
 import type { Dress } from './api/kube-client.ts';
 import { KubeClient } from './api/kube-client.ts';
 import { Observer } from './api/observer.ts';
+import { SystemWatch } from './api/system-watch.ts';
 import type { Entrance } from './front/entrance.ts';
 import { pickUrl, wayIn } from './front/entrance.ts';
 import { type FoundHops, hopFacts } from './front/found-hops.ts';
@@ -50,6 +51,9 @@ const CONTROL = 'control';
 /** As many attempts in a row must succeed before the Service counts as reachable: a balancer's backends turn healthy one by one. */
 const KNOCKS = 10;
 const KNOCK_LIMIT: Millis = 2000;
+
+/** How long a Service is waited for before it is asked whether the cluster itself is well. */
+const ASK_WHY_EVERY: Millis = 60_000;
 
 /** What a thin provider knows of the cluster that it has obtained. */
 export interface KubernetesClusterOptions {
@@ -107,12 +111,14 @@ export class KubernetesCluster implements Cluster {
   private readonly random: Record<ClientGroup, Random>;
   private readonly namespace: RunNamespace;
   private readonly front: Front | undefined;
+  private readonly system: SystemWatch;
 
   private constructor(
     options: KubernetesClusterOptions,
     parts: {
       clock: Clock;
       kube: KubeClient;
+      system: SystemWatch;
       observer: Observer;
       namespace: RunNamespace;
       front: Front | undefined;
@@ -136,6 +142,7 @@ export class KubernetesCluster implements Cluster {
     this.random = { fleet: random.fork('fleet'), control: random.fork('control') };
     this.namespace = parts.namespace;
     this.front = parts.front;
+    this.system = parts.system;
     this.hasIngressController = parts.front !== undefined;
     this.watching = watching;
   }
@@ -155,6 +162,8 @@ export class KubernetesCluster implements Cluster {
     };
     const { signal } = context;
     const kube = await KubeClient.connect({ config, clock, namespace: name, dress, signal });
+    const system = new SystemWatch(kube.connection, clock, signal);
+    await system.whenWell((text) => context.record({ at: clock.now(), type: 'note', text }));
     const hopsFound = options.hops === undefined ? {} : hopFacts(options.hops);
     const facts = { ...(await clusterFacts(kube)), ...hopsFound, ...options.facts };
     const { own } = spec;
@@ -187,13 +196,14 @@ export class KubernetesCluster implements Cluster {
     for (const note of chart?.notes ?? []) observer.note(note);
     const podTemplates = chart?.templates;
     opening.move();
-    const parts = { clock, kube, observer, namespace, front, facts, podTemplates };
+    const parts = { clock, kube, system, observer, namespace, front, facts, podTemplates };
     return new KubernetesCluster(options, parts, watching.move());
   }
 
   /** Also waits until the control group can be reached. */
   async reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
     const deadline = this.clock.now() + limit;
+    let askAfter = this.clock.now() + ASK_WHY_EVERY;
     for (const name of [service, CONTROL])
       for (let inRow = 0; inRow < KNOCKS; ) {
         if (this.failure !== undefined) throw this.failure;
@@ -201,6 +211,12 @@ export class KubernetesCluster implements Cluster {
         if ((await heed(this.knock(name), signal)) && this.settled.every((holds) => holds(name))) inRow++;
         else {
           inRow = 0;
+          if (this.clock.now() > askAfter) {
+            // A cluster that has fallen ill since it was opened will not carry anybody there.
+            const complaint = await this.system.complaint();
+            if (complaint !== undefined) throw new NotReachedError(complaint);
+            askAfter = this.clock.now() + ASK_WHY_EVERY;
+          }
           await this.clock.sleep(500, signal);
         }
       }
