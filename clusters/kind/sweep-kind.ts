@@ -15,7 +15,7 @@ import { LEASE_LABEL } from './balancer-boxes.ts';
 import { deleteKindCluster, isComplete } from './kind-cluster.ts';
 
 /** What kind itself labels its containers with. */
-const CLUSTER_LABEL = 'io.x-k8s.kind.cluster';
+export const CLUSTER_LABEL = 'io.x-k8s.kind.cluster';
 
 /** All that a run makes with kind is named so; kept clusters are not. */
 const PREFIX = nameFor('kind', '');
