@@ -70,7 +70,7 @@ export class NetnsMachine implements Machine {
   private readonly pending = new Set<Promise<void>>();
   private pods = 0;
   private readonly signal: AbortSignal | undefined;
-  private disposed = false;
+  private readonly ending = new AbortController();
 
   private constructor(
     fabric: Fabric,
@@ -150,8 +150,8 @@ export class NetnsMachine implements Machine {
         exited(why);
         const delay = Math.max(SANDBOX_REMOVAL, 250 * clock.speed);
         this.later(async () => {
-          await clock.sleep(delay);
-          if (!this.disposed) await this.fabric.removePod(namespace, node.machine);
+          await clock.sleep(delay, this.ending.signal);
+          await this.fabric.removePod(namespace, node.machine);
         });
       };
       const { own } = this;
@@ -268,7 +268,7 @@ export class NetnsMachine implements Machine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.disposed = true;
+    this.ending.abort();
     for (const { agent, pods } of this.nodes.values()) {
       agent[Symbol.dispose]();
       for (const pod of pods) kill(pod);
@@ -281,7 +281,7 @@ export class NetnsMachine implements Machine {
   private later(work: () => Promise<void>, failed?: (why: string) => void): void {
     const promise = work()
       .catch((error: Error) => {
-        if (!this.disposed) failed?.(error.message);
+        if (!this.ending.signal.aborted) failed?.(error.message);
       })
       .finally(() => this.pending.delete(promise));
     this.pending.add(promise);
