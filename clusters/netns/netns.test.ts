@@ -131,6 +131,28 @@ test.skipIf(missing !== undefined).each(INTERRUPTS)(
   },
 );
 
+test.skipIf(missing !== undefined).each([
+  ['its nodes come up', '"type":"run"'],
+  ['v1 is waited for', '"name":"v1 serves","edge":"begin"'],
+])(
+  'while %s, the first Ctrl-C ends a run whose time hardly passes',
+  async (what, reached) => {
+    // A model second is ten real ones: whoever waits for time to pass would wait for minutes.
+    const { child, log, said } = launch(`interrupted-while-${what}`, [], 0.1);
+    await until(
+      () => existsSync(log) && readFileSync(log, 'utf8').includes(reached),
+      () => (child.exitCode === null ? undefined : `ended too early:\n${said()}`),
+    );
+    const members = family(child.pid as number);
+    child.kill('SIGINT');
+    const [code] = await once(child, 'exit');
+    expect(code, said()).toBe(2);
+    expect(readFileSync(log, 'utf8').trim().split('\n').at(-1)).toContain('"outcome":"interrupted"');
+    expect(members.filter((pid) => !isGone(pid))).toEqual([]);
+  },
+  30_000,
+);
+
 const asNobody = () => {
   if (missing !== undefined) return missing;
   if (process.getuid?.() !== 0) return undefined;
