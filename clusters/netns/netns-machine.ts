@@ -52,6 +52,8 @@ interface MachineOptions {
   readonly record: (event: TimedEvent) => void;
   /** The user's own gateway; undefined: the built-in one. */
   readonly own: Config | undefined;
+  /** Aborted when the run is asked to end. */
+  readonly signal?: AbortSignal;
 }
 
 /** The Linux kernel as the control plane's machine: namespaces, real rules, real processes. */
@@ -67,12 +69,14 @@ export class NetnsMachine implements Machine {
   private readonly balancer: BalancerBox;
   private readonly pending = new Set<Promise<void>>();
   private pods = 0;
-  private disposed = false;
+  private readonly signal: AbortSignal | undefined;
+  private readonly ending = new AbortController();
 
   private constructor(
     fabric: Fabric,
-    { launcher, clock, record, own }: Pick<MachineOptions, 'launcher' | 'clock' | 'record' | 'own'>,
+    { launcher, clock, record, own, signal }: Omit<MachineOptions, 'axes'>,
   ) {
+    this.signal = signal;
     this.own = own;
     this.launcher = launcher;
     this.fabric = fabric;
@@ -95,9 +99,9 @@ export class NetnsMachine implements Machine {
   async addNode(machine: MachineNode): Promise<void> {
     this.numbers.set(machine.name, machine.number);
     await this.fabric.addNode(machine);
-    const agent = await NodeAgent.start(this.launcher, machine.name, (values) =>
-      this.record({ type: 'evidence', source: machine.name, values }),
-    );
+    const counted = (values: Readonly<Record<string, number>>) =>
+      this.record({ type: 'evidence', source: machine.name, values });
+    const agent = await NodeAgent.start(this.launcher, machine.name, counted, this.signal);
     this.nodes.set(machine.name, { machine, agent, rules: undefined, pods: new Set() });
   }
 
@@ -146,8 +150,8 @@ export class NetnsMachine implements Machine {
         exited(why);
         const delay = Math.max(SANDBOX_REMOVAL, 250 * clock.speed);
         this.later(async () => {
-          await clock.sleep(delay);
-          if (!this.disposed) await this.fabric.removePod(namespace, node.machine);
+          await clock.sleep(delay, this.ending.signal);
+          await this.fabric.removePod(namespace, node.machine);
         });
       };
       const { own } = this;
@@ -264,7 +268,7 @@ export class NetnsMachine implements Machine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.disposed = true;
+    this.ending.abort();
     for (const { agent, pods } of this.nodes.values()) {
       agent[Symbol.dispose]();
       for (const pod of pods) kill(pod);
@@ -277,7 +281,7 @@ export class NetnsMachine implements Machine {
   private later(work: () => Promise<void>, failed?: (why: string) => void): void {
     const promise = work()
       .catch((error: Error) => {
-        if (!this.disposed) failed?.(error.message);
+        if (!this.ending.signal.aborted) failed?.(error.message);
       })
       .finally(() => this.pending.delete(promise));
     this.pending.add(promise);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
+import { INTERRUPTS } from './launcher/relaunch.ts';
 import { preflight } from './preflight.ts';
 
 const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli', 'main.ts');
@@ -115,19 +116,41 @@ function isGone(pid: string): boolean {
   }
 }
 
-test.skipIf(missing !== undefined)(
-  'SIGTERM ends a run in order: its log is complete and says so',
-  async () => {
-    const { child, log, said } = launch('terminated');
+test.skipIf(missing !== undefined).each(INTERRUPTS)(
+  '%s ends a run in order: its log is complete and says so',
+  async (signal) => {
+    const { child, log, said } = launch(`ended-by-${signal}`);
     await until(
       () => existsSync(log) && readFileSync(log, 'utf8').includes('"name":"calm","edge":"begin"'),
       () => (child.exitCode === null ? undefined : `ended too early:\n${said()}`),
     );
-    child.kill('SIGTERM');
+    child.kill(signal);
     const [code] = await once(child, 'exit');
     expect(readFileSync(log, 'utf8').trim().split('\n').at(-1)).toContain('"outcome":"interrupted"');
     expect(code, said()).toBe(2);
   },
+);
+
+test.skipIf(missing !== undefined).each([
+  ['its nodes come up', '"type":"run"'],
+  ['v1 is waited for', '"name":"v1 serves","edge":"begin"'],
+])(
+  'while %s, the first Ctrl-C ends a run whose time hardly passes',
+  async (what, reached) => {
+    // A model second is ten real ones: whoever waits for time to pass would wait for minutes.
+    const { child, log, said } = launch(`interrupted-while-${what}`, [], 0.1);
+    await until(
+      () => existsSync(log) && readFileSync(log, 'utf8').includes(reached),
+      () => (child.exitCode === null ? undefined : `ended too early:\n${said()}`),
+    );
+    const members = family(child.pid as number);
+    child.kill('SIGINT');
+    const [code] = await once(child, 'exit');
+    expect(code, said()).toBe(2);
+    expect(readFileSync(log, 'utf8').trim().split('\n').at(-1)).toContain('"outcome":"interrupted"');
+    expect(members.filter((pid) => !isGone(pid))).toEqual([]);
+  },
+  30_000,
 );
 
 const asNobody = () => {

@@ -12,9 +12,14 @@ export interface Innocence {
   /** How the cell ended; `missing` when the log breaks off before its end. */
   readonly outcome: Extract<Timed, { type: 'end' }>['outcome'] | 'missing';
   readonly why: string | undefined;
+  /** Nodes that ceased to be ready by no step's doing, and were not removed, with when they did first. */
+  readonly unwell: readonly { readonly node: string; readonly at: Millis }[];
 }
 
 interface State {
+  unwell: Map<string, Millis>;
+  /** Steps under way that are faults: what they do to nodes is what is measured. */
+  faults: number;
   worstLag: Millis;
   worstLagAt: Millis | null;
   worstDrift: Millis;
@@ -22,12 +27,25 @@ interface State {
   end: Extract<Timed, { type: 'end' }> | undefined;
 }
 
-/** The harness's own event-loop lag and clock drift, and whether the cell was finished. */
+/** The harness's own event-loop lag and clock drift, whether the nodes stayed ready, and whether the cell was finished. */
 export const innocenceAnalysis: Analysis<State, Innocence> = {
   name: 'innocence',
-  start: () => ({ worstLag: 0, worstLagAt: null, worstDrift: 0, samples: 0, end: undefined }),
+  start: () => ({
+    worstLag: 0,
+    worstLagAt: null,
+    worstDrift: 0,
+    samples: 0,
+    end: undefined,
+    unwell: new Map(),
+    faults: 0,
+  }),
   fold(state, event) {
     if (event.type === 'end') state.end = event;
+    if (event.type === 'step' && event.fault) state.faults += event.edge === 'begin' ? 1 : -1;
+    if (event.type === 'note' && event.node?.ready === false && state.faults === 0 && state.end === undefined)
+      state.unwell.set(event.node.name, state.unwell.get(event.node.name) ?? event.at);
+    // A node that goes for good is a cause of its own.
+    if (event.type === 'node' && event.change === 'removed') state.unwell.delete(event.node);
     if (event.type !== 'harness') return;
     state.samples++;
     state.worstDrift = Math.max(state.worstDrift, Math.abs(event.drift));
@@ -36,12 +54,13 @@ export const innocenceAnalysis: Analysis<State, Innocence> = {
       state.worstLagAt = event.at;
     }
   },
-  result: ({ worstLag, worstLagAt, worstDrift, samples, end }) => ({
+  result: ({ worstLag, worstLagAt, worstDrift, samples, end, unwell }) => ({
     worstLag,
     worstLagAt,
     worstDrift,
     samples,
     outcome: end?.outcome ?? 'missing',
     why: end?.why,
+    unwell: [...unwell].map(([node, at]) => ({ node, at })),
   }),
 };

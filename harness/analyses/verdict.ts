@@ -40,7 +40,8 @@ export interface CriterionResult {
 
 interface Criterion {
   readonly name: string;
-  judge(findings: Findings, bounds: Bounds): Omit<CriterionResult, 'name'>;
+  /** Undefined where it has nothing to say. */
+  judge(findings: Findings, bounds: Bounds): Omit<CriterionResult, 'name'> | undefined;
 }
 
 const count = (number: number) => number.toLocaleString('en-US');
@@ -114,6 +115,15 @@ const CRITERIA: readonly Criterion[] = [
     },
   },
   {
+    name: 'nodes stayed ready',
+    judge: ({ innocence: { unwell } }) =>
+      unwell.length === 0
+        ? undefined
+        : unknown(
+            `the cluster itself was not well: ${unwell.map(({ node, at }) => `node ${node} ceased to be ready at ${formatDuration(at)}`).join(', ')}, which no step did`,
+          ),
+  },
+  {
     name: 'dropped at most once',
     judge: ({ fleet: { dropped, droppedTwice } }) =>
       droppedTwice > 0
@@ -174,10 +184,10 @@ export interface Judgement {
 
 /** Judges a cell. Doubt about the measurement outweighs any finding: then the verdict is `unknown`, never `pass` or `fail`. */
 export function judge(findings: Findings, bounds: Bounds = BOUNDS): Judgement {
-  const criteria = CRITERIA.map((criterion) => ({
-    name: criterion.name,
-    ...criterion.judge(findings, bounds),
-  }));
+  const criteria = CRITERIA.flatMap((criterion) => {
+    const result = criterion.judge(findings, bounds);
+    return result === undefined ? [] : [{ name: criterion.name, ...result }];
+  });
   const of = (outcome: VerdictName) => criteria.filter((criterion) => criterion.outcome === outcome);
   const verdict = of('unknown').length > 0 ? 'unknown' : of('fail').length > 0 ? 'fail' : 'pass';
   const deciding = verdict === 'pass' ? criteria : [...of('unknown'), ...of('fail')];

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { PROVIDERS } from '../../clusters/index.ts';
-import { inheritedListener, relaunch } from '../../clusters/netns/launcher/relaunch.ts';
+import { INTERRUPTS, inheritedListener, relaunch } from '../../clusters/netns/launcher/relaunch.ts';
 import { resultDocument, runVerdict } from '../../reports/result/result-document.ts';
 import { RunReader } from '../../reports/stored/stored-run.ts';
 import { resultTable } from '../../reports/terminal.ts';
@@ -18,7 +18,7 @@ import type { ScenarioOptions } from './options.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { createProgress } from './progress.ts';
 import { RUNS, runInfo, VERSIONS } from './run-info.ts';
-import { tellRemoved } from './sweep.ts';
+import { tellSwept } from './sweep.ts';
 import { shownPath, typedPath } from './typed-path.ts';
 
 /** `onedrop scenario`: plays what was asked for, and reports. */
@@ -41,7 +41,7 @@ export async function scenario(names: string[], options: ScenarioOptions): Promi
   const progress = createProgress(process.stderr, () => 'played');
   await using live = livePort === undefined ? undefined : await serveLive(inheritedListener() ?? livePort);
   if (live !== undefined) say(`live at ${live.url}`);
-  for (const provider of providers) tellRemoved(await provider.sweep(), say);
+  for (const provider of providers) tellSwept(await provider.sweep(signal), say);
   await using _held = closing(providers);
   const outcome = await run({
     cells,
@@ -102,7 +102,7 @@ const closing = (providers: readonly Provider[]): AsyncDisposable => ({
 /** The first Ctrl-C ends the run cleanly, the second at once. */
 function catchInterrupts(directory: string): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  for (const signal of INTERRUPTS)
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(EXIT.unknown);
       say(`\n${signal}: ending; what was logged until now is kept in ${shownPath(directory)}`);

@@ -214,7 +214,12 @@ export type TimedEvent =
     }
   /** The harness watching itself: event-loop lag and clock drift since the last sample, worst of the interval. */
   | { readonly type: 'harness'; readonly lag: number; readonly drift: number }
-  | { readonly type: 'note'; readonly text: string }
+  | {
+      readonly type: 'note';
+      readonly text: string;
+      /** The node that it is about, which has ceased to be ready, or is so again. */
+      readonly node?: { readonly name: string; readonly ready: boolean };
+    }
   /** The last line of a cell. */
   | { readonly type: 'end'; readonly outcome: 'finished' | 'interrupted' | 'broken'; readonly why?: string };
 

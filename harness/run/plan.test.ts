@@ -20,7 +20,7 @@ const provider: Provider = {
   refuses: () => undefined,
   preflight: async () => ({ usable: true, notes: [] }),
   open: () => Promise.reject(new Error('a plan opens nothing')),
-  sweep: async () => [],
+  sweep: async () => ({ removed: [], unseen: [] }),
 };
 const plan = (texts: Parameters<typeof planCells>[0]['texts'], over: Partial<Strategy> = {}, repeat = 1) =>
   planCells({ strategies: [{ ...strategy, ...over }], providers: [provider], texts, seed: 5, repeat });

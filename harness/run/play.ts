@@ -155,7 +155,7 @@ async function perform(
       const prepare = stage('prepare');
       await prepare.step('v1 serves', async () => {
         await (strategy.prepare ?? noPreparation)(prepare);
-        await cluster.reachable(prepare.workload.service, 600_000);
+        await prepare.reachable(prepare.workload.service);
       });
       fleet = new Fleet({
         clock,

@@ -7,6 +7,7 @@ import type { Stage } from '../contracts/scenario.ts';
 import { NotReachedError } from '../errors.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
+import { heed } from '../time/heed.ts';
 import { workload } from '../workload/workload.ts';
 
 export type Phase = Extract<TimedEvent, { type: 'step' }>['phase'];
@@ -52,7 +53,7 @@ export function createStage(
     sleep: (time) => clock.sleep(time, signal),
     async until(what, check, limit = PATIENCE) {
       const deadline = clock.now() + limit;
-      while (!(await check())) {
+      while (!(await heed(check(), signal))) {
         if (clock.now() >= deadline)
           throw new NotReachedError(`${what}: not so within ${formatDuration(limit)}`);
         await clock.sleep(POLL, signal);
@@ -84,8 +85,9 @@ export function createStage(
       (await kube.list('Pod', { app: 'gateway', version })).filter(
         ({ metadata }) => metadata?.deletionTimestamp === undefined,
       ),
-    call: (pod, path) => cluster.call(pod, own === undefined ? path : ownAdminPath(own.config, path)),
-    reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit),
+    call: (pod, path) =>
+      heed(cluster.call(pod, own === undefined ? path : ownAdminPath(own.config, path)), signal),
+    reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit, signal),
     point,
   };
   return stage;

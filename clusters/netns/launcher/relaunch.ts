@@ -13,7 +13,11 @@ const LAUNCHER = 'ONEDROP_LAUNCHER_PID';
 /** Set to the file descriptor of a listening socket that was opened outside and handed in. */
 const LISTENER = 'ONEDROP_LISTENER_FD';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/**
+ * What asks a run to end in order: Ctrl-C, whoever manages it, and the terminal that is closed. The first process of a
+ * PID namespace ignores what it does not handle, so whatever is passed on must be handled inside.
+ */
+export const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Namespaces of one's own: the network to build in, mounts for /run and /proc, and processes that end together. */
 const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
@@ -83,7 +87,7 @@ export async function relaunch(options: { listen?: number } = {}): Promise<void>
   const child = await inNamespaces([...process.execArgv, ...process.argv.slice(1)], descriptor(server));
   // The socket lives on in the child; from here on only the child accepts.
   server?.close();
-  for (const signal of SIGNALS) process.on(signal, () => forward(child, signal));
+  for (const signal of INTERRUPTS) process.on(signal, () => forward(child, signal));
   await new Promise<never>((_, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signal) =>
