@@ -80,10 +80,10 @@ export function resultTable(run: StoredRun): string {
   return [
     align([head, ...lines]),
     ...(reasons.length + unplayed.length + skipped.length + taken.length > 0 ? [''] : []),
-    ...taken,
     ...reasons,
     ...unplayed,
     ...skipped,
+    ...taken,
     ...adviceOf(run).flatMap(rankingText),
   ].join('\n');
 }

@@ -88,8 +88,10 @@ const CRITERIA: readonly Criterion[] = [
   },
   {
     name: 'what was promised was tried',
-    judge: ({ cell: { kind }, fleet, innocence, history, sayings: { reachedV2 } }) => {
+    judge: ({ cell: { kind }, fleet, innocence, history, sayings: { reachedV2, strange } }) => {
       if (kind === undefined) return good('logs from before cells had a kind do not say what was promised');
+      // What was cut short is unknown for that, and may have been on its way.
+      if (innocence.outcome !== 'finished') return good('what was promised was on its way');
       const steps = history.steps.filter(({ phase }) => phase === 'release');
       if (steps.length === 0) return unknown(`${NOT_TRIED}: no step of the release was played`);
       if (history.steps.some(({ phase }) => phase === 'rollback'))
@@ -99,12 +101,10 @@ const CRITERIA: readonly Criterion[] = [
           ? good('what the question is about was done')
           : unknown(`${NOT_TRIED}: no step of the release changed anything`);
       if (reachedV2 > 0) return good(`${clients(reachedV2)} came to v2`);
-      // What was cut short is unknown for that, and may have been on its way.
-      return innocence.outcome === 'finished'
-        ? unknown(
-            `${NOT_TRIED}: none of ${clients(fleet.clients)} ever came to v2, so that nothing is shown of their way there`,
-          )
-        : good('the release was on its way');
+      if (strange.length > 0) return good('who came to v2 cannot be told');
+      return unknown(
+        `${NOT_TRIED}: none of ${clients(fleet.clients)} ever came to v2, so that nothing is shown of their way there`,
+      );
     },
   },
   {
