@@ -56,6 +56,7 @@ export function renderReport(run: StoredRun): string {
 <div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
 <h1>${question(run)}</h1>
 <p class="answer">${badge(runVerdict(run))} ${answer(run)}</p>
+${run.unplayed.map(({ id, why }) => html`<p class="finding">Unknown: ${id} was not played, ${why}.</p>`)}${run.remarks.map((remark) => html`<p class="finding">${remark}.</p>`)}
 ${different.map(
   (cell) =>
     html`<p class="finding">Measurement and prediction disagree for ${cellName(cell, cells)}: ${percent(cell.result.document.droppedShare)} measured, ${percent(cell.result.document.predicted?.droppedShare ?? 0)} predicted. That is a finding of its own: either the model or the measurement misses something.</p>`,

@@ -7,9 +7,11 @@ import { markdownText } from './words/markdown.ts';
 import { recommendedLines, showValue, situation, toldCases } from './words/ranking-words.ts';
 import {
   answeringCells,
+  assumed,
   cellName,
   count,
-  interval,
+  droppedInterval,
+  droppedShare,
   percent,
   rate,
   skippedCells,
@@ -66,8 +68,8 @@ export function summaryMarkdown(run: StoredRun): string {
     const { document } = cell.result;
     return [
       markdownText(cellName(cell, cells)),
-      percent(document.droppedShare),
-      interval(document.interval),
+      droppedShare(document),
+      droppedInterval(document),
       ...(predicted
         ? [
             document.predicted === undefined
@@ -95,6 +97,10 @@ export function summaryMarkdown(run: StoredRun): string {
   const skipped = skippedCells(run).map(
     ({ header, skipped: reason }) => `- skipped ${markdownText(header.id)}: ${markdownText(reason)}`,
   );
+  const unplayed = run.unplayed.map(
+    ({ id, why: reason }) => `- **${markdownText(id)}**: unknown, not played: ${markdownText(reason)}`,
+  );
+  const taken = assumed(cells).map((sentence) => `- assumed: ${markdownText(sentence)}`);
   const { run: info } = run;
   return [
     `## onedrop: ${MARKS[runVerdict(run)]}`,
@@ -107,7 +113,9 @@ export function summaryMarkdown(run: StoredRun): string {
     row(head.map((_, index) => (index === 0 || index === head.length - 1 ? '---' : '---:'))),
     ...lines.map(row),
     ...adviceOf(run).flatMap(rankingMarkdown),
-    ...(why.length + different.length + skipped.length > 0 ? ['', ...different, ...why, ...skipped] : []),
+    ...(why.length + different.length + unplayed.length + skipped.length + taken.length > 0
+      ? ['', ...different, ...why, ...unplayed, ...skipped, ...taken]
+      : []),
     '',
     `Seed ${info.seed}, commit ${markdownText(info.commit)}, ${markdownText(info.machine)}. Again: \`${info.command.replaceAll('`', "'")}\``,
     '',

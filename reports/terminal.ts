@@ -5,13 +5,16 @@ import type { StoredRun } from './stored/stored-run.ts';
 import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
 import {
   answeringCells,
+  assumed,
   count,
-  interval,
+  droppedInterval,
+  droppedShare,
   percent,
   rate,
   showAxis,
   skippedCells,
   time,
+  unplayedLines,
   varyingAxes,
 } from './words/words.ts';
 
@@ -49,8 +52,8 @@ export function resultTable(run: StoredRun): string {
     header.axes.policy,
     ...axes.map((name) => showAxis(header.axes, name)),
     ...(seeds ? [String(header.seed)] : []),
-    percent(document.droppedShare),
-    interval(document.interval),
+    droppedShare(document),
+    droppedInterval(document),
     ...(predicted
       ? [
           document.predicted === undefined
@@ -69,12 +72,16 @@ export function resultTable(run: StoredRun): string {
     .map(
       ({ header, result }) => `${header.id}: ${result.document.verdict}: ${result.document.why.join('; ')}`,
     );
+  const unplayed = unplayedLines(run);
   const skipped = skippedCells(run).map(({ header, skipped: why }) => `${header.id}: skipped: ${why}`);
+  const taken = assumed(cells).map((sentence) => `assumed: ${sentence}`);
   return [
     align([head, ...lines]),
-    ...(reasons.length + skipped.length > 0 ? [''] : []),
+    ...(reasons.length + unplayed.length + skipped.length + taken.length > 0 ? [''] : []),
     ...reasons,
+    ...unplayed,
     ...skipped,
+    ...taken,
     ...adviceOf(run).flatMap(rankingText),
   ].join('\n');
 }

@@ -4,6 +4,7 @@ import type { CellHeader, Foretold } from '../contracts/event.ts';
 import type { Interval, Quantiles } from '../statistics/statistics.ts';
 import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics/statistics.ts';
 import type { Millis } from '../time/duration.ts';
+import { assumptions } from './assumptions.ts';
 import type { Connections } from './connections.ts';
 import type { FleetResult } from './fleet.ts';
 import type { Landings } from './landings.ts';
@@ -84,6 +85,8 @@ export interface CellDocument {
   readonly timeAway: Quantiles | null;
   readonly verdict: VerdictName;
   readonly why: readonly string[];
+  /** What the verdict takes for given, in sentences. */
+  readonly assumes: readonly string[];
   readonly predicted?: Prediction;
 }
 
@@ -168,6 +171,7 @@ export function cellDocument(
     timeAway: quantiles(rows.map(({ away }) => away)),
     verdict: judgement.verdict,
     why: judgement.why,
+    assumes: assumptions(cell),
   };
 }
 

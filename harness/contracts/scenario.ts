@@ -18,7 +18,10 @@ export interface Stage {
   sleep(time: Millis): Promise<void>;
   /** Waits until `check` holds, asking once a model second. @throws NotReachedError after `limit` (10 minutes unless said). */
   until(what: string, check: () => Promise<boolean>, limit?: Millis): Promise<void>;
-  /** Waits until a Deployment has rolled out: observed, updated, ready and nothing old left. */
+  /**
+   * Waits until a Deployment has rolled out: observed, updated, ready and nothing old left.
+   * @throws ReleaseFailedError as soon as the cluster says that a pod of it cannot start, or when none is ready in time.
+   */
   rolledOut(deployment: string, limit?: Millis): Promise<void>;
   /**
    * Puts an ingress controller before the gateways and the Service under test before it; where the cluster has a

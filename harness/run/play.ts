@@ -1,9 +1,9 @@
 import { gatewayFact } from '../config/own-gateway.ts';
 import type { Axes } from '../contracts/axes.ts';
 import type { Cluster, RunContext } from '../contracts/cluster.ts';
-import type { CellHeader, Event, TimedEvent } from '../contracts/event.ts';
+import type { CellHeader, Event, Outcome, TimedEvent } from '../contracts/event.ts';
 import type { Stage, Strategy } from '../contracts/scenario.ts';
-import { InterruptedError, NotReachedError } from '../errors.ts';
+import { InterruptedError, NotReachedError, ReleaseFailedError } from '../errors.ts';
 import { Fleet } from '../fleet/fleet.ts';
 import { Whereabouts } from '../fleet/pod-by-version.ts';
 import { Random } from '../statistics/random.ts';
@@ -14,7 +14,7 @@ import { createStage, type OwnStage, type Phase } from './stage.ts';
 
 /** How one cell ended; whatever the outcome, its log is closed by an `end` event and its cluster is gone. */
 export interface Played {
-  readonly outcome: 'finished' | 'interrupted' | 'broken';
+  readonly outcome: Outcome;
   /** Set when it was not finished. */
   readonly error?: Error;
 }
@@ -76,7 +76,8 @@ export async function play(cell: PlannedCell, options: PlayOptions): Promise<Pla
       for (const event of early) options.record(event);
     }
     played = failed(error, options.signal);
-    if (played.outcome === 'broken') await cluster?.collect(options.directory).catch(() => {});
+    if (played.outcome === 'broken' || played.outcome === 'failed')
+      await cluster?.collect(options.directory).catch(() => {});
   }
   // The log ends before the cluster does: what dies in the clean-up is no finding.
   const end = now();
@@ -88,7 +89,12 @@ export async function play(cell: PlannedCell, options: PlayOptions): Promise<Pla
     outcome,
     ...(error === undefined ? {} : { why: error.message }),
   });
-  await cluster?.[Symbol.asyncDispose]();
+  try {
+    await cluster?.[Symbol.asyncDispose]();
+  } catch (error) {
+    // What was found stays found, and is reported; but something of the cluster may be left behind.
+    return { outcome: 'broken', error: played.error ?? (error as Error) };
+  }
   return played;
 }
 
@@ -99,10 +105,8 @@ function ownStage({ own, provider: { runs } }: PlannedCell): OwnStage | undefine
 
 function failed(error: unknown, signal: AbortSignal): Played {
   const reason = error instanceof Error ? error : new Error(String(error));
-  return {
-    outcome: signal.aborted || reason instanceof InterruptedError ? 'interrupted' : 'broken',
-    error: reason,
-  };
+  if (signal.aborted || reason instanceof InterruptedError) return { outcome: 'interrupted', error: reason };
+  return { outcome: reason instanceof ReleaseFailedError ? 'failed' : 'broken', error: reason };
 }
 
 function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: string | undefined): CellHeader {
@@ -120,6 +124,7 @@ function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: strin
     ...(cell.variant === undefined ? {} : { variant: cell.variant }),
     ...(cell.rollsBack === undefined ? {} : { rollsBack: cell.rollsBack.id }),
     ...(predicts === undefined ? {} : { predicts }),
+    ...(cell.own === undefined || cell.provider.runs === undefined ? {} : { says: cell.own.versions }),
     speed: Number.isFinite(speed) ? speed : null,
     facts: {
       ...cluster?.facts,

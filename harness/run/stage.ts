@@ -1,19 +1,24 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { clientProtocol } from '../config/client-protocol.ts';
 import { ownAdminPath } from '../config/own-gateway.ts';
 import type { Axes } from '../contracts/axes.ts';
 import type { Cluster } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import type { TimedEvent } from '../contracts/event.ts';
 import type { Stage } from '../contracts/scenario.ts';
-import { NotReachedError } from '../errors.ts';
+import { NotReachedError, ReleaseFailedError } from '../errors.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
 import { heed } from '../time/heed.ts';
 import { workload } from '../workload/workload.ts';
+import { whyNotReady, whyNotStarting } from './not-starting.ts';
 
 export type Phase = Extract<TimedEvent, { type: 'step' }>['phase'];
 
 const POLL: Millis = 1000;
 const PATIENCE: Millis = 600_000;
+/** How often pods are asked whether they can start at all. */
+const LOOK: Millis = 5000;
 
 /** The user's own gateway on a cluster that runs it. */
 export interface OwnStage {
@@ -59,22 +64,39 @@ export function createStage(
         await clock.sleep(POLL, signal);
       }
     },
-    rolledOut: (name, limit) =>
-      stage.until(
-        `Deployment ${name} is rolled out`,
-        async () => {
-          const deployment = await kube.get('Deployment', name);
-          const { replicas = 1 } = deployment?.spec ?? {};
-          const { status, metadata } = deployment ?? {};
-          return (
-            (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
-            (status?.updatedReplicas ?? 0) === replicas &&
-            (status?.replicas ?? 0) === replicas &&
-            (status?.readyReplicas ?? 0) === replicas
-          );
-        },
-        limit,
-      ),
+    async rolledOut(name, limit) {
+      const begun = clock.now();
+      const redact = (text: string) => (own === undefined ? text : clientProtocol(own.config).redact(text));
+      const what = `Deployment ${name} is rolled out`;
+      let pods: V1Pod[] = [];
+      let looked = begun;
+      const check = async () => {
+        const deployment = await kube.get('Deployment', name);
+        const { replicas = 1, selector } = deployment?.spec ?? {};
+        const { status, metadata } = deployment ?? {};
+        if (
+          (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
+          (status?.updatedReplicas ?? 0) === replicas &&
+          (status?.replicas ?? 0) === replicas &&
+          (status?.readyReplicas ?? 0) === replicas
+        )
+          return true;
+        if (clock.now() - looked < LOOK) return false;
+        looked = clock.now();
+        pods = selector?.matchLabels === undefined ? [] : await kube.list('Pod', selector.matchLabels);
+        const why = whyNotStarting(pods, clock.now() - begun);
+        if (why !== undefined) throw new ReleaseFailedError(redact(`Deployment ${name}: ${why}`));
+        return false;
+      };
+      try {
+        await stage.until(what, check, limit);
+      } catch (error) {
+        const why = error instanceof NotReachedError ? whyNotReady(pods) : undefined;
+        throw why === undefined
+          ? error
+          : new ReleaseFailedError(redact(`${(error as Error).message}: ${why}`));
+      }
+    },
     async putInFront(controller, selector) {
       if (cluster.hasIngressController) return;
       await kube.apply(controller);

@@ -29,6 +29,25 @@ const points = (share: number) =>
 export const plural = (number: number, noun: string): string =>
   `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
 
+/** Clients of a cell that were dropped, as a share; a dash where nobody was ever connected. */
+export const droppedShare = ({
+  clients,
+  droppedShare: share,
+}: Pick<CellDocument, 'clients' | 'droppedShare'>) => (clients === 0 ? '–' : percent(share));
+
+/** The interval of that share; a dash where nobody was ever connected. */
+export const droppedInterval = ({ clients, interval: range }: Pick<CellDocument, 'clients' | 'interval'>) =>
+  clients === 0 ? '–' : interval(range);
+
+/** What the verdicts of these cells take for given, each sentence once. */
+export const assumed = (cells: readonly AnalysedCell[]): string[] => [
+  ...new Set(cells.flatMap(({ result }) => result.document.assumes)),
+];
+
+/** Planned cells that were not played, a line each. */
+export const unplayedLines = ({ unplayed }: StoredRun): string[] =>
+  unplayed.map(({ id, why }) => `${id}: unknown: not played: ${why}`);
+
 /** A time, or a dash where there is none. */
 export const time = (length: Millis | null | undefined): string =>
   length === null || length === undefined ? '–' : formatDuration(length);

@@ -19,6 +19,7 @@ import {
   step,
   wakeAt,
 } from './kubelet.ts';
+import { termination } from './termination.ts';
 
 /** From a pod bound to a node to its process: watch, sandbox, address, container, with the image already there. */
 const POD_START = { least: 300, most: 1000 } as const;
@@ -247,7 +248,10 @@ export class KubeletDriver implements Disposable {
       ready,
       started,
       restartCount: state.restarts,
-      state: started ? { running: { startedAt: timestamp(state.startedAt as Millis) } } : { waiting: {} },
+      state: started
+        ? { running: { startedAt: timestamp(state.startedAt as Millis) } }
+        : { waiting: state.stage === 'back-off' ? { reason: 'CrashLoopBackOff' } : {} },
+      ...(pod.exit === undefined ? {} : { lastState: { terminated: termination(pod.exit) } }),
     };
     this.context.store.update('Pod', pod.name, (current) => ({
       ...current,
