@@ -1,18 +1,23 @@
+import type { V1Pod } from '@kubernetes/client-node';
 import { ownAdminPath } from '../config/own-gateway.ts';
 import type { Axes } from '../contracts/axes.ts';
 import type { Cluster } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import type { TimedEvent } from '../contracts/event.ts';
+import type { Kube } from '../contracts/kube.ts';
 import type { Stage } from '../contracts/scenario.ts';
-import { NotReachedError } from '../errors.ts';
+import { HarnessError, NotReachedError } from '../errors.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
-import { workload } from '../workload/workload.ts';
+import { isGateway, workload } from '../workload/workload.ts';
 
 export type Phase = Extract<TimedEvent, { type: 'step' }>['phase'];
 
 const POLL: Millis = 1000;
 const PATIENCE: Millis = 600_000;
+
+/** By then the API knows of a node that is gone: 50 s without a heartbeat, found out within 5 s (Kubernetes 1.32). */
+const NODE_MISSED: Millis = 60_000;
 
 /** The user's own gateway on a cluster that runs it. */
 export interface OwnStage {
@@ -84,9 +89,55 @@ export function createStage(
       (await kube.list('Pod', { app: 'gateway', version })).filter(
         ({ metadata }) => metadata?.deletionTimestamp === undefined,
       ),
-    call: (pod, path) => cluster.call(pod, own === undefined ? path : ownAdminPath(own.config, path)),
-    reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit),
+    running: async (version) => (await stage.pods(version)).filter(runs),
+    async call(name, path) {
+      const asked = own === undefined ? path : ownAdminPath(own.config, path);
+      const deadline = clock.now() + NODE_MISSED;
+      for (;;) {
+        try {
+          await cluster.call(name, asked);
+          return true;
+        } catch (error) {
+          if (!(await canAnswer(cluster.kube, name))) return false;
+          if (!(error instanceof HarnessError) || clock.now() >= deadline) throw error;
+        }
+        await clock.sleep(POLL, signal);
+      }
+    },
+    reachable: (service, limit = PATIENCE) => unlessAborted(cluster.reachable(service, limit), signal),
     point,
   };
   return stage;
+}
+
+/** The pod stays, and its gateway's process runs. */
+function runs({ metadata, spec, status }: V1Pod): boolean {
+  const containers = spec?.containers ?? [];
+  const gateway = (containers.find(isGateway) ?? containers[0])?.name;
+  return (
+    metadata?.deletionTimestamp === undefined &&
+    (status?.containerStatuses?.some(({ name, state }) => name === gateway && state?.running !== undefined) ??
+      false)
+  );
+}
+
+/** A pod that did not answer is there still, runs, and has a node that is ready. */
+async function canAnswer(kube: Kube, name: string): Promise<boolean> {
+  const pod = await kube.get('Pod', name);
+  if (pod === undefined || !runs(pod)) return false;
+  const node = await kube.get('Node', pod.spec?.nodeName ?? '');
+  return node?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
+
+/** What comes of a wait that heeds no signal itself. @throws the signal's reason once it is aborted. */
+async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([waiting, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
