@@ -1,5 +1,6 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import { aboutCells } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import { answer, disagreements, question, runVerdict } from './sections/answer.ts';
 import type { StoredRun } from './stored/stored-run.ts';
@@ -14,6 +15,7 @@ import {
   rate,
   skippedCells,
   time,
+  warningsOf,
 } from './words/words.ts';
 
 const MARKS = { pass: '✅ pass', fail: '❌ fail', unknown: '❔ unknown' } as const;
@@ -95,6 +97,11 @@ export function summaryMarkdown(run: StoredRun): string {
   const skipped = skippedCells(run).map(
     ({ header, skipped: reason }) => `- skipped ${markdownText(header.id)}: ${markdownText(reason)}`,
   );
+  const warnings = warningsOf(cells).map((one) => {
+    const about = aboutCells(one);
+    return `- ⚠️ ${about === undefined ? '' : `**${markdownText(about)}**: `}${markdownText(one.warning)}`;
+  });
+  const remarks = [...different, ...why, ...skipped, ...warnings];
   const { run: info } = run;
   return [
     `## onedrop: ${MARKS[runVerdict(run)]}`,
@@ -107,7 +114,7 @@ export function summaryMarkdown(run: StoredRun): string {
     row(head.map((_, index) => (index === 0 || index === head.length - 1 ? '---' : '---:'))),
     ...lines.map(row),
     ...adviceOf(run).flatMap(rankingMarkdown),
-    ...(why.length + different.length + skipped.length > 0 ? ['', ...different, ...why, ...skipped] : []),
+    ...(remarks.length > 0 ? ['', ...remarks] : []),
     '',
     `Seed ${info.seed}, commit ${markdownText(info.commit)}, ${markdownText(info.machine)}. Again: \`${info.command.replaceAll('`', "'")}\``,
     '',

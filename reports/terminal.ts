@@ -1,5 +1,6 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import { warningLine } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import type { StoredRun } from './stored/stored-run.ts';
 import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
@@ -13,6 +14,7 @@ import {
   skippedCells,
   time,
   varyingAxes,
+  warningsOf,
 } from './words/words.ts';
 
 /** The table that ends a run on a terminal: one line a cell, then why cells did not pass and what was skipped. */
@@ -70,11 +72,13 @@ export function resultTable(run: StoredRun): string {
       ({ header, result }) => `${header.id}: ${result.document.verdict}: ${result.document.why.join('; ')}`,
     );
   const skipped = skippedCells(run).map(({ header, skipped: why }) => `${header.id}: skipped: ${why}`);
+  const warnings = warningsOf(cells).map(warningLine);
   return [
     align([head, ...lines]),
-    ...(reasons.length + skipped.length > 0 ? [''] : []),
+    ...(reasons.length + skipped.length + warnings.length > 0 ? [''] : []),
     ...reasons,
     ...skipped,
+    ...warnings,
     ...adviceOf(run).flatMap(rankingText),
   ].join('\n');
 }

@@ -80,6 +80,8 @@ export interface CellDocument {
   readonly timeAway: Quantiles | null;
   readonly verdict: VerdictName;
   readonly why: readonly string[];
+  /** What makes this result meaningless or surprising: a sentence each. */
+  readonly warnings: readonly string[];
   readonly predicted?: Prediction;
 }
 
@@ -113,6 +115,7 @@ export function cellDocument(
     rollbackAt: Millis | null;
     extraPods: number;
     judgement: Judgement;
+    warnings: readonly string[];
   },
 ): CellDocument {
   const { fleet, ledger, rates, connections, landings, releaseAt, rollbackAt, judgement } = results;
@@ -164,6 +167,7 @@ export function cellDocument(
     timeAway: quantiles(rows.map(({ away }) => away)),
     verdict: judgement.verdict,
     why: judgement.why,
+    warnings: results.warnings,
   };
 }
 

@@ -48,6 +48,7 @@ export function testDocument(header: CellHeader, changes: Partial<CellDocument> 
     timeAway: null,
     verdict: 'pass',
     why: [],
+    warnings: [],
     ...changes,
   };
 }

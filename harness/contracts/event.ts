@@ -30,6 +30,8 @@ export interface CellHeader {
   readonly rollsBack?: string;
   /** The measured cell that this cell predicts. */
   readonly predicts?: string;
+  /** What makes its result meaningless or surprising, known before it was played: a sentence each. */
+  readonly warnings?: readonly string[];
   /** Model milliseconds a real one; null on a virtual clock. */
   readonly speed: number | null;
   readonly facts: Readonly<Record<string, string>>;

@@ -51,6 +51,8 @@ export interface Strategy {
   requires(axes: Axes): readonly Requirement[];
   /** Axes that only some strategies heed, of those that this one does; all heed the others. */
   readonly heeds?: readonly AxisName[];
+  /** Axes that only others heed, with their names; known to those that stand in one table. */
+  readonly ignores?: ReadonlyMap<AxisName, readonly string[]>;
   /** Axis values that this strategy is run with unless the user says otherwise, as typed on the command line; several separated by commas. */
   readonly defaults?: Partial<Record<keyof Axes, string>>;
   /** Axis values that a comparison of all strategies plays it with, in place of its defaults: what there is to choose in it. */
