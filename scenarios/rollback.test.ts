@@ -64,3 +64,28 @@ test.for(Object.entries(CHOICES))(
     );
   },
 );
+
+test('a run that is asked to end in the middle of a rollback is interrupted, never broken', async () => {
+  const cells = Object.values(STRATEGIES).flatMap((strategy) => cellsOf(strategy, FEW));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(cells.length - 1),
+      fc.integer({ min: 1, max: 100_000 }),
+      fc.nat(20),
+      async (index, at, later) => {
+        const cell = cells[index] as (typeof cells)[number];
+        let since = -1;
+        let over = false;
+        let asked = false;
+        const { played } = await interruptedAt(cell, at, (event) => {
+          if (event.type === 'step') over ||= event.phase === 'settle';
+          if (since >= 0 || (event.type === 'step' && event.phase === 'rollback')) since++;
+          asked ||= since === later && !over;
+          return asked;
+        });
+        expect(played.outcome, `${cell.id} at ${at} ms`).toBe(asked ? 'interrupted' : 'finished');
+      },
+    ),
+    { numRuns: 60, seed: 12 },
+  );
+});

@@ -5,12 +5,13 @@ import type { AxisTexts } from '../harness/contracts/axes.ts';
 import type { Cluster, Provider } from '../harness/contracts/cluster.ts';
 import type { CellHeader, Event, Timed } from '../harness/contracts/event.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
+import { InterruptedError } from '../harness/errors.ts';
 import { type PlannedCell, planCells } from '../harness/run/plan.ts';
 import { type Played, play } from '../harness/run/play.ts';
 import type { Millis } from '../harness/time/duration.ts';
 
 /** What of a cluster a rollback has to bring back, as plain data that can be compared. */
-export type Standing = Readonly<Record<string, unknown>>;
+type Standing = Readonly<Record<string, unknown>>;
 
 export interface Interrupted {
   readonly played: Played;
@@ -60,8 +61,16 @@ async function standing({ kube }: Cluster): Promise<Standing> {
 export const cellsOf = (strategy: Strategy, texts: AxisTexts): readonly PlannedCell[] =>
   planCells({ strategies: [strategy], providers: [sim], texts, seed: 1, repeat: 1 });
 
-/** Plays one cell on the simulator, rolled back at a moment of its release (undefined: not at all). */
-export async function interruptedAt(cell: PlannedCell, moment: Millis | undefined): Promise<Interrupted> {
+/**
+ * Plays one cell on the simulator, rolled back at a moment of its release (undefined: not at all); `ends` says after
+ * which event the whole run is interrupted as well.
+ */
+export async function interruptedAt(
+  cell: PlannedCell,
+  moment: Millis | undefined,
+  ends: (event: Event) => boolean = () => false,
+): Promise<Interrupted> {
+  const run = new AbortController();
   const events: Timed[] = [];
   let header: CellHeader | undefined;
   let cluster: Cluster | undefined;
@@ -87,13 +96,14 @@ export async function interruptedAt(cell: PlannedCell, moment: Millis | undefine
     {
       name: 'test',
       directory: '.',
-      signal: new AbortController().signal,
+      signal: run.signal,
       audience: { watch() {} },
       record(event: Event) {
         if (event.type === 'cell') header = event.cell;
         else if ('at' in event) events.push(event);
         if (event.type === 'step' && event.name === 'calm' && event.edge === 'begin' && cluster !== undefined)
           before = standing(cluster);
+        if (!run.signal.aborted && ends(event)) run.abort(new InterruptedError('asked to end'));
       },
     },
   );

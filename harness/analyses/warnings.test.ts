@@ -45,6 +45,12 @@ describe('pods that end', () => {
     expect(of(FLIP, { preStop: 29_000, grace: 30_000 })).toEqual([]);
   });
 
+  test('a grace period of none, and one that is no whole number of seconds, are told', () => {
+    expect(of(ROLLING, { grace: 0 })).toEqual([expect.stringMatching(/grace period of 0.*2s from SIGTERM/)]);
+    expect(of(ROLLING, { grace: 1500 })).toEqual(['--grace 1.5s is played as 2s: it counts whole seconds.']);
+    expect(of(['proxyReadTimeout'], { proxyReadTimeout: 90_500 })).toHaveLength(1);
+  });
+
   test('with policy Local it matters whether the preStop hook outlasts the balancer’s detection', () => {
     const local = { policy: 'Local', grace: 90_000 } as const;
     expect(of(ROLLING, { ...local, preStop: 10_000 })[0]).toMatch(

@@ -64,10 +64,22 @@ const silent = (heartbeat: Millis, limit: Millis, who: string, does: string) =>
 const idle = (axis: AxisName, { typed }: Prospect, holds: boolean, why: string) =>
   typed.has(axis) && holds && `${option(axis)} changes nothing in this cell: ${why}.`;
 
+/** Kubernetes and nginx count these in whole seconds, and the manifests of a cell round them up. */
+const rounded = (axis: AxisName, value: Millis) =>
+  value % 1000 !== 0 &&
+  `${option(axis)} ${time(value)} is played as ${time(Math.ceil(value / 1000) * 1000)}: it counts whole seconds.`;
+
 const RULES: readonly Rule[] = [
+  ({ axes, heeds }) => endsPods(heeds) && rounded('grace', axes.grace),
+  ({ axes, heeds }) =>
+    heeds.includes('proxyReadTimeout') && rounded('proxyReadTimeout', axes.proxyReadTimeout),
+  ({ axes, heeds }) =>
+    endsPods(heeds) &&
+    axes.grace === 0 &&
+    `With a grace period of 0 the API forgets a pod at once, and its gateway has ${time(LEAST_GRACE)} from SIGTERM to SIGKILL, however it would have drained.`,
   ({ axes: { preStop, grace }, heeds }) =>
     endsPods(heeds) &&
-    preStop > 0 &&
+    grace > 0 &&
     preStop >= grace &&
     `The preStop hook (${time(preStop)}) does not end within the grace period (${time(grace)}): it is cut off there, and the gateway gets SIGTERM ${time(LEAST_GRACE)} before SIGKILL, however it would have drained.`,
   (prospect) => {
