@@ -1,5 +1,6 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import { aboutCells } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import { answer, disagreements, question, runVerdict } from './sections/answer.ts';
 import type { StoredRun } from './stored/stored-run.ts';
@@ -16,6 +17,7 @@ import {
   rate,
   skippedCells,
   time,
+  warningsOf,
 } from './words/words.ts';
 
 const MARKS = { pass: '✅ pass', fail: '❌ fail', unknown: '❔ unknown' } as const;
@@ -101,6 +103,11 @@ export function summaryMarkdown(run: StoredRun): string {
     ({ id, why: reason }) => `- **${markdownText(id)}**: unknown, not played: ${markdownText(reason)}`,
   );
   const taken = assumed(cells).map((sentence) => `- assumed: ${markdownText(sentence)}`);
+  const warnings = warningsOf(cells).map((one) => {
+    const about = aboutCells(one);
+    return `- ⚠️ ${about === undefined ? '' : `**${markdownText(about)}**: `}${markdownText(one.warning)}`;
+  });
+  const remarks = [...different, ...why, ...unplayed, ...skipped, ...warnings, ...taken];
   const { run: info } = run;
   return [
     `## onedrop: ${MARKS[runVerdict(run)]}`,
@@ -113,9 +120,7 @@ export function summaryMarkdown(run: StoredRun): string {
     row(head.map((_, index) => (index === 0 || index === head.length - 1 ? '---' : '---:'))),
     ...lines.map(row),
     ...adviceOf(run).flatMap(rankingMarkdown),
-    ...(why.length + different.length + unplayed.length + skipped.length + taken.length > 0
-      ? ['', ...different, ...why, ...unplayed, ...skipped, ...taken]
-      : []),
+    ...(remarks.length > 0 ? ['', ...remarks] : []),
     '',
     `Seed ${info.seed}, commit ${markdownText(info.commit)}, ${markdownText(info.machine)}. Again: \`${info.command.replaceAll('`', "'")}\``,
     '',

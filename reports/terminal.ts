@@ -1,5 +1,6 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import { warningLine } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import type { StoredRun } from './stored/stored-run.ts';
 import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
@@ -16,6 +17,7 @@ import {
   time,
   unplayedLines,
   varyingAxes,
+  warningsOf,
 } from './words/words.ts';
 
 /** The table that ends a run on a terminal: one line a cell, then why cells did not pass and what was skipped. */
@@ -74,14 +76,12 @@ export function resultTable(run: StoredRun): string {
     );
   const unplayed = unplayedLines(run);
   const skipped = skippedCells(run).map(({ header, skipped: why }) => `${header.id}: skipped: ${why}`);
+  const warnings = warningsOf(cells).map(warningLine);
   const taken = assumed(cells).map((sentence) => `assumed: ${sentence}`);
+  const remarks = [...reasons, ...unplayed, ...skipped, ...warnings, ...taken];
   return [
     align([head, ...lines]),
-    ...(reasons.length + unplayed.length + skipped.length + taken.length > 0 ? [''] : []),
-    ...reasons,
-    ...unplayed,
-    ...skipped,
-    ...taken,
+    ...(remarks.length > 0 ? ['', ...remarks] : []),
     ...adviceOf(run).flatMap(rankingText),
   ].join('\n');
 }

@@ -12,6 +12,7 @@ import { extraPods } from './resources.ts';
 import { sayingsAnalysis } from './sayings.ts';
 import { type Strips, stripsAnalysis } from './strips.ts';
 import { type Bounds, type CriterionResult, judge } from './verdict.ts';
+import { warningsAfter } from './warnings.ts';
 
 /** All that is known about one cell; `document` is its stable part. */
 export interface CellResult {
@@ -104,6 +105,7 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         rollbackAt: beginOf('rollback'),
         extraPods: extraPods(results.history),
         judgement,
+        warnings: [...(cell.warnings ?? []), ...warningsAfter(cell, results.history.steps)],
       });
       return { document, criteria: judgement.criteria, ledger, ...results };
     },

@@ -87,6 +87,8 @@ export interface CellDocument {
   readonly why: readonly string[];
   /** What the verdict takes for given, in sentences. */
   readonly assumes: readonly string[];
+  /** What makes this result meaningless or surprising: a sentence each. */
+  readonly warnings: readonly string[];
   readonly predicted?: Prediction;
 }
 
@@ -120,6 +122,7 @@ export function cellDocument(
     rollbackAt: Millis | null;
     extraPods: number;
     judgement: Judgement;
+    warnings: readonly string[];
   },
 ): CellDocument {
   const { fleet, ledger, rates, connections, landings, releaseAt, rollbackAt, judgement } = results;
@@ -172,6 +175,7 @@ export function cellDocument(
     verdict: judgement.verdict,
     why: judgement.why,
     assumes: assumptions(cell),
+    warnings: results.warnings,
   };
 }
 

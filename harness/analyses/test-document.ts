@@ -49,6 +49,7 @@ export function testDocument(header: CellHeader, changes: Partial<CellDocument> 
     verdict: 'pass',
     why: [],
     assumes: [],
+    warnings: [],
     ...changes,
   };
 }

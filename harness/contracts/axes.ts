@@ -32,6 +32,16 @@ const duration = (least: string, most: string) =>
       message: `must lie between ${least} and ${most}`,
     });
 
+/** What a Deployment takes for maxSurge and maxUnavailable: an int32 or a percentage (k8s intstr.IntOrString). */
+const podCount = z
+  .string()
+  .regex(/^\d+%?$/, 'must be a count or a percentage')
+  .refine((text) => Number.parseInt(text, 10) < 2 ** 31, 'must be at most 2147483647');
+/** k8s pkg/apis/apps/validation IsNotMoreThan100Percent. */
+const notAll = (text: string) => !text.endsWith('%') || Number.parseInt(text, 10) <= 100;
+const ascends = (steps: string) =>
+  steps.split('-').every((step, index, all) => index === 0 || Number(step) > Number(all[index - 1]));
+
 interface Axis<Schema extends z.ZodType = z.ZodType> {
   /** Checks and converts one value as typed by the user. */
   readonly schema: Schema;
@@ -111,8 +121,13 @@ export const AXES = {
   ),
   grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
   preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),
-  maxSurge: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxSurge'),
-  maxUnavailable: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxUnavailable'),
+  maxSurge: axis(podCount, '25%', 'N|N%', 'Deployment maxSurge'),
+  maxUnavailable: axis(
+    podCount.refine(notAll, 'must not be greater than 100%'),
+    '25%',
+    'N|N%',
+    'Deployment maxUnavailable',
+  ),
   retire: choice(['paced', 'abrupt'], 'paced', 'how old pods are retired once v2 takes new connections'),
   ask: choice(
     ['close', 'message'],
@@ -138,7 +153,10 @@ export const AXES = {
     'node-churn: one node is replaced, or every node that carries no pod',
   ),
   canarySteps: axis(
-    z.string().regex(/^(\d{1,2}-)*100$/, 'weights up to 100, such as 5-25-50-100'),
+    z
+      .string()
+      .regex(/^(\d{1,2}-)*100$/, 'weights up to 100, such as 5-25-50-100')
+      .refine(ascends, 'each weight must be greater than the one before'),
     '5-25-50-100',
     'N-N-100',
     'ingress-canary: shares of new connections, in per cent',

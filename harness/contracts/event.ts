@@ -35,6 +35,8 @@ export interface CellHeader {
   readonly predicts?: string;
   /** What the user's own gateway is to say that its versions are; absent: the built-in one's `v1` and `v2`. */
   readonly says?: { readonly v1: string; readonly v2: string };
+  /** What makes its result meaningless or surprising, known before it was played: a sentence each. */
+  readonly warnings?: readonly string[];
   /** Model milliseconds a real one; null on a virtual clock. */
   readonly speed: number | null;
   readonly facts: Readonly<Record<string, string>>;

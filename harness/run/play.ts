@@ -1,3 +1,4 @@
+import { speedUnheeded } from '../analyses/warnings.ts';
 import { gatewayFact } from '../config/own-gateway.ts';
 import type { Axes } from '../contracts/axes.ts';
 import type { Cluster, RunContext } from '../contracts/cluster.ts';
@@ -66,13 +67,13 @@ export async function play(cell: PlannedCell, options: PlayOptions): Promise<Pla
       },
     );
     now = () => cluster?.clock.now() ?? 0;
-    options.record({ type: 'cell', cell: header(cell, cluster, options.predicts) });
+    options.record({ type: 'cell', cell: header(cell, cluster, options) });
     for (const event of early) options.record(event);
     sink = options.record;
     played = await perform(cell, cluster, context, options.audience, own && { ...own, pods });
   } catch (error) {
     if (cluster === undefined) {
-      options.record({ type: 'cell', cell: header(cell, undefined, options.predicts) });
+      options.record({ type: 'cell', cell: header(cell, undefined, options) });
       for (const event of early) options.record(event);
     }
     played = failed(error, options.signal);
@@ -109,8 +110,18 @@ function failed(error: unknown, signal: AbortSignal): Played {
   return { outcome: reason instanceof ReleaseFailedError ? 'failed' : 'broken', error: reason };
 }
 
-function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: string | undefined): CellHeader {
+function header(
+  cell: PlannedCell,
+  cluster: Cluster | undefined,
+  { predicts, speed: typed }: Pick<PlayOptions, 'predicts' | 'speed'>,
+): CellHeader {
   const speed = cluster?.clock.speed ?? 1;
+  // A prediction is played as fast as it can be, whatever was typed for what it predicts.
+  const ignored =
+    cluster === undefined || typed === undefined || predicts !== undefined
+      ? undefined
+      : speedUnheeded(typed, cell.provider.name, speed);
+  const warnings = [...(cell.warnings ?? []), ...(ignored === undefined ? [] : [ignored])];
   return {
     id: predicts === undefined ? cell.id : `${cell.id}@${cell.provider.name}`,
     strategy: cell.strategy.name,
@@ -125,6 +136,7 @@ function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: strin
     ...(cell.rollsBack === undefined ? {} : { rollsBack: cell.rollsBack.id }),
     ...(predicts === undefined ? {} : { predicts }),
     ...(cell.own === undefined || cell.provider.runs === undefined ? {} : { says: cell.own.versions }),
+    ...(warnings.length === 0 ? {} : { warnings }),
     speed: Number.isFinite(speed) ? speed : null,
     facts: {
       ...cluster?.facts,

@@ -5,12 +5,13 @@ import type { Axes } from '../contracts/axes.ts';
 import type { Cluster } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import type { TimedEvent } from '../contracts/event.ts';
+import type { Kube } from '../contracts/kube.ts';
 import type { Stage } from '../contracts/scenario.ts';
-import { NotReachedError, ReleaseFailedError } from '../errors.ts';
+import { HarnessError, NotReachedError, ReleaseFailedError } from '../errors.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
 import { heed } from '../time/heed.ts';
-import { workload } from '../workload/workload.ts';
+import { isGateway, workload } from '../workload/workload.ts';
 import { whyNotReady, whyNotStarting } from './not-starting.ts';
 
 export type Phase = Extract<TimedEvent, { type: 'step' }>['phase'];
@@ -19,6 +20,9 @@ const POLL: Millis = 1000;
 const PATIENCE: Millis = 600_000;
 /** How often pods are asked whether they can start at all. */
 const LOOK: Millis = 5000;
+
+/** By then the API knows of a node that is gone: 50 s without a heartbeat, found out within 5 s (Kubernetes 1.32). */
+const NODE_MISSED: Millis = 60_000;
 
 /** The user's own gateway on a cluster that runs it. */
 export interface OwnStage {
@@ -107,10 +111,42 @@ export function createStage(
       (await kube.list('Pod', { app: 'gateway', version })).filter(
         ({ metadata }) => metadata?.deletionTimestamp === undefined,
       ),
-    call: (pod, path) =>
-      heed(cluster.call(pod, own === undefined ? path : ownAdminPath(own.config, path)), signal),
+    running: async (version) => (await stage.pods(version)).filter(runs),
+    async call(name, path) {
+      const asked = own === undefined ? path : ownAdminPath(own.config, path);
+      const deadline = clock.now() + NODE_MISSED;
+      for (;;) {
+        try {
+          await heed(cluster.call(name, asked), signal);
+          return true;
+        } catch (error) {
+          if (!(await canAnswer(cluster.kube, name))) return false;
+          if (!(error instanceof HarnessError) || clock.now() >= deadline) throw error;
+        }
+        await clock.sleep(POLL, signal);
+      }
+    },
     reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit, signal),
     point,
   };
   return stage;
+}
+
+/** The pod stays, and its gateway's process runs. */
+function runs({ metadata, spec, status }: V1Pod): boolean {
+  const containers = spec?.containers ?? [];
+  const gateway = (containers.find(isGateway) ?? containers[0])?.name;
+  return (
+    metadata?.deletionTimestamp === undefined &&
+    (status?.containerStatuses?.some(({ name, state }) => name === gateway && state?.running !== undefined) ??
+      false)
+  );
+}
+
+/** A pod that did not answer is there still, runs, and has a node that is ready. */
+async function canAnswer(kube: Kube, name: string): Promise<boolean> {
+  const pod = await kube.get('Pod', name);
+  if (pod === undefined || !runs(pod)) return false;
+  const node = await kube.get('Node', pod.spec?.nodeName ?? '');
+  return node?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }

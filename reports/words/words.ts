@@ -1,4 +1,5 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
+import { type Told, told } from '../../harness/analyses/warnings.ts';
 import { AXES, type AxisName } from '../../harness/contracts/axes.ts';
 import { formatDuration, type Millis } from '../../harness/time/duration.ts';
 import { type AnalysedCell, isAnalysed, type StoredCell, type StoredRun } from '../stored/stored-run.ts';
@@ -67,6 +68,10 @@ export const rolledBackCells = ({ cells }: StoredRun): AnalysedCell[] =>
   cells
     .filter(isAnalysed)
     .filter(({ header }) => header.predicts === undefined && header.rollsBack !== undefined);
+
+/** What makes results of a run meaningless or surprising, each once, with the cells that it is about. */
+export const warningsOf = (cells: readonly AnalysedCell[]): Told[] =>
+  told(cells.map((cell) => ({ name: cellName(cell, cells), warnings: cell.result.document.warnings })));
 
 export const skippedCells = ({ cells }: StoredRun): Extract<StoredCell, { skipped: string }>[] =>
   cells.filter((cell) => !isAnalysed(cell)) as Extract<StoredCell, { skipped: string }>[];
