@@ -26,7 +26,10 @@ export async function scenario(names: string[], options: ScenarioOptions): Promi
   if (options.list) return list();
   if (names.includes('doctor')) return doctor(names, options);
   const plan = await planRun(names, options);
-  if (options.dryRun) return print(dryRun(plan).join('\n'));
+  if (options.dryRun) {
+    for (const note of plan.notes) say(note);
+    return print(dryRun(plan).join('\n'));
+  }
   if (!(await agreed(plan, options))) return;
   const { cells, providers, livePort } = plan;
   // Returns only inside namespaces of our own, which netns builds its network in.
