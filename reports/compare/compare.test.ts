@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { HtmlValidate } from 'html-validate';
 import { describe, expect, test } from 'vitest';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
-import { resultDocument } from '../stored/result-document.ts';
+import { resultDocument } from '../result/result-document.ts';
 import { HOSTILE, testRun } from '../stored/test-run.ts';
 import { compareDocuments, enoughRuns, holm } from './compare.ts';
 import { comparisonHtml } from './comparison-html.ts';
