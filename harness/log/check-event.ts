@@ -133,6 +133,31 @@ function wrongCell(cell: Record<string, unknown>): string | undefined {
   );
 }
 
+/** What objects and lists within a line hold. */
+const WITHIN: Readonly<Record<string, Fields>> = {
+  ending: {
+    ...{ how: ['close', 'fin', 'reset', 'refused', 'silence'], 'code?': 'number' },
+    ...{ 'reason?': 'string', 'why?': 'string' },
+  },
+  seal: SEAL,
+  endpoints: {
+    ...{ pod: 'string', node: 'string', ready: 'boolean', serving: 'boolean', terminating: 'boolean' },
+  },
+  backends: { node: 'string', healthy: 'boolean' },
+};
+
+function wrongWithin(event: Record<string, unknown>): string | undefined {
+  for (const [name, fields] of Object.entries(WITHIN)) {
+    const value = event[name];
+    if (typeof value !== 'object' || value === null) continue;
+    for (const one of Array.isArray(value) ? value : [value]) {
+      const wrong = isObject(one) ? wrongField(one, fields, `${name}.`) : `${name} holds ${shown(one)}`;
+      if (wrong !== undefined) return wrong;
+    }
+  }
+  return undefined;
+}
+
 /** What is wrong with a line of a log, with field, value and what is allowed; undefined where it is an event. */
 export function wrongEvent(value: unknown): string | undefined {
   if (!isObject(value)) return `is ${shown(value)}, not an event`;
@@ -146,9 +171,7 @@ export function wrongEvent(value: unknown): string | undefined {
   const wrong = wrongField(value, FIELDS[type as Event['type']]);
   if (wrong !== undefined) return wrong;
   if (type === 'cell' || type === 'skipped') return wrongCell(value.cell as Record<string, unknown>);
-  if (type === 'end' && value.seal !== undefined)
-    return wrongField(value.seal as Record<string, unknown>, SEAL, 'seal.');
   if (type === 'run' && Array.isArray(value.cells) && !value.cells.every((id) => typeof id === 'string'))
     return `cells is ${shown(value.cells)} (allowed: ids of cells)`;
-  return undefined;
+  return wrongWithin(value);
 }

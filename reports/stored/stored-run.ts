@@ -1,6 +1,7 @@
 import { type CellAnalysis, type CellResult, cellAnalysis } from '../../harness/analyses/analyze.ts';
 import { foretoldBy, withPrediction } from '../../harness/analyses/cell-document.ts';
 import type { RunInfo } from '../../harness/analyses/run-info.ts';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
 import {
   type CellHeader,
   EVENT_SCHEMA,
@@ -79,7 +80,7 @@ export class RunReader {
         return;
       case 'cell':
         this.admit(event.cell);
-        this.current = { header: event.cell, analysis: cellAnalysis(event.cell), ended: false };
+        this.current = begun(event.cell);
         return;
       case 'skipped':
         this.admit(event.cell);
@@ -189,6 +190,12 @@ export class RunReader {
     this.finished.push({ header, result: analysis.result() });
     this.current = undefined;
   }
+}
+
+/** A cell begins; axes that came later than its log were as their default is. */
+function begun(cell: CellHeader): { header: CellHeader; analysis: CellAnalysis; ended: boolean } {
+  const header = { ...cell, axes: defaultAxes(cell.axes) };
+  return { header, analysis: cellAnalysis(header), ended: false };
 }
 
 const damaged = (what: string) => new UsageError([what]);

@@ -3,19 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Event } from '../../harness/contracts/event.ts';
-import { UsageError } from '../../harness/errors.ts';
-import { EventLog } from '../../harness/log/event-log.ts';
-import { Random } from '../../harness/statistics/random.ts';
-import { makeBeforeBreak } from '../../scenarios/make-before-break.ts';
-import { selectorFlip } from '../../scenarios/selector-flip.ts';
-import { junitXml } from '../junit.ts';
-import { renderReport } from '../report.ts';
-import { resultDocument, runVerdict } from '../result/result-document.ts';
-import { summaryMarkdown } from '../summary.ts';
-import { resultTable } from '../terminal.ts';
-import { INFO, measuring, playedRun } from './played-run.fixture.ts';
-import { readRun, type StoredRun } from './stored-run.ts';
+import type { Event } from '../harness/contracts/event.ts';
+import { UsageError } from '../harness/errors.ts';
+import { EventLog } from '../harness/log/event-log.ts';
+import { Random } from '../harness/statistics/random.ts';
+import { makeBeforeBreak } from '../scenarios/make-before-break.ts';
+import { selectorFlip } from '../scenarios/selector-flip.ts';
+import { junitXml } from './junit.ts';
+import { renderReport } from './report.ts';
+import { resultDocument, runVerdict } from './result/result-document.ts';
+import { INFO, measuring, playedRun } from './stored/played-run.fixture.ts';
+import { readRun, type StoredRun } from './stored/stored-run.ts';
+import { summaryMarkdown } from './summary.ts';
+import { resultTable } from './terminal.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -105,24 +105,30 @@ describe('a run that did not come to its end', () => {
     expect(runVerdict(await readRun(stored(whole(lines.slice(0, measured + 50)))))).toBe('unknown');
   });
 
-  test('agrees with no prediction where nobody was ever connected, and shows no share', async () => {
-    let cells = 0;
-    await played('nobody', {
-      provider: measuring,
-      heed: (event, interrupt) => {
-        if (event.type === 'cell') cells++;
-        if (cells === 2 && event.type === 'step') interrupt();
-      },
-    });
-    const run = await readRun(join(folder, 'nobody'));
-    const [document] = resultDocument(run).cells;
-    expect(document).toMatchObject({ clients: 0, verdict: 'unknown' });
-    expect(document?.predicted).toBeUndefined();
-    for (const text of [resultTable(run), summaryMarkdown(run), renderReport(run)]) {
-      expect(/\d % agrees|>agrees</.test(text)).toBe(false);
-      expect(text.includes('0–100 %')).toBe(false);
-    }
-  });
+  test.each([
+    [1, 'first'],
+    [2, 'second'],
+  ])(
+    'agrees with no prediction where nobody was ever connected, and shows no share (cell %i)',
+    async (nth, name) => {
+      let cells = 0;
+      await played(`nobody-${name}`, {
+        provider: measuring,
+        heed: (event, interrupt) => {
+          if (event.type === 'cell') cells++;
+          if (cells === 2 * nth && event.type === 'step') interrupt();
+        },
+      });
+      const run = await readRun(join(folder, `nobody-${name}`));
+      const document = resultDocument(run).cells.at(-1);
+      expect(document).toMatchObject({ clients: 0, verdict: 'unknown' });
+      expect(document?.predicted).toBeUndefined();
+      for (const text of [resultTable(run), summaryMarkdown(run), renderReport(run)]) {
+        expect(/\b0 % agrees|0 % <span class="badge pass">agrees</.test(text) && nth === 1).toBe(false);
+        expect(/(^|[^\d.])0–100 %/.test(text)).toBe(false);
+      }
+    },
+  );
 });
 
 describe('a damaged run is refused with file, line and field', () => {
