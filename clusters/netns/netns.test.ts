@@ -131,6 +131,43 @@ test.skipIf(missing !== undefined).each(INTERRUPTS)(
   },
 );
 
+/** How many of a family run this very program, `unshare` with its words included. */
+const runOfUs = (members: readonly string[]) =>
+  members.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(CLI);
+    } catch {
+      return false;
+    }
+  }).length;
+
+test.skipIf(missing !== undefined).each([
+  ['has hardly begun', 1],
+  ['makes its namespaces', 2],
+  ['begins again inside them, where nobody takes signals yet', 3],
+])(
+  'a Ctrl-C while a run %s ends it',
+  async (what, processes) => {
+    const { child, said } = launch(`early-${what}`, [], 0.1);
+    let members: string[] = [];
+    await until(
+      () => {
+        members = family(child.pid as number);
+        return runOfUs(members) >= processes;
+      },
+      () => (child.exitCode === null ? undefined : `ended too early:\n${said()}`),
+    );
+    child.kill('SIGINT');
+    const [code, signal] = await once(child, 'exit');
+    expect([2, 130, 'SIGINT'], said()).toContain(signal ?? code);
+    await until(
+      () => members.every(isGone),
+      () => undefined,
+    );
+  },
+  30_000,
+);
+
 test.skipIf(missing !== undefined).each([
   ['its nodes come up', '"type":"run"'],
   ['v1 is waited for', '"name":"v1 serves","edge":"begin"'],
