@@ -60,6 +60,7 @@ export function summaryMarkdown(run: StoredRun): string {
   const head = [
     'cell',
     'dropped',
+    'unattributed',
     '95 % interval',
     ...(predicted ? ['predicted'] : []),
     'twice or more',
@@ -73,6 +74,7 @@ export function summaryMarkdown(run: StoredRun): string {
     return [
       markdownText(cellName(cell, cells)),
       percent(document.droppedShare),
+      count(document.unattributed),
       interval(document.interval),
       ...(predicted
         ? [

@@ -37,6 +37,7 @@ export function resultTable(run: StoredRun): string {
     ...axes,
     ...(seeds ? ['seed'] : []),
     'dropped',
+    'unattributed',
     '95 % interval',
     ...(predicted ? ['predicted'] : []),
     'twice+',
@@ -52,6 +53,7 @@ export function resultTable(run: StoredRun): string {
     ...axes.map((name) => showAxis(header.axes, name)),
     ...(seeds ? [String(header.seed)] : []),
     percent(document.droppedShare),
+    count(document.unattributed),
     interval(document.interval),
     ...(predicted
       ? [

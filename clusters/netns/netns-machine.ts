@@ -7,6 +7,7 @@ import { HarnessError } from '../../harness/errors.ts';
 import { type Said, saidEvent } from '../../harness/gateway/said.ts';
 import type { Clock } from '../../harness/time/clock.ts';
 import type { Millis } from '../../harness/time/duration.ts';
+import { tolerated } from '../../harness/time/tolerance.ts';
 import { HOLDER_IMAGE } from '../../harness/workload/handoff-workload.ts';
 import { ADMIN_PORT, INGRESS_IMAGE, OWN_IMAGE } from '../../harness/workload/workload.ts';
 import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
@@ -25,7 +26,7 @@ import { OwnPod } from './pods/own-pod.ts';
 import { GatewayProcess, PROGRAMS } from './pods/pod.ts';
 
 /** A pod's network goes this much model time after its process, as kubelet removes the sandbox; never under 250 ms real. */
-const SANDBOX_REMOVAL: Millis = 2000;
+const SANDBOX_REMOVAL = { model: 2000, real: 250 } as const;
 
 interface Node {
   readonly machine: MachineNode;
@@ -95,9 +96,13 @@ export class NetnsMachine implements Machine {
   async addNode(machine: MachineNode): Promise<void> {
     this.numbers.set(machine.name, machine.number);
     await this.fabric.addNode(machine);
-    const agent = await NodeAgent.start(this.launcher, machine.name, (values) =>
-      this.record({ type: 'evidence', source: machine.name, values }),
-    );
+    const part = `agent of ${machine.name}, which answers its health checks`;
+    const agent = await NodeAgent.start(this.launcher, machine.name, {
+      counted: (values) => this.record({ type: 'evidence', source: machine.name, values }),
+      lagged: (lag) =>
+        this.record({ type: 'harness', lag: Math.round(lag * this.clock.speed), drift: 0, part }),
+      died: (why) => this.record({ type: 'harness-died', part, why }),
+    });
     this.nodes.set(machine.name, { machine, agent, rules: undefined, pods: new Set() });
   }
 
@@ -144,7 +149,7 @@ export class NetnsMachine implements Machine {
       };
       const ended = (why: string) => {
         exited(why);
-        const delay = Math.max(SANDBOX_REMOVAL, 250 * clock.speed);
+        const delay = tolerated(SANDBOX_REMOVAL, clock.speed);
         this.later(async () => {
           await clock.sleep(delay);
           if (!this.disposed) await this.fabric.removePod(namespace, node.machine);

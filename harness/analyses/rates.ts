@@ -90,7 +90,8 @@ export const ratesAnalysis: Analysis<State, Rates> = {
         return;
       }
       case 'closed':
-        if (isFleet(event.client) && event.replaced !== true) count(state.disconnects, event.at);
+        if (!isFleet(event.client) || event.replaced === true || event.ending.how === 'harness-died') return;
+        count(state.disconnects, event.at);
         return;
       case 'refused':
         if (isFleet(event.client)) count(state.refused, event.at);

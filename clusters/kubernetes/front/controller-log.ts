@@ -33,5 +33,6 @@ export function controllerEvent(
     hop: pod,
     did: 'an old worker ends, and with it the connections that it still had',
     since,
+    act: 'shutdown-timeout',
   };
 }

@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { describeChain } from '../harness/analyses/ledger.ts';
+import { BACKOFF_MODELS } from '../harness/contracts/axes.ts';
+import { STRATEGIES } from './index.ts';
+import { playOnSim } from './test-play.ts';
+
+const CASES = 200;
+
+const some = (...values: string[]) => fc.constantFrom(...values);
+
+const axes = fc.record({
+  clients: some('20', '40'),
+  pods: some('1', '2', '3', '5'),
+  nodes: some('1', '2', '3', '6'),
+  proxy: some('iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'),
+  balancer: some('target-pool', 'backend-service'),
+  balancerStickiness: some('rehash', 'persist'),
+  heartbeat: some('10s', '30s', '2m', '20m'),
+  backoff: some('5s', '30s', '5m'),
+  backoffModel: some(...BACKOFF_MODELS),
+  drain: some('close-all', 'abrupt', 'paced'),
+  retire: some('paced', 'abrupt'),
+  grace: some('30s', '90s', '1h'),
+  preStop: some('0s', '30s'),
+  drainOver: some('0s', '1m', '5m'),
+  switchBy: some('selector', 'balancer'),
+  keepBlue: some('no', 'yes'),
+  handoffBy: some('holder', 'worker'),
+  churn: some('one', 'upgrade'),
+  ingressApi: some('ingress', 'gateway-api'),
+  meshRouting: some('http', 'tcp'),
+  promote: some('ingress', 'selector'),
+  exitOnZero: some('no', 'yes'),
+  stopNew: some('flip', 'readiness'),
+  tcpLoose: some('1', '0'),
+});
+
+/** Each strategy with each policy, again and again, so that random axes meet all of them equally often. */
+const cells = Object.values(STRATEGIES).flatMap((strategy) =>
+  ['Cluster', 'Local'].map((policy) => ({ strategy, policy })),
+);
+
+test.each(cells)(
+  'on any axes every drop of $strategy.name with $policy has a cause on its own path and before it',
+  async ({ strategy, policy }) => {
+    await fc.assert(
+      fc.asyncProperty(axes, fc.nat(1000), async (texts, seed) => {
+        const { document, ledger, innocence, history, fleet } = await playOnSim(
+          strategy,
+          { ...texts, policy },
+          seed,
+        );
+        expect(innocence).toMatchObject({ outcome: 'finished' });
+        expect(document.why.filter((why) => why.startsWith('analysis failed'))).toEqual([]);
+        expect(document.unattributed).toBe(0);
+        for (const share of [document.droppedShare, document.lossIn10SecondsShare, document.mostAwayShare])
+          expect(share).toBeLessThanOrEqual(1);
+        const services = new Map<string, string[]>();
+        for (const { service, endpoints } of history.endpoints)
+          for (const { pod } of endpoints) services.set(pod, [...(services.get(pod) ?? []), service]);
+        for (const [place, row] of ledger.rows.entries()) {
+          const chain = ledger.chains[row.chain];
+          const drop = fleet.drops[place];
+          for (const { at, kind, text } of chain?.moments ?? []) {
+            const told = `${row.cause}: ${describeChain(chain as never).join(' / ')}`;
+            expect(at, told).toBeLessThanOrEqual(row.detected);
+            if (row.fate !== undefined && kind !== 'hop') expect(at, told).toBeLessThanOrEqual(row.fate.at);
+            // No other pod is named, and no node but those that carried this client's packets.
+            const named = [...history.pods.keys()].filter((pod) => text.includes(pod));
+            for (const pod of named) expect([row.podBefore, drop?.hop], told).toContain(pod);
+          }
+        }
+      }),
+      { numRuns: Math.ceil(CASES / cells.length), seed: 1, endOnFailure: true },
+    );
+  },
+);
