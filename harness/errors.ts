@@ -37,3 +37,10 @@ export class KubeError extends HarnessError {
     this.reason = reason;
   }
 }
+
+/** Adds what a caught error says the caller did wrong to the mistakes found so far. @throws every other error again. */
+export function addMistakes(mistakes: string[], error: unknown): undefined {
+  if (!(error instanceof UsageError)) throw error;
+  mistakes.push(...error.mistakes);
+  return undefined;
+}

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { type Advice, advise } from '../harness/analyses/ranking/recommendation.ts';
 import { testPlayed } from '../harness/analyses/test-document.ts';
+import { adviceOf, rankingDocument } from './result/advice.ts';
+import { resultDocument } from './result/result-document.ts';
 import { rankingSection } from './sections/ranking-section.ts';
 import { HOSTILE, testRun } from './stored/test-run.ts';
 import { summaryMarkdown } from './summary.ts';
-import { resultDocument, resultTable } from './terminal.ts';
-import { adviceOf, rankingDocument } from './words/advice.ts';
+import { resultTable } from './terminal.ts';
 import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
 
 const DRAIN = 'a gateway that drains on request';

@@ -1,7 +1,7 @@
 import { CAUSES } from '../harness/analyses/causes.ts';
 import { describeChain } from '../harness/analyses/ledger.ts';
 import { connectionsChart, disconnectsChart, reconnectsChart } from './charts/cell-charts.ts';
-import { type ResultDocument, resultDocument } from './stored/result-document.ts';
+import { type ResultDocument, resultDocument } from './result/result-document.ts';
 import type { AnalysedCell, StoredRun } from './stored/stored-run.ts';
 import { answeringCells } from './words/words.ts';
 
@@ -34,7 +34,7 @@ function details(cell: AnalysedCell) {
       disconnects: chain.rows,
       story: describeChain(chain),
     })),
-    peakDisconnectsIn10Seconds: rates.peakDisconnectsIn10Seconds,
+    mostDroppedIn10Seconds: rates.mostDroppedIn10Seconds,
     landings: landings.landings,
     harness: innocence,
     facts: cell.header.facts,

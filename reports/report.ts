@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type Html, html, inlineScript, jsonScript } from './page/html.ts';
+import { adviceOf } from './result/advice.ts';
+import { answer, disagreements, question, runVerdict } from './sections/answer.ts';
 import { cellDetails } from './sections/cell-details.ts';
 import { comparisonTable, smallMultiples } from './sections/comparison.ts';
 import { ledgerSection } from './sections/ledger-section.ts';
@@ -13,11 +15,10 @@ import { rankingSection } from './sections/ranking-section.ts';
 import { seventyThirtySection } from './sections/seventy-thirty.ts';
 import { verdictCards } from './sections/verdicts.ts';
 import type { StoredRun } from './stored/stored-run.ts';
-import { adviceOf } from './words/advice.ts';
-import { answer, disagreements, question, runVerdict } from './words/answer.ts';
 import { answeringCells, cellName, percent } from './words/words.ts';
 
-const page = (name: string) => readFileSync(join(import.meta.dirname, 'page', name), 'utf8');
+const part = (...path: string[]) => readFileSync(join(import.meta.dirname, ...path), 'utf8');
+const page = (name: string) => part('page', name);
 
 /** Chart.js as one classic script; it is licensed under MIT and says so in its first line. */
 const chartLibrary = () =>
@@ -106,7 +107,7 @@ ${worth(cells)}
 ${body}
 ${jsonScript('chart-data', shelf.data)}
 ${inlineScript(chartLibrary())}
-${inlineScript(`(() => {\n${asScript(page('chart-config.js'))}\n${page('page.js')}\n})();`)}
+${inlineScript(`(() => {\n${asScript(part('charts', 'chart-config.js'))}\n${page('page.js')}\n})();`)}
 </body>
 </html>`}\n`;
 }

@@ -12,15 +12,15 @@ import { ledgerCsv } from './ledger-csv.ts';
 import { html, jsonScript } from './page/html.ts';
 import { renderReport } from './report.ts';
 import { reportJson } from './report-json.ts';
+import { resultDocument } from './result/result-document.ts';
+import { answer, question } from './sections/answer.ts';
 import { ledgerData, MOST_ROWS, sampleRows } from './sections/ledger-section.ts';
 import { representatives, seedGroups } from './sections/over-seeds.ts';
 import { compressLog } from './stored/compress-log.ts';
-import { resultDocument } from './stored/result-document.ts';
 import { isAnalysed, readRun } from './stored/stored-run.ts';
 import { comparisonRun, HOSTILE, testRun } from './stored/test-run.ts';
 import { summaryMarkdown } from './summary.ts';
 import { resultTable } from './terminal.ts';
-import { answer, question } from './words/answer.ts';
 import { answeringCells } from './words/words.ts';
 import { writeReports } from './write-reports.ts';
 

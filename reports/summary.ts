@@ -1,8 +1,9 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import { adviceOf } from './result/advice.ts';
+import { answer, disagreements, question, runVerdict } from './sections/answer.ts';
 import type { StoredRun } from './stored/stored-run.ts';
-import { adviceOf } from './words/advice.ts';
-import { answer, disagreements, question, runVerdict } from './words/answer.ts';
+import { markdownText } from './words/markdown.ts';
 import { recommendedLines, showValue, situation, toldCases } from './words/ranking-words.ts';
 import {
   answeringCells,
@@ -16,13 +17,6 @@ import {
 } from './words/words.ts';
 
 const MARKS = { pass: '✅ pass', fail: '❌ fail', unknown: '❔ unknown' } as const;
-
-/** Text from outside in a Markdown table: no cell borders, no markup, no mentions, one line. */
-export const markdownText = (text: string): string =>
-  text
-    .replace(/[\\`*_{}[\]<>()#+!|~@]/g, (character) => `\\${character}`)
-    .replace(/\\</g, '&lt;')
-    .replace(/\s+/g, ' ');
 
 /** A ranking as a table, what it recommends, and who could not be ranked. */
 function rankingMarkdown(advice: Advice): string[] {

@@ -1,7 +1,7 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import { adviceOf } from './result/advice.ts';
 import type { StoredRun } from './stored/stored-run.ts';
-import { adviceOf } from './words/advice.ts';
 import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
 import {
   answeringCells,
@@ -14,8 +14,6 @@ import {
   time,
   varyingAxes,
 } from './words/words.ts';
-
-export { resultDocument, runVerdict } from './stored/result-document.ts';
 
 /** The table that ends a run on a terminal: one line a cell, then why cells did not pass and what was skipped. */
 export function resultTable(run: StoredRun): string {

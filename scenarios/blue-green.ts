@@ -24,6 +24,7 @@ export const blueGreen: Strategy = {
       : []),
   ],
   // Switched by its selector it does what a paced drain does, which is compared under that name.
+  heeds: ['switchBy', 'dnsTtl', 'keepBlue', 'retire', 'ask'],
   variants: { switchBy: 'balancer' },
   prepare: (stage) => serveV1(stage),
   async release(stage) {

@@ -44,6 +44,7 @@ export const handoff: Strategy = {
           'a gateway that resumes a client on another connection',
         ]
       : ['a process in each pod that owns the sockets and outlives releases'],
+  heeds: ['handoffBy'],
   defaults: { handoffBy: 'holder,worker' },
   async prepare(stage) {
     const { axes, kube, workload } = stage;

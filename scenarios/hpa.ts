@@ -91,6 +91,7 @@ export const hpa: Strategy = {
     'What does a HorizontalPodAutoscaler do when readiness fails on purpose, during a rolling update, while an old Deployment drains, and in a reconnect storm?',
   needs: ['autoscaler'],
   requires: () => [],
+  heeds: ['hpaDuring', 'hpaMetric', 'maxSurge', 'maxUnavailable', 'ask'],
   defaults: {
     hpaDuring: 'readiness-fail,rolling-update,selector-flip,storm',
     pods: '4',

@@ -27,6 +27,7 @@ export const ingressCanary: Strategy = {
     'How gradually can an ingress with canary weights move WebSockets, and what does nginx itself drop?',
   needs: ({ ingressApi }) => [ingressApi],
   requires: (axes) => [ROOM, ...retiring(axes), 'an ingress controller in the path'],
+  heeds: ['canarySteps', 'canaryEvery', 'ingressApi', 'promote', 'proxyReadTimeout', 'retire', 'ask'],
   variants: { promote: 'ingress,selector' },
   async prepare(stage) {
     const { controller, selector, main, next, service, ingress, route } = ingressWorkload(stage.axes);

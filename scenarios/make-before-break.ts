@@ -16,6 +16,7 @@ export const makeBeforeBreak: Strategy = {
     ...selectorFlip.requires(axes),
     'clients that open a second connection before they close the first',
   ],
+  heeds: ['retire', 'ask'],
   makeBeforeBreak: true,
   defaults: { retire: 'paced', ask: 'message' },
   prepare: (stage) => selectorFlip.prepare?.(stage) ?? Promise.resolve(),

@@ -17,6 +17,7 @@ export const nodeChurn: Strategy = {
   question: 'How many connections does a change of the node set drop although no pod is touched?',
   needs: ['node-churn'],
   requires: () => [],
+  heeds: ['churn'],
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     const carrying = new Set((await stage.pods('v1')).map(({ spec }) => spec?.nodeName));

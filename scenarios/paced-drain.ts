@@ -15,6 +15,7 @@ export const pacedDrain: Strategy = {
     'If v1 asks its clients to go at a constant rate, does each lose its connection exactly once and how high is the peak of returns?',
   needs: [],
   requires: (axes) => (axes.stopNew === 'flip' ? selectorFlip : readinessFail).requires(axes),
+  heeds: ['stopNew', 'retire', 'ask'],
   defaults: { retire: 'paced' },
   variants: { stopNew: 'flip,readiness' },
   prepare: (stage) => stopper(stage).prepare?.(stage) ?? Promise.resolve(),

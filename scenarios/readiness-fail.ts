@@ -14,6 +14,7 @@ export const readinessFail: Strategy = {
   question: 'Do pods that fail their readinessProbe on purpose keep the connections they have?',
   needs: [],
   requires: (axes) => [ROOM, 'a gateway that fails its readiness on request', ...retiring(axes)],
+  heeds: ['retire', 'ask'],
   variants: { retire: 'abrupt' },
   prepare: (stage) => serveV1(stage, { app: 'gateway' }),
   async release(stage) {

@@ -15,6 +15,7 @@ export const rollingUpdate: Strategy = {
   needs: [],
   requires: ({ drain }) => (drain === 'paced' ? ['a gateway that drains slowly on SIGTERM'] : []),
   // Longer than the drain takes, for both: a gateway that has closed everything ends at once anyway.
+  heeds: ['maxSurge', 'maxUnavailable'],
   variants: { drain: 'close-all,paced', grace: '6m' },
   async prepare(stage) {
     await stage.kube.apply(stage.workload.deployment('v1', { name: DEPLOYMENT }));

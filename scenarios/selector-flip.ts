@@ -14,6 +14,7 @@ export const selectorFlip: Strategy = {
   needs: [],
   requires: (axes) => [ROOM, ...retiring(axes)],
   // Retired at a pace it is a paced drain, which is compared under that name.
+  heeds: ['retire', 'ask'],
   variants: { retire: 'abrupt' },
   prepare: (stage) => serveV1(stage),
   async release(stage) {

@@ -1,6 +1,9 @@
 /** The address plan of the embedded clusters; the same in the simulator and in the kernel. */
 export const CLUSTER_CIDR = '10.244.0.0/16';
 
+/** What cluster IPs are chosen from, kubeadm's default being 10.96.0.0/12. */
+export const SERVICE_CIDR = '10.96.0.0/16';
+
 export const NODE_CIDR = '172.18.0.0/16';
 /** Clients' source addresses, many, so that tens of thousands of connections find fresh ports. */
 export const CLIENT_CIDR = '100.64.0.0/10';

@@ -40,7 +40,7 @@ export async function preflightGke(options: GkeOptions): Promise<Preflight> {
   if (region instanceof CommandError)
     missing.push({
       what: `region ${options.region} of ${project} cannot be read: ${region.stderr.trim().split('\n')[0]}`,
-      mend: 'ask for the roles that the README names under "Real clusters"',
+      mend: 'ask for the roles that clusters/gke/README.md names',
     });
   else if (typeof region === 'string') {
     const { free } = readRegion(region);

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs a command beside a Docker engine in which kind works offline, on machines that have none (root is needed):
 #   clusters/kind/lab.sh npx vitest run clusters/kind
-# The engine comes from ../shared/kubernetes (its README says how) or from $ONEDROP_LAB, and is gone afterwards; one
-# that somebody else's lab runs is used and left running.
+# KUBE_LAB_VERSION=1.36 takes that Kubernetes instead of 1.20.
+# The engine comes from ../shared/kubernetes (its README says how) or from $ONEDROP_LAB, and is gone afterwards; one that
+# somebody else's lab runs is used and left running.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 lab_scripts=${ONEDROP_LAB:-$root/../shared/kubernetes}
@@ -24,5 +25,5 @@ node_bin=$root/node_modules/.bin
 set +eu
 # shellcheck source=/dev/null
 . "$lab_scripts/docker-env.sh"
-export PATH=$node_bin:$PATH ONEDROP_KIND_IMAGE=kindest/node:v1.20.2
+export PATH=$node_bin:$PATH ONEDROP_KIND_IMAGE=kindest/node:$KVER
 lab "$@"

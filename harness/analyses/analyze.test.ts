@@ -81,6 +81,48 @@ describe('one pass over a cell', () => {
 });
 
 describe('drops', () => {
+  test('of one client within ten seconds are one client of all, which are never more than 100 %', () => {
+    const twice = byHand(
+      [0, open('c0', 'a', 'v1')],
+      [0, open('c1', 'a', 'v1')],
+      [1000, begin('go', 'release')],
+      [5000, closed('c0', 'a', 'v1', 5000)],
+      [5000, closed('c1', 'a', 'v1', 5000)],
+      [6000, open('c0', 'b', 'v1')],
+      [8000, closed('c0', 'b', 'v1', 8000)],
+      [9000, open('c0', 'c', 'v2')],
+      [14_999, closed('c0', 'c', 'v2', 14_000)],
+      [16_000, open('c0', 'd', 'v2')],
+      [16_000, open('c1', 'd', 'v2')],
+    );
+    const { document, rates, criteria } = analyze(testCell({ axes: { clients: 2 } }), twice);
+    expect(document).toMatchObject({ disconnects: 4, lossIn10SecondsShare: 1 });
+    expect(rates).toMatchObject({ mostDroppedIn10Seconds: 2, mostDroppedAt: 0 });
+    expect(criteria.find(({ name }) => name === 'never all at once')?.says).toContain('100 % of the clients');
+  });
+
+  test('are counted over the ten seconds that hold most clients, whoever is dropped again and again', () => {
+    const events: [number, TimedEvent][] = ['c0', 'c1', 'c2', 'c3'].map((client) => [
+      0,
+      open(client, 'a', 'v1'),
+    ]);
+    // One client every three seconds for a minute; the other three at 40 s, 45 s and 49 s.
+    for (let at = 3000; at <= 60_000; at += 3000)
+      events.push([at, closed('c0', 'a', 'v1', at)], [at + 1000, open('c0', 'a', 'v1')]);
+    for (const [client, at] of [
+      ['c1', 40_000],
+      ['c2', 45_000],
+      ['c3', 50_000],
+    ] as const)
+      events.push([at, closed(client, 'a', 'v1', at)]);
+    const { rates } = analyze(
+      testCell({ axes: { clients: 4 } }),
+      byHand(...events.sort(([a], [b]) => a - b)),
+    );
+    // c1 at 40 s and c3 at 50 s are never within the same ten.
+    expect(rates).toMatchObject({ mostDroppedIn10Seconds: 3, mostDroppedAt: 36_000 });
+  });
+
   test('of a calm cell are none, and its verdict is pass', () => {
     const { document } = run('calm');
     expect(document).toMatchObject({

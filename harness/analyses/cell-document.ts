@@ -64,9 +64,13 @@ export interface CellDocument {
   readonly peakReconnectsPerSecond: number;
   /** The most in ten successive seconds, per second. */
   readonly peakReconnectsPer10Seconds: number;
-  /** N / max(D, T): all clients lost evenly over D and back evenly over T. */
-  readonly theoreticalPeakPerSecond: number;
-  /** Largest share of the clients that noticed their loss within ten successive seconds. */
+  /**
+   * The most reconnects a second that follow from how the gateways let their clients go: N / max(D, T) for N clients
+   * that leave evenly over D and come back evenly over T, added up where that overlaps. Null where clients were lost
+   * in another way, for which no law is known, or not at all.
+   */
+  readonly theoreticalPeakPerSecond: number | null;
+  /** Largest share of the clients that noticed a loss within ten successive seconds; each counts once. */
   readonly lossIn10SecondsShare: number;
   /** Largest share of the clients that were away at the same time. */
   readonly mostAwayShare: number;
@@ -154,7 +158,7 @@ export function cellDocument(
     peakReconnectsPerSecond: rates.peakReconnectsPerSecond,
     peakReconnectsPer10Seconds: rates.peakReconnectsPer10Seconds,
     theoreticalPeakPerSecond: rates.theoreticalPeakPerSecond,
-    lossIn10SecondsShare: share(rates.peakDisconnectsIn10Seconds),
+    lossIn10SecondsShare: share(rates.mostDroppedIn10Seconds),
     mostAwayShare: share(connections.mostAway),
     allOnV2Millis:
       connections.allOnV2At === null || releaseAt === null ? null : connections.allOnV2At - releaseAt,

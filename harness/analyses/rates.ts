@@ -1,7 +1,8 @@
-import type { CellHeader, Timed } from '../contracts/event.ts';
+import type { Timed } from '../contracts/event.ts';
 import type { Millis } from '../time/duration.ts';
 import type { Analysis } from './analysis.ts';
 import { clientNumber, isFleet } from './analysis.ts';
+import { ReturnLaw } from './return-law.ts';
 
 /** What happened in each second of the cell; index 0 is the first second. */
 export interface Rates {
@@ -12,45 +13,28 @@ export interface Rates {
   readonly peakReconnectsPerSecond: number;
   /** Most reconnects in ten successive seconds, per second. */
   readonly peakReconnectsPer10Seconds: number;
-  /** Most disconnects noticed in ten successive seconds. */
-  readonly peakDisconnectsIn10Seconds: number;
-  /** When the ten seconds of most disconnects begin, or null when there was none. */
-  readonly peakDisconnectsAt: Millis | null;
-  /** Reconnects a second if all clients are lost evenly over D and return evenly over T: N / max(D, T). */
-  readonly theoreticalPeakPerSecond: number;
+  /** Most clients that noticed a disconnect in ten successive seconds; who is dropped twice in them counts once. */
+  readonly mostDroppedIn10Seconds: number;
+  /** When these ten seconds begin, or null when nobody was disconnected. */
+  readonly mostDroppedAt: Millis | null;
+  /** Most reconnects a second that follow from how the gateways let their clients go; null where no law is known. */
+  readonly theoreticalPeakPerSecond: number | null;
 }
 
+/** Seconds in which drops make one moment: those of the bound on losing all at once. */
+const MOMENT = 10;
+
 interface State {
-  readonly cell: CellHeader;
+  readonly law: ReturnLaw;
   readonly disconnects: number[];
   readonly reconnects: number[];
   readonly refused: number[];
   readonly known: boolean[];
-  clients: number;
+  /** The second of each client's latest drop. */
+  readonly latest: number[];
+  /** By how many the clients dropped in the ten seconds that end with a second are more than one second earlier. */
+  readonly change: number[];
 }
-
-/**
- * The time over which a back-off model spreads the first attempts of clients lost at the same moment; from the
- * libraries' own defaults (FACTS I). Never less than a second, the unit of the rate.
- */
-export function firstWaitSpread({ backoffModel, backoff }: CellHeader['axes']): Millis {
-  const spreads: Record<typeof backoffModel, Millis> = {
-    uniform: backoff,
-    fixed: 0,
-    'exponential-full-jitter': 1000,
-    'exponential-equal-jitter': 500,
-    decorrelated: 2000,
-    'socket.io': 1000,
-    'reconnecting-websocket': 4000,
-    signalr: 0,
-    phoenix: 0,
-  };
-  return Math.max(1000, spreads[backoffModel]);
-}
-
-/** The time over which a paced drain or retirement spreads its disconnects, as the axes ask for it. */
-const plannedDrain = ({ drain, retire, drainOver }: CellHeader['axes']): Millis =>
-  drain === 'paced' || retire === 'paced' ? drainOver : 0;
 
 const second = (at: Millis) => Math.floor(at / 1000);
 const count = (bins: number[], at: Millis) => {
@@ -59,17 +43,38 @@ const count = (bins: number[], at: Millis) => {
   (bins[bin] as number)++;
 };
 
-/** The most in `width` successive bins, and the first of them. */
-function peakWindow(bins: readonly number[], width: number): { most: number; first: number } {
+/** The most in `width` successive bins. */
+function peakWindow(bins: readonly number[], width: number): number {
   let sum = 0;
   let most = 0;
-  let first = 0;
   for (let bin = 0; bin < bins.length; bin++) {
-    sum += bins[bin] as number;
-    if (bin >= width) sum -= bins[bin - width] as number;
-    if (sum > most) {
-      most = sum;
-      first = Math.max(0, bin - width + 1);
+    sum += (bins[bin] as number) - (bins[bin - width] ?? 0);
+    most = Math.max(most, sum);
+  }
+  return most;
+}
+
+/** Counts a client as dropped in each ten seconds that hold this drop, other than those that hold its last one too. */
+function countDropped({ latest, change }: State, client: number, at: Millis): void {
+  const now = second(at);
+  const from = Math.max(now, (latest[client] ?? -MOMENT) + MOMENT);
+  const until = now + MOMENT;
+  while (change.length <= until) change.push(0);
+  (change[from] as number)++;
+  (change[until] as number)--;
+  latest[client] = now;
+}
+
+/** The most clients dropped in any ten seconds, and the first second of these. */
+function mostDropped(change: readonly number[]): { most: number; first: number } {
+  let dropped = 0;
+  let most = 0;
+  let first = 0;
+  for (const [last, more] of change.entries()) {
+    dropped += more;
+    if (dropped > most) {
+      most = dropped;
+      first = Math.max(0, last - MOMENT + 1);
     }
   }
   return { most, first };
@@ -78,20 +83,29 @@ function peakWindow(bins: readonly number[], width: number): { most: number; fir
 /** Disconnects (when noticed), reconnects and refused attempts of the fleet, second by second. */
 export const ratesAnalysis: Analysis<State, Rates> = {
   name: 'rates',
-  start: (cell) => ({ cell, disconnects: [], reconnects: [], refused: [], known: [], clients: 0 }),
+  start: (cell) => ({
+    law: new ReturnLaw(cell),
+    disconnects: [],
+    reconnects: [],
+    refused: [],
+    known: [],
+    latest: [],
+    change: [],
+  }),
   fold(state, event: Timed) {
+    state.law.fold(event);
     switch (event.type) {
       case 'open': {
         if (!isFleet(event.client)) return;
         const number = clientNumber(event.client);
         if (state.known[number]) count(state.reconnects, event.at);
-        else state.clients++;
         state.known[number] = true;
         return;
       }
       case 'closed':
         if (!isFleet(event.client) || event.replaced === true || event.ending.how === 'harness-died') return;
         count(state.disconnects, event.at);
+        countDropped(state, clientNumber(event.client), event.at);
         return;
       case 'refused':
         if (isFleet(event.client)) count(state.refused, event.at);
@@ -103,18 +117,17 @@ export const ratesAnalysis: Analysis<State, Rates> = {
         return;
     }
   },
-  result({ cell, disconnects, reconnects, refused, clients }) {
-    const drops = peakWindow(disconnects, 10);
+  result({ law, disconnects, reconnects, refused, change }) {
+    const { most, first } = mostDropped(change);
     return {
       disconnects,
       reconnects,
       refused,
-      peakReconnectsPerSecond: peakWindow(reconnects, 1).most,
-      peakReconnectsPer10Seconds: peakWindow(reconnects, 10).most / 10,
-      peakDisconnectsIn10Seconds: drops.most,
-      peakDisconnectsAt: drops.most === 0 ? null : drops.first * 1000,
-      theoreticalPeakPerSecond:
-        (clients * 1000) / Math.max(plannedDrain(cell.axes), firstWaitSpread(cell.axes)),
+      peakReconnectsPerSecond: peakWindow(reconnects, 1),
+      peakReconnectsPer10Seconds: peakWindow(reconnects, 10) / 10,
+      mostDroppedIn10Seconds: most,
+      mostDroppedAt: most === 0 ? null : first * 1000,
+      theoreticalPeakPerSecond: law.peak(),
     };
   },
 };

@@ -177,8 +177,8 @@ const CRITERIA: readonly Criterion[] = [
   },
   {
     name: 'never all at once',
-    judge: ({ fleet, rates: { peakDisconnectsIn10Seconds } }, { lossIn10Seconds }) => {
-      const share = fleet.clients === 0 ? 0 : peakDisconnectsIn10Seconds / fleet.clients;
+    judge: ({ fleet, rates: { mostDroppedIn10Seconds } }, { lossIn10Seconds }) => {
+      const share = fleet.clients === 0 ? 0 : mostDroppedIn10Seconds / fleet.clients;
       return share > lossIn10Seconds
         ? bad(
             `${percent(share)} of the clients were dropped within 10 seconds, more than ${percent(lossIn10Seconds)}`,

@@ -6,13 +6,13 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import Table from 'cli-table3';
 import { WebSocket } from 'ws';
 import { defaultAxes } from '../contracts/axes.ts';
 import { Fleet, OPENING_AT_ONCE } from '../fleet/fleet.ts';
 import { dialWebSocket } from '../fleet/websocket.ts';
 import { Random } from '../statistics/random.ts';
 import { ScaledClock } from '../time/scaled-clock.ts';
+import { benchTable } from './bench-table.ts';
 
 const CLIENTS = 10_000;
 const ROUNDS = 5;
@@ -133,9 +133,13 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[values.length 
 
 function report(rounds: Record<Kind, Figures[]>): void {
   const of = (kind: Kind, figure: keyof Figures) => median(rounds[kind].map((each) => each[figure]));
-  const table = new Table({
-    head: [`${CLIENTS} clients, median of ${ROUNDS}`, 'bare ws', 'fleet', 'ratio', 'target'],
-  });
+  const table = benchTable([
+    `${CLIENTS} clients, median of ${ROUNDS}`,
+    'bare ws',
+    'fleet',
+    'ratio',
+    'target',
+  ]);
   const row = (name: string, figure: keyof Figures, unit: (value: number) => string, target: string) => {
     const [bare, fleet] = [of('bare', figure), of('fleet', figure)];
     table.push([name, unit(bare), unit(fleet), (fleet / bare).toFixed(2), target]);

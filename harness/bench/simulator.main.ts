@@ -7,7 +7,6 @@ import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Table from 'cli-table3';
 import { sim } from '../../clusters/sim/sim.ts';
 import { selectorFlip } from '../../scenarios/selector-flip.ts';
 import { cellAnalysis } from '../analyses/analyze.ts';
@@ -17,6 +16,7 @@ import { EventLog } from '../log/event-log.ts';
 import { play } from '../run/play.ts';
 import { ScaledClock } from '../time/scaled-clock.ts';
 import { VirtualClock } from '../time/virtual-clock.ts';
+import { benchTable } from './bench-table.ts';
 
 interface Figures {
   readonly clients: number;
@@ -98,19 +98,17 @@ async function bareLoop(clients: number, heartbeat: number, until: number): Prom
 }
 
 async function main(): Promise<void> {
-  const table = new Table({
-    head: [
-      'clients',
-      'seconds',
-      'bare loop',
-      'ratio',
-      'us/client',
-      'peak MB',
-      'log MB',
-      'model min',
-      'dropped',
-    ],
-  });
+  const table = benchTable([
+    'clients',
+    'seconds',
+    'bare loop',
+    'ratio',
+    'us/client',
+    'peak MB',
+    'log MB',
+    'model min',
+    'dropped',
+  ]);
   for (const clients of SIZES) {
     process.stderr.write(`${clients.toLocaleString('en')} clients ...\n`);
     const { seconds, bareSeconds, megabytes, logMegabytes, modelMinutes, dropped } = await inProcess(clients);

@@ -1,10 +1,10 @@
 /**
- * `npm run bench:stats`: does `npm run compare` cry wolf, and does it find a real change? Plays three strategies
- * on the simulator over many seeds, then draws runs from them again and again: A/A comparisons of unchanged code,
- * and A/B comparisons whose candidate loses some points more of its clients.
+ * `npm run bench:stats`: does `npm run compare` cry wolf, and does it find a real change, the surer the more runs
+ * there are? Plays three strategies on the simulator over many seeds, then draws runs from them again and again, with
+ * replacement: A/A comparisons of unchanged code, and A/B comparisons whose candidate loses some points more of its
+ * clients.
  */
 import { tmpdir } from 'node:os';
-import Table from 'cli-table3';
 import { sim } from '../../clusters/sim/sim.ts';
 import { compareDocuments } from '../../reports/compare/compare.ts';
 import { interval, percent } from '../../reports/words/words.ts';
@@ -18,10 +18,17 @@ import type { Strategy } from '../contracts/scenario.ts';
 import { play } from '../run/play.ts';
 import { Random } from '../statistics/random.ts';
 import { wilsonInterval } from '../statistics/statistics.ts';
+import { benchTable } from './bench-table.ts';
 
 const SEEDS = 120;
-const COMPARISONS = 1000;
-const RUNS = [8, 12];
+/** Runs a side, and how many comparisons are made of so many: the more runs, the more each comparison costs. */
+const RUNS: readonly (readonly [runs: number, comparisons: number])[] = [
+  [8, 800],
+  [12, 800],
+  [20, 300],
+  [40, 100],
+  [100, 40],
+];
 const RISES = [0.02, 0.05];
 
 const CELLS: readonly (readonly [Strategy, Parameters<typeof defaultAxes>[0]])[] = [
@@ -61,13 +68,17 @@ function worsened(document: CellDocument, rise: number, random: Random): CellDoc
 }
 
 /** How many of many comparisons fail, each of fresh draws of runs from the pool. */
-function failures(pool: readonly (readonly CellDocument[])[], runs: number, rise: number, random: Random) {
+function failures(
+  pool: readonly (readonly CellDocument[])[],
+  [runs, comparisons]: readonly [runs: number, comparisons: number],
+  rise: number,
+  random: Random,
+) {
   let failed = 0;
-  for (let comparison = 0; comparison < COMPARISONS; comparison++) {
+  for (let comparison = 0; comparison < comparisons; comparison++) {
     const draw = random.fork(`${runs}/${rise}/${comparison}`);
-    const seeds = draw.shuffle([...pool.keys()]);
-    const before = seeds.slice(0, runs).flatMap((seed) => pool[seed] ?? []);
-    const after = seeds.slice(runs, 2 * runs).flatMap((seed) => pool[seed] ?? []);
+    const drawn = () => Array.from({ length: runs }, () => pool[draw.integer(0, pool.length)] ?? []).flat();
+    const [before, after] = [drawn(), drawn()];
     const changed =
       rise === 0
         ? after
@@ -86,22 +97,26 @@ for (let seed = 1; seed <= SEEDS; seed++) {
   pool.push(documents);
   if (seed % 20 === 0) process.stderr.write(`${seed} of ${SEEDS} seeds played\n`);
 }
-const table = new Table({
-  style: { head: [], border: [] },
-  head: ['change of the candidate', 'runs a side', 'comparisons that fail', 'share', '95 %'],
-});
+const table = benchTable([
+  'change of the candidate',
+  'runs a side',
+  'comparisons that fail',
+  'share',
+  '95 %',
+]);
 const random = new Random('bench:stats');
 for (const rise of [0, ...RISES])
-  for (const runs of RUNS) {
-    const failed = failures(pool, runs, rise, random);
+  for (const size of RUNS) {
+    const [runs, comparisons] = size;
+    const failed = failures(pool, size, rise, random);
     table.push([
       rise === 0 ? 'none (A/A)' : `+${100 * rise} points dropped`,
       runs,
-      `${failed} of ${COMPARISONS}`,
-      percent(failed / COMPARISONS),
-      interval(wilsonInterval(failed, COMPARISONS)),
+      `${failed} of ${comparisons}`,
+      percent(failed / comparisons),
+      interval(wilsonInterval(failed, comparisons)),
     ]);
-    process.stderr.write(`rise ${rise}, ${runs} runs: ${failed} of ${COMPARISONS} fail\n`);
+    process.stderr.write(`rise ${rise}, ${runs} runs: ${failed} of ${comparisons} fail\n`);
   }
 process.stdout.write(
   `${CELLS.length} cells of ${pool[0]?.[0]?.clients.toLocaleString('en')} clients, ${SEEDS} seeds each; goal: A/A fails in fewer than 1 of 100, +5 points are found in 99 of 100\n${table}\n`,

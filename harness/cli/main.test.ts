@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ResultDocument } from '../../reports/stored/result-document.ts';
+import type { ResultDocument } from '../../reports/result/result-document.ts';
 import { AXES, optionName } from '../contracts/axes.ts';
 import type { Event } from '../contracts/event.ts';
 

@@ -1,88 +1,126 @@
-/**
- * `npm run nightly`: what the nightly workflow does, on this machine and the embedded clusters. Plays the strategies
- * with several seeds, compares the result with the last good run, and makes the new run the baseline when nothing
- * got worse.
- */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { Command } from 'commander';
+import { UsageError } from '../errors.ts';
+import { EXIT, say } from './exit.ts';
+import { RUNS } from './run-info.ts';
+import { refusesOut, shownPath, typedPath } from './typed-path.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 const OUTCOMES: Readonly<Record<number, string>> = {
   0: 'nothing is worse',
   1: 'something is worse',
   2: 'not enough runs to tell',
 };
 
-/** Runs one of the project's own programs to its end, showing what it says; its exit code. */
-const program = (...words: string[]) =>
-  new Promise<number>((resolve, reject) => {
-    const child = spawn(process.execPath, words, { cwd: ROOT, stdio: 'inherit' });
-    child.once('error', reject);
-    child.once('exit', (code) => resolve(code ?? 70));
-  });
+/** All that onedrop writes into a run's folder: what else is in one is somebody's, and no baseline. */
+const RUN_FILES =
+  /^(run\.json|events\.jsonl(\.gz)?|report\.(html|json)|summary\.md|junit\.xml|ledger\.csv(\.gz)?|charts|comparison|broken|cells?)$/;
 
-const command = new Command('nightly')
-  .description('Plays the strategies with several seeds and compares them with the last good run.')
-  .argument(
-    '[strategy...]',
-    'strategies to play (default: those of npm run scenario), and after a -- options of npm run scenario',
-  )
-  .option('--cluster <name>', 'where to play', 'sim')
-  .option('--repeat <N>', 'seeds of each cell', '20')
-  .option('--clients <N>', 'simulated clients of a cell', '500')
-  .option('--baseline <dir>', 'the last good run', join('reports', 'runs', 'baseline'))
-  .option(
-    '--out <dir>',
-    'where this run is written (must not exist)',
-    join('reports', 'runs', `nightly-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`),
-  )
-  .addHelpText(
-    'after',
-    '\nExit codes: 0 nothing is worse (or the first run), 1 something is, 2 cannot be told, 70 broken.',
-  )
-  .parse();
+/**
+ * `onedrop nightly`: what the nightly workflow does, on this machine and the embedded clusters. Plays the strategies
+ * with several seeds, compares the result with the last good run, and makes the new run the baseline when it is good
+ * and nothing got worse.
+ */
+export const nightlyCommand = (): Command =>
+  new Command('nightly')
+    .description('Plays the strategies with several seeds and compares them with the last good run.')
+    .argument(
+      '[strategy...]',
+      'strategies to play (default: those of npm run scenario), and after a -- options of npm run scenario',
+    )
+    .option('--cluster <name>', 'where to play', 'sim')
+    .option('--repeat <N>', 'seeds of each cell', '20')
+    .option('--clients <N>', 'simulated clients of a cell', '500')
+    .option('--baseline <dir>', "the last good run's folder (default: reports/runs/baseline)")
+    .option('--out <dir>', 'where this run is written (must not exist; default: reports/runs/nightly-<time>)')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 nothing is worse (or the first run, and it passes), 1 something is, 2 cannot be told, 64 usage, 70 broken.\nOnly a run whose every cell passes becomes the baseline.',
+    )
+    .action(nightly);
 
-const { cluster, repeat, clients, baseline, out } =
-  command.opts<Record<'cluster' | 'repeat' | 'clients' | 'baseline' | 'out', string>>();
-/** Strategies come before the options that are passed on. */
-const passedOn = command.args.findIndex((word) => word.startsWith('-'));
-const strategies = passedOn < 0 ? command.args : command.args.slice(0, passedOn);
-const more = passedOn < 0 ? [] : command.args.slice(passedOn);
-const say = (text: string) => process.stderr.write(`${text}\n`);
-
-const played = await program(
-  join('harness', 'cli.ts'),
-  'scenario',
-  ...strategies,
-  ...(more.includes('--policy') || strategies.length === 0 ? [] : ['--policy', 'Cluster,Local']),
-  ...['--cluster', cluster, '--repeat', repeat, '--clients', clients, '--out', out],
-  ...more,
-);
-if (played > 2) {
-  say(`the run itself did not come to a result (exit code ${played})`);
-  process.exitCode = played;
-} else if (!existsSync(baseline)) {
-  keep();
-  say(`no baseline in ${baseline} yet: this run is the first one`);
-} else {
-  const compared = await program(
-    join('reports', 'cli.ts'),
-    'compare',
-    baseline,
-    out,
-    '--out',
-    join(out, 'comparison'),
-  );
-  say(OUTCOMES[compared] ?? `the comparison broke (exit code ${compared})`);
-  if (compared === 0) keep();
-  process.exitCode = compared;
+interface NightlyOptions {
+  readonly cluster: string;
+  readonly repeat: string;
+  readonly clients: string;
+  readonly baseline?: string;
+  readonly out?: string;
 }
 
-/** Makes this run the last good one. */
-function keep(): void {
-  rmSync(baseline, { recursive: true, force: true });
-  mkdirSync(join(baseline, '..'), { recursive: true });
-  cpSync(out, baseline, { recursive: true });
+async function nightly(words: readonly string[], options: NightlyOptions): Promise<void> {
+  const time = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
+  const out = options.out === undefined ? join(RUNS, `nightly-${time}`) : typedPath(options.out);
+  const baseline = options.baseline === undefined ? join(RUNS, 'baseline') : typedPath(options.baseline);
+  const mistakes = [
+    ...refusal('--out', options.out, refusesOut(out)),
+    ...refusal('--baseline', options.baseline, refusesBaseline(baseline, out)),
+  ];
+  if (mistakes.length > 0) throw new UsageError(mistakes);
+  const played = await play(words, options, out);
+  if (played > EXIT.unknown) {
+    say(`the run itself did not come to a result (exit code ${played})`);
+    process.exitCode = played;
+  } else if (!existsSync(baseline)) {
+    if (played === EXIT.pass) keep(out, baseline);
+    const became =
+      played === EXIT.pass ? 'this run is the first one' : 'and this run did not pass, so it is none';
+    say(`no baseline in ${shownPath(baseline)} yet: ${became}`);
+    process.exitCode = played;
+  } else {
+    const compared = await program('compare', baseline, out, '--out', join(out, 'comparison'));
+    say(OUTCOMES[compared] ?? `the comparison broke (exit code ${compared})`);
+    if (compared === EXIT.pass && played === EXIT.pass) keep(out, baseline);
+    process.exitCode = compared;
+  }
+}
+
+const refusal = (option: string, typed: string | undefined, why: string | undefined): string[] =>
+  why === undefined ? [] : [`${option} ${typed ?? '(by default)'}: ${why}`];
+
+/** Strategies come before the options that are passed on. */
+function play(
+  words: readonly string[],
+  { cluster, repeat, clients }: NightlyOptions,
+  out: string,
+): Promise<number> {
+  const passedOn = words.findIndex((word) => word.startsWith('-'));
+  const strategies = passedOn < 0 ? words : words.slice(0, passedOn);
+  const more = passedOn < 0 ? [] : words.slice(passedOn);
+  const policy = more.includes('--policy') || strategies.length === 0 ? [] : ['--policy', 'Cluster,Local'];
+  const size = ['--cluster', cluster, '--repeat', repeat, '--clients', clients, '--out', out];
+  return program('scenario', ...strategies, ...policy, ...size, ...more);
+}
+
+/** Runs a verb of this very program to its end, showing what it says; its exit code. */
+const program = (...words: string[]) =>
+  new Promise<number>((resolve, reject) => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...words], {
+      stdio: 'inherit',
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? EXIT.broken));
+  });
+
+/** Why a folder must not be taken for, or replaced as, the last good run; undefined where it may. */
+export function refusesBaseline(baseline: string, out: string): string | undefined {
+  const contains = (folder: string, path: string) => !relative(folder, path).startsWith('..');
+  if (contains(baseline, out) || contains(out, baseline))
+    return `must lie apart from --out ${shownPath(out)}`;
+  if (!existsSync(baseline)) return refusesOut(baseline);
+  const entries = readdirSync(baseline);
+  if (!entries.includes('run.json')) return "is not a run's folder: it holds no run.json";
+  const foreign = entries.find((entry) => !RUN_FILES.test(entry));
+  return foreign === undefined ? undefined : `holds ${foreign}, which is no file of a run`;
+}
+
+/** Makes a run the last good one: written beside the old one first, so that there always is one. */
+function keep(out: string, baseline: string): void {
+  const [next, old] = [`${baseline}.next`, `${baseline}.old`];
+  mkdirSync(dirname(baseline), { recursive: true });
+  for (const left of [next, old]) rmSync(left, { recursive: true, force: true });
+  cpSync(out, next, { recursive: true });
+  if (existsSync(baseline)) renameSync(baseline, old);
+  renameSync(next, baseline);
+  rmSync(old, { recursive: true, force: true });
 }

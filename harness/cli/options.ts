@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { AXES, type AxisName, type AxisTexts, optionName } from '../contracts/axes.ts';
 import type { Provider } from '../contracts/cluster.ts';
+import type { Strategy } from '../contracts/scenario.ts';
+import { axisGroups, FIRST, FIRST_OPTIONS, strategyDefaults } from './help.ts';
 
 /** What the user typed after `npm run scenario --`, not yet checked. */
 export type ScenarioOptions = AxisTexts & {
@@ -22,8 +24,6 @@ export type ScenarioOptions = AxisTexts & {
 };
 
 const EXAMPLES = `
-Every axis takes several values separated by commas; the run then has a cell for each combination.
-
 Examples:
   npm run scenario                                             the default strategies x externalTrafficPolicy
   npm run scenario -- seventy-thirty --policy Local --nodes 2,3,6
@@ -31,14 +31,43 @@ Examples:
   npm run scenario -- seventy-thirty --policy Local --rollback-after 30s
   npm run scenario -- rolling-update --pods 4 --repeat 5 --format json > result.json
 
+  npm run scenario -- --list                                   strategies, clusters, and "my clients drop when ..."
   npm run scenario -- all --cluster sim                        every strategy and its rollback, ranked
   npm run scenario -- doctor --cluster kubeconfig              what this cluster would do to a flip, in a minute
 
 Exit codes: 0 pass, 1 a cell failed, 2 a cell is unknown, 64 usage, 70 the harness broke.`;
 
+/** Options of a run that are no axes. */
+const RUN: readonly Option[] = [
+  new Option(
+    '--config <FILE>',
+    'your own gateway (default: onedrop.config.ts in this folder, where there is one)',
+  ),
+  new Option('--out <DIR>', 'where the run is written (default: reports/runs/<id>)'),
+  new Option('--list', 'list strategies, clusters and symptoms, and end'),
+  new Option(
+    '--dry-run',
+    'print the cells that would be played, with their axes, and the commands that clusters which cost money would be given, and end',
+  ),
+  new Option('--seed <N>', 'seed of all randomness').default('1'),
+  new Option('--repeat <N>', 'play each cell this often, with seeds N, N+1, ...').default('1'),
+  new Option('--no-config', 'the built-in gateway, whatever configuration there is'),
+  new Option('--speed <N>', 'model seconds a real second, on clusters that let one choose'),
+  new Option('--no-predict', 'do not play the prediction of measured cells'),
+  new Option('--format <text|json>', 'what is printed at the end').default('text'),
+  new Option('--serve [PORT]', 'serve a page that shows the run while it goes on, on loopback only'),
+  new Option('--yes', 'do not ask before something that costs money is made'),
+];
+
+/** What only `doctor` heeds. */
+const DOCTOR: readonly Option[] = [
+  new Option('--service <NAME>', 'the Service to look at (default: the only load balancer)'),
+  new Option('--namespace <NAME>', 'its namespace (default: default)'),
+];
+
 /** The `scenario` command with an option for each axis; `act` gets what was typed. */
 export function scenarioCommand(
-  providers: readonly Provider[],
+  { providers, strategies }: { providers: readonly Provider[]; strategies: readonly Strategy[] },
   act: (strategies: string[], options: ScenarioOptions) => Promise<void>,
 ): Command {
   const command = new Command('scenario')
@@ -46,40 +75,32 @@ export function scenarioCommand(
     .argument(
       '[strategy...]',
       'strategies to play (see --list); `all` or `compare` plays every one and ranks them; `doctor` looks at a cluster instead',
-    )
-    .option(
-      '--cluster <name>',
-      `where to play: auto, ${providers.map(({ name }) => name).join(', ')}`,
-      'auto',
-    )
-    .optionsGroup('Axes, each with one value or several:');
-  for (const [name, axis] of Object.entries(AXES)) command.addOption(axisOption(optionName(name), axis));
-  command.optionsGroup('Clusters:');
-  for (const option of providerOptions(providers)) command.addOption(option);
+    );
+  for (const option of groupedOptions(providers, strategies)) command.addOption(option);
   return command
-    .optionsGroup('Run:')
-    .option('--seed <N>', 'seed of all randomness', '1')
-    .option('--repeat <N>', 'play each cell this often, with seeds N, N+1, ...', '1')
-    .option(
-      '--config <FILE>',
-      'your own gateway (default: onedrop.config.ts in this folder, where there is one)',
-    )
-    .option('--no-config', 'the built-in gateway, whatever configuration there is')
-    .option('--speed <N>', 'model seconds a real second, on clusters that let one choose')
-    .option('--no-predict', 'do not play the prediction of measured cells')
-    .option('--out <DIR>', 'where the run is written (default: reports/runs/<id>)')
-    .option('--format <text|json>', 'what is printed at the end', 'text')
-    .option('--serve [PORT]', 'serve a page that shows the run while it goes on, on loopback only')
-    .option('--list', 'list strategies and clusters, and end')
-    .option('--service <NAME>', 'doctor: the Service to look at (default: the only load balancer)')
-    .option('--namespace <NAME>', 'doctor: its namespace (default: default)')
-    .option('--yes', 'do not ask before something that costs money is made')
-    .option(
-      '--dry-run',
-      'print the cells that would be played, and the commands that clusters which cost money would be given, and end',
-    )
-    .addHelpText('after', EXAMPLES)
+    .addHelpOption(new Option('-h, --help', 'this').helpGroup('The run:'))
+    .addHelpText('after', `\n${strategyDefaults(strategies)}\n${EXAMPLES}`)
     .action(act);
+}
+
+/** Every option under its heading, in the order in which the help shows them. */
+function groupedOptions(providers: readonly Provider[], strategies: readonly Strategy[]): Option[] {
+  const groups = axisGroups(strategies);
+  const names = providers.map(({ name }) => name).join(', ');
+  const options = [
+    new Option('--cluster <name>', `where to play: auto, ${names}`).default('auto').helpGroup(FIRST),
+    ...[...groups].map(([name, heading]) => axisOption(optionName(name), AXES[name]).helpGroup(heading)),
+    ...providerOptions(providers).map((option) => option.helpGroup('Clusters:')),
+    ...DOCTOR.map((option) => option.helpGroup('Only doctor:')),
+    ...RUN.map((option) =>
+      option.helpGroup(FIRST_OPTIONS.includes(option.name()) && !option.negate ? FIRST : 'The run:'),
+    ),
+  ];
+  const rank = (option: Option) => {
+    const index = option.helpGroupHeading === FIRST ? FIRST_OPTIONS.indexOf(option.name()) : -1;
+    return index < 0 ? FIRST_OPTIONS.length : index;
+  };
+  return options.toSorted((one, other) => rank(one) - rank(other));
 }
 
 /** Longer lists of values go into the text, or every line of the help would begin far to the right. */

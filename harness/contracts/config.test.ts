@@ -118,8 +118,8 @@ test('the example loads, with its folder as the directory of its command', async
   });
 });
 
-test('the README shows the example as it is', () => {
-  const readme = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
+test('the README of one’s own gateway shows the example as it is', () => {
+  const readme = readFileSync(join(import.meta.dirname, '..', 'config', 'README.md'), 'utf8');
   expect(readme).toContain(`\`\`\`ts\n${readFileSync(EXAMPLE, 'utf8')}\`\`\``);
 });
 

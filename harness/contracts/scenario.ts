@@ -1,6 +1,6 @@
 import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
 import type { Millis } from '../time/duration.ts';
-import type { Axes } from './axes.ts';
+import type { Axes, AxisName } from './axes.ts';
 import type { Capability } from './cluster.ts';
 import type { Kube } from './kube.ts';
 import type { Requirement } from './requirements.ts';
@@ -44,6 +44,8 @@ export interface Strategy {
   readonly needs: readonly Capability[] | ((axes: Axes) => readonly Capability[]);
   /** What it asks of whoever releases this way, beyond a cluster: of room, the gateway, the path to it, the clients. */
   requires(axes: Axes): readonly Requirement[];
+  /** Axes that only some strategies heed, of those that this one does; all heed the others. */
+  readonly heeds?: readonly AxisName[];
   /** Axis values that this strategy is run with unless the user says otherwise, as typed on the command line; several separated by commas. */
   readonly defaults?: Partial<Record<keyof Axes, string>>;
   /** Axis values that a comparison of all strategies plays it with, in place of its defaults: what there is to choose in it. */

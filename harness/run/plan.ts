@@ -30,7 +30,7 @@ const isAxis = (name: string): name is AxisName => name in AXES;
 const optionOf = (axis: string) => `--${optionName(axis)}`;
 
 /** Reads the values of each axis, adding every mistake to `mistakes` with its option, value and what is allowed. */
-function readAxes(texts: AxisTexts, mistakes: string[]): Map<AxisName, unknown[]> {
+export function readAxes(texts: AxisTexts, mistakes: string[]): Map<AxisName, unknown[]> {
   const values = new Map<AxisName, unknown[]>();
   for (const [name, text] of Object.entries(texts)) {
     if (!isAxis(name)) continue;

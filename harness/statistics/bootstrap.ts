@@ -1,15 +1,19 @@
+import { mean } from 'simple-statistics';
 import type { Random } from './random.ts';
 import type { Interval } from './statistics.ts';
 
 const RESAMPLES = 2000;
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** The mean of `values` drawn with replacement. */
-function resampledMean(values: readonly number[], random: Random): number {
-  let sum = 0;
-  for (let draw = 0; draw < values.length; draw++) sum += values[random.integer(0, values.length)] as number;
-  return sum / values.length;
+/** Draws means of `values` drawn with replacement; where all are the same, there is nothing to draw. */
+function resampledMeans(values: readonly number[], random: Random): () => number {
+  const [first] = values as [number];
+  if (values.every((value) => value === first)) return () => first;
+  return () => {
+    let sum = 0;
+    for (let draw = 0; draw < values.length; draw++)
+      sum += values[random.integer(0, values.length)] as number;
+    return sum / values.length;
+  };
 }
 
 /** How far the means of two samples lie apart, second minus first. */
@@ -32,8 +36,8 @@ export function bootstrapDifference(
 ): Difference {
   const difference = mean(second) - mean(first);
   const draws = new Float64Array(RESAMPLES);
-  for (let draw = 0; draw < RESAMPLES; draw++)
-    draws[draw] = resampledMean(second, random) - resampledMean(first, random);
+  const [before, after] = [resampledMeans(first, random), resampledMeans(second, random)];
+  for (let draw = 0; draw < RESAMPLES; draw++) draws[draw] = after() - before();
   draws.sort();
   const at = (share: number) => draws[Math.round(share * (RESAMPLES - 1))] as number;
   return { difference, interval: [at(0.025), at(0.975)] };

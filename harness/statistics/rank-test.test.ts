@@ -36,6 +36,32 @@ describe('rankTest', () => {
     );
   });
 
+  test.each([21, 25, 40, 100, 500])(
+    'of complete separation is one division of all, with %d a side',
+    (runs) => {
+      const low = Array.from({ length: runs }, (_, index) => index);
+      const high = low.map((value) => value + runs);
+      expect(rankTest(low, high) / leastProbability(runs, runs)).toBeCloseTo(1, 9);
+      expect(rankTest(low, high)).toBeLessThan(1e-11);
+      expect(rankTest(high, low)).toBeCloseTo(1, 6);
+    },
+  );
+
+  test('finds a difference the surer the more runs there are, by counting and by approximation', () => {
+    // Half of the runs of one side lie among the other's.
+    const probability = (runs: number) => {
+      const first = Array.from({ length: runs }, (_, index) => index / runs);
+      return rankTest(
+        first,
+        first.map((value) => value + 0.5),
+      );
+    };
+    const found = [5, 8, 12, 16, 20, 21, 22, 25, 30, 40, 60, 100, 200].map(probability);
+    for (const [place, one] of found.slice(1).entries()) expect(one).toBeLessThan(found[place] as number);
+    expect(found.at(-1)).toBeLessThan(1e-38);
+    expect(found.at(-1)).toBeGreaterThan(0);
+  });
+
   test('approximates large samples as it counts small ones', () => {
     const first = Array.from({ length: 20 }, (_, index) => index * 3);
     const second = Array.from({ length: 20 }, (_, index) => index * 3 + 8);

@@ -1,7 +1,10 @@
-import { cumulativeStdNormalProbability } from 'simple-statistics';
+import { normalTail } from './distributions.ts';
 
-/** Above this many values in both samples together, the normal approximation is as good as counting. */
-const EXACT_UP_TO = 40;
+/**
+ * Additions that counting may cost, a few milliseconds: enough for 20 values a side wherever they lie, and for many
+ * more where one sample lies nearly all above the other. What costs more is approximated.
+ */
+const MOST_ADDITIONS = 1_000_000;
 
 /** Twice the midrank of each value among all, so that tied ranks stay whole. */
 function doubledRanks(values: readonly number[]): number[] {
@@ -20,16 +23,20 @@ function doubledRanks(values: readonly number[]): number[] {
  * The one-sided probability of the Mann-Whitney rank test (Annals of Mathematical Statistics 18 (1947)): how often
  * the second sample would rank as high as it does, or higher, if both came from one distribution. Counted over
  * all divisions of the pooled midranks, so ties, which are the rule where shares are 0 or 1, do not spoil it; by
- * the normal approximation with tie correction beyond 40 values. Written out because simple-statistics gives only
- * the rank sum. 1 where a sample is empty.
+ * the normal approximation with tie correction where there are too many to count. Written out because no library
+ * here gives more than the rank sum. 1 where a sample is empty.
  */
 export function rankTest(first: readonly number[], second: readonly number[]): number {
   if (first.length === 0 || second.length === 0) return 1;
   const ranks = doubledRanks([...first, ...second]);
+  const size = second.length;
   const sum = ranks.slice(first.length).reduce((total, rank) => total + rank, 0);
-  return ranks.length <= EXACT_UP_TO
-    ? exactTail(ranks, second.length, sum)
-    : approximateTail(ranks, second.length, sum);
+  const descending = ranks.sort((a, b) => b - a);
+  const short = descending.slice(0, size).reduce((total, rank) => total + rank, 0) - sum;
+  const additions = descending.length * size * (short + 1);
+  return additions <= MOST_ADDITIONS
+    ? countedTail(descending, size, short)
+    : approximateTail(descending, size, sum);
 }
 
 /** The smallest probability that samples of these sizes can reach: every value of one above every one of the other. */
@@ -40,28 +47,25 @@ export function leastProbability(first: number, second: number): number {
   return 1 / divisions;
 }
 
-/** The share of all choices of `size` ranks whose sum is at least `least`. */
-function exactTail(ranks: readonly number[], size: number, least: number): number {
-  const most = ranks.reduce((total, rank) => total + rank, 0);
+/**
+ * The share of all choices of `size` ranks whose sum is short of the greatest by at most `most`. The n-th rank taken
+ * adds to the shortage what it lies below the n-th greatest, so that nothing beyond `most` need be counted.
+ */
+function countedTail(descending: readonly number[], size: number, most: number): number {
   const width = most + 1;
-  // ways[taken * width + sum]: in how many ways that many ranks make that sum. Up to 40 choose 20: exact in a double.
+  // ways[taken * width + short]: in how many ways that many ranks are short by that much.
   const ways = new Float64Array((size + 1) * width);
   ways[0] = 1;
-  for (const rank of ranks)
-    for (let taken = size - 1; taken >= 0; taken--)
-      for (let sum = most - rank; sum >= 0; sum--) {
-        const count = ways[taken * width + sum] as number;
-        if (count > 0)
-          ways[(taken + 1) * width + sum + rank] = (ways[(taken + 1) * width + sum + rank] as number) + count;
-      }
-  let all = 0;
+  for (const [place, rank] of descending.entries())
+    for (let taken = Math.min(place, size - 1); taken >= 0; taken--) {
+      const below = (descending[taken] as number) - rank;
+      const [from, to] = [taken * width, (taken + 1) * width + below];
+      for (let short = most - below; short >= 0; short--)
+        ways[to + short] = (ways[to + short] as number) + (ways[from + short] as number);
+    }
   let tail = 0;
-  for (let sum = 0; sum <= most; sum++) {
-    const count = ways[size * width + sum] as number;
-    all += count;
-    if (sum >= least) tail += count;
-  }
-  return tail / all;
+  for (let short = 0; short <= most; short++) tail += ways[size * width + short] as number;
+  return Math.min(1, tail * leastProbability(descending.length - size, size));
 }
 
 function approximateTail(ranks: readonly number[], size: number, sum: number): number {
@@ -74,5 +78,5 @@ function approximateTail(ranks: readonly number[], size: number, sum: number): n
   const variance = (size * other * spread) / (count - 1);
   if (variance === 0) return 1;
   const distance = (sum / 2 - mean - 0.5) / Math.sqrt(variance);
-  return 1 - cumulativeStdNormalProbability(distance);
+  return normalTail(distance);
 }

@@ -119,6 +119,18 @@ describe('agreement with the seeds of a prediction', () => {
     ).toBeGreaterThan(0.9);
   });
 
+  test('of two seeds asks what Student asks of one degree of freedom', () => {
+    // Two seeds of 1,000, 30 apart around 500: their variance is 2 x 15^2, and independent clients' is 250.
+    const seeds = [485, 515].map((successes) => ({ successes, trials: 1000 }));
+    const widening = (450 / 250) * (12.706 / 1.96) ** 2;
+    // So far from 500 that Newcombe's interval of a 1,000th and a 2,000th, each divided by the widening, holds 0.
+    const fewer = { successes: 1000 / widening, trials: 2000 / widening };
+    for (const successes of [560, 590, 600, 610, 620, 625, 630, 640, 660, 700])
+      expect(agreesWithSeeds({ successes, trials: 1000 }, seeds)).toBe(
+        sharesAgree({ successes: successes / widening, trials: 1000 / widening }, fewer),
+      );
+  });
+
   test('is that of two samples where there is one seed', () => {
     expect(agreesWithSeeds({ successes: 667, trials: 1000 }, [{ successes: 1316, trials: 2000 }])).toBe(true);
     expect(agreesWithSeeds({ successes: 667, trials: 1000 }, [{ successes: 1000, trials: 2000 }])).toBe(

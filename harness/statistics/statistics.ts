@@ -1,4 +1,5 @@
 import { quantileSorted } from 'simple-statistics';
+import { studentQuantile } from './distributions.ts';
 
 /** A lower and an upper bound, both included. */
 export type Interval = readonly [low: number, high: number];
@@ -8,7 +9,7 @@ const Z95 = 1.959963984540054;
 
 /**
  * The Wilson score interval (95 %) of a share: unlike the textbook interval it stays inside [0, 1] and is right
- * for 0 and for all, which is where releases are. Written out because simple-statistics has no interval of a
+ * for 0 and for all, which is where releases are. Written out because no library here has an interval of a
  * proportion. Without any trial nothing is known: [0, 1]. Source: E. B. Wilson, JASA 22 (1927).
  */
 export function wilsonInterval(successes: number, trials: number): Interval {
@@ -76,18 +77,7 @@ function dispersion(shares: readonly Share[], mean: number): number {
   if (free < 1 || mean <= 0 || mean >= 1) return 1;
   const squares = shares.map(({ successes, trials }) => (successes - trials * mean) ** 2 / trials);
   const found = squares.reduce((sum, square) => sum + square, 0) / (mean * (1 - mean)) / free;
-  return found <= 1 ? 1 : found * (studentQuantile(free) / Z95) ** 2;
-}
-
-/** The 97.5 % quantile of Student's t with that many degrees of freedom (Abramowitz and Stegun, 26.7.5). */
-function studentQuantile(free: number): number {
-  const z = Z95;
-  return (
-    z +
-    (z ** 3 + z) / (4 * free) +
-    (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * free ** 2) +
-    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * free ** 3)
-  );
+  return found <= 1 ? 1 : found * (studentQuantile(free, 0.975) / Z95) ** 2;
 }
 
 /** The quantiles that the report shows of every distribution. */

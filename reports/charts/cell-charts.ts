@@ -47,14 +47,14 @@ export function disconnectsChart(cell: AnalysedCell, points = POINTS): ChartSpec
   const { from, to, zero } = chartWindow(cell);
   const { rates, document } = cell.result;
   const grid = timeGrid(from, to, points);
-  const at = rates.peakDisconnectsAt;
+  const at = rates.mostDroppedAt;
   return {
     kind: 'lines',
     title: 'Disconnects per second',
     summary:
       at === null
         ? 'No client was disconnected.'
-        : `At most ${plural(rates.peakDisconnectsIn10Seconds, 'disconnect')} within ten seconds (${percent(document.lossIn10SecondsShare)} of the clients), ${formatDuration(at - zero * 1000)} after the release began.${pointsNote(grid)}`,
+        : `At most ${plural(rates.mostDroppedIn10Seconds, 'client')} disconnected within ten seconds (${percent(document.lossIn10SecondsShare)}), ${formatDuration(at - zero * 1000)} after the release began.${pointsNote(grid)}`,
     x: grid.map((second) => second - zero),
     series: [{ label: 'disconnects', role: 'disconnects', values: busiest(rates.disconnects, grid) }],
     xTitle: SINCE_RELEASE,
@@ -68,6 +68,7 @@ export function disconnectsChart(cell: AnalysedCell, points = POINTS): ChartSpec
 export function reconnectsChart(cell: AnalysedCell, points = POINTS): ChartSpec {
   const { from, to, zero } = chartWindow(cell);
   const { rates } = cell.result;
+  const { theoreticalPeakPerSecond: theory } = rates;
   const grid = timeGrid(from, to, points);
   const series: Series[] = [
     { label: 'reconnects', role: 'reconnects', values: busiest(rates.reconnects, grid) },
@@ -76,18 +77,13 @@ export function reconnectsChart(cell: AnalysedCell, points = POINTS): ChartSpec 
   return {
     kind: 'lines',
     title: 'Reconnects per second',
-    summary: `Peak ${rate(rates.peakReconnectsPerSecond)} reconnects in one second, ${rate(rates.peakReconnectsPer10Seconds)} a second over ten; theory for all clients ${rate(rates.theoreticalPeakPerSecond)} a second.${pointsNote(grid)}`,
+    summary: `Peak ${rate(rates.peakReconnectsPerSecond)} reconnects in one second, ${rate(rates.peakReconnectsPer10Seconds)} a second over ten${theory === null ? '' : `; in theory ${rate(theory)} a second`}.${pointsNote(grid)}`,
     x: grid.map((second) => second - zero),
     series: series.filter(({ role, values }) => role !== 'refused' || values.some((value) => value > 0)),
     xTitle: SINCE_RELEASE,
     yTitle: 'reconnects per second',
     bands: stepBands(cell),
-    marks: [
-      {
-        y: rates.theoreticalPeakPerSecond,
-        label: `N / max(D, T) = ${rate(rates.theoreticalPeakPerSecond)}/s`,
-      },
-    ],
+    marks: theory === null ? [] : [{ y: theory, label: `theory ${rate(theory)}/s` }],
   };
 }
 

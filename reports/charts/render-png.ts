@@ -1,6 +1,6 @@
 import type { ChartConfiguration } from 'chart.js';
 import { ChartJSNodeCanvas } from 'chartjs-node-canvas';
-import { chartConfig, THEMES } from '../page/chart-config.js';
+import { chartConfig, THEMES } from './chart-config.js';
 import type { ChartSpec } from './chart-spec.ts';
 
 const WIDTH = 1000;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { HtmlValidate } from 'html-validate';
 import { describe, expect, test } from 'vitest';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
-import { resultDocument } from '../stored/result-document.ts';
+import { resultDocument } from '../result/result-document.ts';
+import { Random } from '../../harness/statistics/random.ts';
 import { HOSTILE, testRun } from '../stored/test-run.ts';
 import { compareDocuments, enoughRuns, holm } from './compare.ts';
 import { comparisonHtml } from './comparison-html.ts';
@@ -65,12 +66,84 @@ describe('a comparison', () => {
     expect(compareDocuments(runs(around(600, needed)), runs(around(900, needed))).verdict).toBe('fail');
   });
 
-  test('leaves out runs whose verdict is unknown', () => {
-    const unknown = runs(around(999), { verdict: 'unknown' });
-    const comparison = compareDocuments(runs(around(600)), [...runs(around(600)), ...unknown]);
+  test('leaves out runs whose verdict is unknown, says how many of each side and why, and passes when they are few', () => {
+    const unknown = (count: number, why: string) =>
+      runs(around(999, count), { verdict: 'unknown', why: [why, 'and more'] });
+    const comparison = compareDocuments(
+      [...runs(around(600, 9)), ...unknown(1, 'the harness lagged')],
+      [
+        ...runs(around(600)),
+        ...unknown(2, "the log breaks off before the cell's end"),
+        ...unknown(1, 'broken'),
+      ],
+    );
     expect(comparison.verdict).toBe('pass');
-    expect(comparison.cells[0]).toMatchObject({ baselineRuns: 10, candidateRuns: 10, leftOut: 10 });
-    expect(compareDocuments(runs(around(600)), unknown).verdict).toBe('unknown');
+    expect(comparison.cells[0]).toMatchObject({ baselineRuns: 9, candidateRuns: 10, leftOut: 4 });
+    expect(comparison.why).toContain(
+      "3 of 13 runs of the candidate are left out: 3 unknown (2 × the log breaks off before the cell's end, 1 × broken)",
+    );
+    // The three that the candidate has more are told as well; a longer candidate is no doubt.
+    expect(comparison.why).toContain(
+      '4 of 13 runs of the baseline are left out: 1 unknown (1 × the harness lagged), 3 not there',
+    );
+    const half = compareDocuments(runs(around(600)), [...runs(around(600)), ...unknown(10, 'broken')]);
+    expect(half.cells[0]).toMatchObject({ baselineRuns: 10, candidateRuns: 10, leftOut: 10 });
+    expect(half.verdict).toBe('unknown');
+    expect(
+      compareDocuments([...runs(around(600)), ...unknown(10, 'broken')], runs(around(600))).verdict,
+    ).toBe('unknown');
+    expect(compareDocuments(runs(around(600)), unknown(10, 'broken')).verdict).toBe('unknown');
+  });
+
+  test('says which of the seeds of the baseline the candidate lacks, and is unknown when these are many', () => {
+    const baseline = runs(around(600, 20));
+    const few = compareDocuments(baseline, baseline.slice(0, 18));
+    expect(few.verdict).toBe('pass');
+    expect(few.why).toContain('2 of 20 runs of the candidate are left out: 2 not there (seeds 18, 19)');
+    const many = compareDocuments(baseline, baseline.slice(0, 15));
+    expect(many.verdict).toBe('unknown');
+    expect(many.why.join()).toContain('5 not there (seeds 15, 16, 17 and 2 more)');
+    expect(many.why.join()).toContain(
+      'of a cell 25 % of the runs or more are left out: seventy-thirty on sim',
+    );
+    // What is worse with the runs that are there stays worse.
+    const worse = compareDocuments(baseline, runs(around(900, 12)));
+    expect(worse.verdict).toBe('fail');
+    expect(worse.why.join()).toContain('8 of 20 runs of the candidate are left out');
+    // As many runs of other seeds, and more of them, are no lack.
+    const others = compareDocuments(
+      baseline,
+      baseline.map((document) => ({ ...document, seed: document.seed + 100 })),
+    );
+    expect(others.why).toEqual(['none of 6 comparisons is worse than tolerated']);
+    expect(compareDocuments(baseline.slice(0, 10), baseline).verdict).toBe('pass');
+  });
+
+  test('finds 600 to 900 dropped of 1,000 whatever the number of runs, the surer the more there are', () => {
+    let before = 1;
+    for (const count of [8, 12, 20, 21, 25, 40, 100]) {
+      const comparison = compareDocuments(runs(around(600, count)), runs(around(900, count)));
+      expect(comparison.verdict).toBe('fail');
+      expect(droppedOf(comparison)?.change).toBe('worse');
+      const probability = droppedOf(comparison)?.probability as number;
+      expect(probability).toBeLessThan(count < 12 ? 1e-4 : count < 20 ? 1e-6 : 1e-11);
+      expect(probability).toBeLessThan(before);
+      before = probability;
+    }
+  });
+
+  test('finds a small rise ever more often the more runs there are', () => {
+    const random = new Random('power');
+    const drawn = (middle: number, count: number) =>
+      runs(Array.from({ length: count }, () => middle + random.integer(-60, 61)));
+    const found = [8, 15, 25, 40, 100].map((count) => {
+      let failed = 0;
+      for (let trial = 0; trial < 12; trial++)
+        if (compareDocuments(drawn(600, count), drawn(650, count)).verdict === 'fail') failed++;
+      return failed;
+    });
+    expect(found).toEqual([...found].sort((a, b) => a - b));
+    expect(found.at(-1)).toBe(12);
   });
 
   test('tells cells apart by strategy, cluster and axes, and misses those that are gone', () => {

@@ -1,10 +1,12 @@
+import { mean } from 'simple-statistics';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import type { VerdictName } from '../../harness/analyses/verdict.ts';
 import { bootstrapDifference } from '../../harness/statistics/bootstrap.ts';
 import { Random } from '../../harness/statistics/random.ts';
 import { leastProbability, rankTest } from '../../harness/statistics/rank-test.ts';
 import type { Interval } from '../../harness/statistics/statistics.ts';
-import { FALSE_ALARMS, METRICS, type Metric, type MetricName } from './thresholds.ts';
+import { isKnown, type LeftOut, leftOut, leftOutShare, leftOutText, some } from './left-out.ts';
+import { FALSE_ALARMS, METRICS, type Metric, type MetricName, MOST_LEFT_OUT } from './thresholds.ts';
 
 export type Change = 'worse' | 'better' | 'same' | 'not enough runs';
 
@@ -32,8 +34,10 @@ export interface CellComparison {
   readonly axes: CellDocument['axes'];
   readonly baselineRuns: number;
   readonly candidateRuns: number;
-  /** Runs left out because their verdict is unknown. */
+  /** Runs of both sides left out because their verdict is unknown. */
   readonly leftOut: number;
+  readonly baselineLeftOut: LeftOut;
+  readonly candidateLeftOut: LeftOut;
   readonly metrics: readonly MetricComparison[];
 }
 
@@ -62,8 +66,7 @@ function byCell(documents: readonly CellDocument[]): Map<string, CellDocument[]>
   return cells;
 }
 
-const known = (documents: readonly CellDocument[]) =>
-  documents.filter(({ verdict }) => verdict !== 'unknown');
+const known = (documents: readonly CellDocument[]) => documents.filter(isKnown);
 const valuesOf = (metric: Metric, documents: readonly CellDocument[]) =>
   documents.map((document) => metric.of(document)).filter((value) => value !== undefined);
 const tolerance = ({ absolute, relative }: Metric, baseline: number) =>
@@ -131,6 +134,8 @@ export function compareDocuments(
       baselineRuns: known(old).length,
       candidateRuns: known(now).length,
       leftOut: old.length + now.length - known(old).length - known(now).length,
+      baselineLeftOut: leftOut(old, now),
+      candidateLeftOut: leftOut(now, old),
       metrics: compared.filter((_, index) => tests[index]?.cell === cell),
     };
   });
@@ -159,7 +164,7 @@ function compareMetric(
       tolerated: 0,
     };
   const { difference, interval } = bootstrapDifference(before, after, random);
-  const baseline = before.reduce((sum, value) => sum + value, 0) / before.length;
+  const baseline = mean(before);
   const tolerated = tolerance(metric, baseline);
   const enough = leastProbability(before.length, after.length) <= level;
   const change: Change = !enough
@@ -213,10 +218,32 @@ function judge(cells: readonly CellComparison[], missing: readonly string[], run
   if (missing.length > 0)
     why.push(`the candidate lacks ${missing.length} cells of the baseline: ${missing.join(', ')}`);
   if (cells.length === 0) why.push('the runs have no cell in common');
+  const sparse = cells.filter(isSparse);
+  if (sparse.length > 0)
+    why.push(
+      `of ${sparse.length === 1 ? 'a cell' : `${sparse.length} cells`} ${100 * MOST_LEFT_OUT} % of the runs or more are left out: ${some([...new Set(sparse.map(({ strategy, cluster }) => `${strategy} on ${cluster}`))])}`,
+    );
   const verdict: VerdictName = of('worse') > 0 ? 'fail' : why.length > 0 ? 'unknown' : 'pass';
   if (verdict === 'pass')
     why.push(
       `none of ${all.length} comparisons is worse than tolerated${of('better') > 0 ? `, ${of('better')} are better` : ''}`,
     );
+  // How much is left out is said in any case, for what is left decides.
+  for (const text of [
+    leftOutText(
+      'baseline',
+      cells.map(({ baselineLeftOut }) => baselineLeftOut),
+    ),
+    leftOutText(
+      'candidate',
+      cells.map(({ candidateLeftOut }) => candidateLeftOut),
+    ),
+  ])
+    if (text !== undefined) why.push(text);
   return { verdict, why };
 }
+
+/** Too much is left out: of the baseline what is unknown, of the candidate also what the baseline has more. */
+const isSparse = ({ baselineLeftOut, candidateLeftOut }: CellComparison): boolean =>
+  leftOutShare({ ...baselineLeftOut, of: baselineLeftOut.of - baselineLeftOut.lacking, lacking: 0 }) >=
+    MOST_LEFT_OUT || leftOutShare(candidateLeftOut) >= MOST_LEFT_OUT;

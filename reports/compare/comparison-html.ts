@@ -5,7 +5,8 @@ import { badge } from '../sections/parts.ts';
 import { count, percent } from '../words/words.ts';
 import type { Change, Comparison, MetricComparison } from './compare.ts';
 import { cellTitle, differenceText } from './comparison-words.ts';
-import { FALSE_ALARMS, METRICS } from './thresholds.ts';
+import type { LeftOut } from './left-out.ts';
+import { FALSE_ALARMS, METRICS, MOST_LEFT_OUT } from './thresholds.ts';
 
 const LOOKS: Record<Change, string> = {
   worse: 'fail',
@@ -13,6 +14,8 @@ const LOOKS: Record<Change, string> = {
   same: 'plain',
   'not enough runs': 'unknown',
 };
+
+const leftOutRuns = ({ unknown, lacking }: LeftOut) => unknown + lacking;
 
 /** The interval of the difference around 0, with what is tolerated marked. */
 function plot({ difference, interval: [low, high], tolerated }: MetricComparison): Html | undefined {
@@ -40,7 +43,9 @@ export function comparisonHtml(
     .flatMap((cell) => cell.metrics.map((metric) => ({ metric, title: cellTitle(cell, comparison) })))
     .sort((a, b) => order.indexOf(a.metric.change) - order.indexOf(b.metric.change));
   const style = readFileSync(join(import.meta.dirname, '..', 'page', 'style.css'), 'utf8');
-  const leftOut = cells.reduce((sum, cell) => sum + cell.leftOut, 0);
+  const leftOut = cells.some(
+    (cell) => leftOutRuns(cell.baselineLeftOut) + leftOutRuns(cell.candidateLeftOut) > 0,
+  );
   return `<!DOCTYPE html>\n${html`<html lang="en">
 <head>
 <meta charset="utf-8">
@@ -58,13 +63,13 @@ export function comparisonHtml(
 </div></header>
 <main class="wide">
 <h2>Cells</h2>
-<section class="scroll" tabindex="0" aria-label="Cells"><table><thead><tr><th scope="col">cell</th><th scope="col">cluster</th><th scope="col" class="number">baseline runs</th><th scope="col" class="number">candidate runs</th><th scope="col" class="number">left out</th></tr></thead><tbody>${cells.map(
+<section class="scroll" tabindex="0" aria-label="Cells"><table><thead><tr><th scope="col">cell</th><th scope="col">cluster</th><th scope="col" class="number">baseline runs</th><th scope="col" class="number">candidate runs</th><th scope="col" class="number">left out of each</th></tr></thead><tbody>${cells.map(
     (cell) =>
-      html`<tr><th scope="row">${cellTitle(cell, comparison)}</th><td>${cell.cluster}</td><td class="number">${count(cell.baselineRuns)}</td><td class="number">${count(cell.candidateRuns)}</td><td class="number">${count(cell.leftOut)}</td></tr>`,
+      html`<tr><th scope="row">${cellTitle(cell, comparison)}</th><td>${cell.cluster}</td><td class="number">${count(cell.baselineRuns)}</td><td class="number">${count(cell.candidateRuns)}</td><td class="number">${count(leftOutRuns(cell.baselineLeftOut))} / ${count(leftOutRuns(cell.candidateLeftOut))}</td></tr>`,
   )}</tbody></table></section>
 ${missing.length > 0 && html`<p class="finding">Only the baseline has: ${missing.join(', ')}.</p>`}
 ${added.length > 0 && html`<p class="note">Only the candidate has: ${added.join(', ')}.</p>`}
-${leftOut > 0 && html`<p class="note">Runs left out: their verdict is unknown, so their figures prove nothing.</p>`}
+${leftOut && html`<p class="note">Runs left out: their verdict is unknown, so their figures prove nothing, or the other side has more. From ${percent(MOST_LEFT_OUT)} on of a cell the comparison is unknown, unless something is worse.</p>`}
 <h2>Differences</h2>
 <section class="scroll" tabindex="0" aria-label="Differences"><table><thead><tr><th scope="col">cell</th><th scope="col">metric</th><th scope="col" class="number">baseline</th><th scope="col" class="number">candidate</th><th scope="col" class="number">difference (95 %)</th><th scope="col">around 0</th><th scope="col" class="number">p of a rise</th><th scope="col">change</th></tr></thead><tbody>${rows.map(({ metric, title }) => row(metric, title))}</tbody></table></section>
 <h2>How it is decided</h2>

@@ -1,4 +1,4 @@
-import { markdownText } from '../summary.ts';
+import { markdownText } from '../words/markdown.ts';
 import type { Comparison, MetricComparison } from './compare.ts';
 import { cellTitle, differenceText } from './comparison-words.ts';
 import { METRICS } from './thresholds.ts';

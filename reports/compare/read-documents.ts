@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import { UsageError } from '../../harness/errors.ts';
-import { REPORT_SCHEMA, type ResultDocument, resultDocument } from '../stored/result-document.ts';
+import { REPORT_SCHEMA, type ResultDocument, resultDocument } from '../result/result-document.ts';
 import { readRun } from '../stored/stored-run.ts';
 
 const holdsLog = (directory: string) =>

@@ -83,6 +83,14 @@ export const METRICS = {
 export type MetricName = keyof typeof METRICS;
 
 /**
+ * From this share on the runs of a cell that say nothing (broken off, their verdict unknown, or not there although
+ * the baseline has them) make a comparison without findings unknown: those that are left may be the ones that went
+ * well. A quarter, since of 20 runs a few may be lost to a busy machine, and a change that spoils a run now and then
+ * would show in the others as well.
+ */
+export const MOST_LEFT_OUT = 0.25;
+
+/**
  * How often a comparison may alarm although nothing changed: 1 in 200, over all its cells and metrics together
  * (Holm), half of what is promised.
  */

@@ -10,8 +10,8 @@ import {
 import { numberedSteps, releaseBegin } from '../charts/chart-spec.ts';
 import { type Html, html } from '../page/html.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
-import { cellAnswer } from '../words/answer.ts';
 import { cellName, count, percent, plural, time } from '../words/words.ts';
+import { cellAnswer } from './answer.ts';
 import { autoscalerSection } from './autoscaler-section.ts';
 import { clientStrips, clusterLanes } from './lanes.ts';
 import { badge, type ChartShelf, figure } from './parts.ts';

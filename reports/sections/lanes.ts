@@ -1,7 +1,7 @@
 import type { History, PodHistory } from '../../harness/analyses/history.ts';
 import type { Millis } from '../../harness/time/duration.ts';
+import { formatSeconds, roundTicks } from '../charts/chart-config.js';
 import { chartWindow, numberedSteps } from '../charts/chart-spec.ts';
-import { formatSeconds, roundTicks } from '../page/chart-config.js';
 import { type Html, html } from '../page/html.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
 import { plural, time } from '../words/words.ts';

@@ -2,9 +2,10 @@ import type { V1Deployment, V1Pod, V1PodTemplateSpec, V1ReplicaSet } from '@kube
 import { describe, expect, it } from 'vitest';
 import { withDefaults } from '../store/defaults.ts';
 import { nameOf, ownedBy } from '../store/objects.ts';
-import { type DeploymentChanges, REVISION, ROLLBACK_TO, syncDeployment } from './deployment.ts';
+import { type DeploymentChanges, syncDeployment } from './deployment.ts';
 import { deploymentCondition } from './deployment-status.ts';
 import { replicasOf } from './fenceposts.ts';
+import { REVISION, ROLLBACK_TO } from './new-replica-set.ts';
 
 const template = (version: string): V1PodTemplateSpec => ({
   metadata: { labels: { app: 'foo', version } },

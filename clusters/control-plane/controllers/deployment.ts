@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { V1Deployment, V1Pod, V1PodTemplateSpec, V1ReplicaSet } from '@kubernetes/client-node';
+import type { V1Deployment, V1Pod, V1ReplicaSet } from '@kubernetes/client-node';
 import type { Millis } from '../../../harness/time/duration.ts';
-import { annotationsOf, createdAt, isControlledBy, isDeleting, nameOf, ownedBy } from '../store/objects.ts';
-import { HASH_LABEL, podTemplateHash } from '../store/pod-template-hash.ts';
+import { annotationsOf, isControlledBy, isDeleting, nameOf } from '../store/objects.ts';
 import { isPodFinished } from '../store/pods.ts';
 import {
   availableReplicas,
@@ -17,13 +16,18 @@ import {
   withCondition,
 } from './deployment-status.ts';
 import { isRollingUpdate, maxSurge, maxUnavailable, replicasOf } from './fenceposts.ts';
-
-export const REVISION = 'deployment.kubernetes.io/revision';
-const DESIRED = 'deployment.kubernetes.io/desired-replicas';
-const MAXIMUM = 'deployment.kubernetes.io/max-replicas';
-/** `kubectl rollout undo` of old, and still obeyed by the controller: the revision to go back to, 0 for the one before. */
-export const ROLLBACK_TO = 'deprecated.deployment.rollback.to';
-const NOT_COPIED: ReadonlySet<string> = new Set([REVISION, DESIRED, MAXIMUM, ROLLBACK_TO]);
+import {
+  bareTemplate,
+  byCreation,
+  copiedAnnotations,
+  DESIRED,
+  emptyReplicaSet,
+  MAXIMUM,
+  REVISION,
+  ROLLBACK_TO,
+  revisionOf,
+  sizeAnnotations,
+} from './new-replica-set.ts';
 
 /** What one sync of the Deployment controller wants written, in this order. */
 export interface DeploymentChanges {
@@ -56,17 +60,8 @@ export function syncDeployment(
   return isRollingUpdate(deployment) ? sync.roll() : sync.recreate(pods);
 }
 
-const byCreation = (left: V1ReplicaSet, right: V1ReplicaSet) =>
-  createdAt(left) - createdAt(right) || (nameOf(left) < nameOf(right) ? -1 : 1);
-const revisionOf = (object: V1ReplicaSet) => Number(annotationsOf(object)[REVISION] ?? 0);
 const specReplicas = (sets: readonly V1ReplicaSet[]) => sets.reduce((sum, set) => sum + replicasOf(set), 0);
 const active = (sets: readonly V1ReplicaSet[]) => sets.filter((set) => replicasOf(set) > 0);
-
-/** The template without the label that tells ReplicaSets apart. */
-function bareTemplate(template: V1PodTemplateSpec | undefined): V1PodTemplateSpec {
-  const { [HASH_LABEL]: _hash, ...labels } = template?.metadata?.labels ?? {};
-  return { ...template, metadata: { ...template?.metadata, labels } };
-}
 
 /** The working copy of one sync; what it changes it writes back into `sets`, as upstream goes on with what the API returned. */
 class Sync {
@@ -188,7 +183,7 @@ class Sync {
     const revision = String(Math.max(0, ...this.old().map(revisionOf)) + 1);
     const existing = this.newSet();
     if (existing !== undefined) {
-      const annotations = { ...annotationsOf(existing), ...this.copiedAnnotations() };
+      const annotations = { ...annotationsOf(existing), ...copiedAnnotations(this.deployment) };
       if (Number(revision) > revisionOf(existing)) annotations[REVISION] = revision;
       const minReadySeconds = this.deployment.spec?.minReadySeconds ?? 0;
       const stale =
@@ -231,39 +226,9 @@ class Sync {
   }
 
   private newReplicaSet(revision: string): V1ReplicaSet {
-    const template = this.deployment.spec?.template ?? {};
-    const hash = podTemplateHash(template);
-    const labels = { ...template.metadata?.labels, [HASH_LABEL]: hash };
-    const selector = this.deployment.spec?.selector;
-    const empty: V1ReplicaSet = {
-      apiVersion: 'apps/v1',
-      kind: 'ReplicaSet',
-      metadata: {
-        name: `${nameOf(this.deployment)}-${hash}`,
-        labels,
-        annotations: {
-          ...this.copiedAnnotations(),
-          [REVISION]: revision,
-          [DESIRED]: String(replicasOf(this.deployment)),
-          [MAXIMUM]: String(replicasOf(this.deployment) + maxSurge(this.deployment)),
-        },
-        ownerReferences: [ownedBy(this.deployment)],
-      },
-      spec: {
-        replicas: 0,
-        minReadySeconds: this.deployment.spec?.minReadySeconds ?? 0,
-        selector: { ...selector, matchLabels: { ...selector?.matchLabels, [HASH_LABEL]: hash } },
-        template: { ...template, metadata: { ...template.metadata, labels } },
-      },
-    };
+    const empty = emptyReplicaSet(this.deployment, revision);
     const replicas = this.newReplicas(empty, this.all());
     return { ...empty, spec: { ...empty.spec, replicas } as NonNullable<V1ReplicaSet['spec']> };
-  }
-
-  private copiedAnnotations(): Record<string, string> {
-    return Object.fromEntries(
-      Object.entries(annotationsOf(this.deployment)).filter(([key]) => !NOT_COPIED.has(key)),
-    );
   }
 
   private setRevision(revision: string): void {
@@ -403,11 +368,7 @@ class Sync {
   }
 
   private resize(set: V1ReplicaSet, replicas: number): boolean {
-    const annotations = {
-      ...annotationsOf(set),
-      [DESIRED]: String(replicasOf(this.deployment)),
-      [MAXIMUM]: String(replicasOf(this.deployment) + maxSurge(this.deployment)),
-    };
+    const annotations = { ...annotationsOf(set), ...sizeAnnotations(this.deployment) };
     const resized = replicas !== replicasOf(set);
     if (!resized && isDeepStrictEqual(annotations, annotationsOf(set))) return false;
     this.sets.set(nameOf(set), {

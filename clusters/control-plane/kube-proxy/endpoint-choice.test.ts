@@ -7,7 +7,12 @@ import { servicePorts } from './service-port.ts';
 type Spec = Parameters<typeof webService>[0];
 
 function choose(endpoints: readonly WebEndpoint[], spec: Spec = {}) {
-  const [port] = servicePorts([webService(spec)], [webSlice(endpoints)], 'node-1', 'current');
+  const [port] = servicePorts(
+    [webService(spec)],
+    [webSlice(endpoints)],
+    { node: 'node-1', zone: 'zone-a' },
+    'current',
+  );
   if (!port) throw new Error('the Service has a port');
   const { cluster, local, reachable, ...rest } = chooseEndpoints(port);
   const addresses = (list: typeof cluster) => list.map(({ address }) => address);
@@ -84,7 +89,7 @@ describe('chooseEndpoints', () => {
     const [port] = servicePorts(
       [{ metadata: metadata ?? {}, spec: spec ?? {} }],
       [webSlice([there('10.0.0.2')])],
-      'node-1',
+      { node: 'node-1' },
       'current',
     );
     expect(port && chooseEndpoints(port)).toEqual({
@@ -119,5 +124,41 @@ describe('chooseEndpoints', () => {
         },
       ),
     );
+  });
+
+  describe('where the Service asks for a distribution', () => {
+    const to = (endpoint: WebEndpoint, zone: string, node?: string): WebEndpoint => ({
+      ...endpoint,
+      hints: {
+        forZones: [{ name: zone }],
+        ...(node === undefined ? {} : { forNodes: [{ name: node }] }),
+      },
+    });
+
+    it('takes those meant for this node before those meant for its zone, and those before all', () => {
+      const ofZone = [
+        to(here('10.0.0.1'), 'zone-a'),
+        to(there('10.0.0.2'), 'zone-a'),
+        to(there('10.0.0.3'), 'zone-b'),
+      ];
+      expect(choose(ofZone).cluster).toEqual(['10.0.0.1', '10.0.0.2']);
+      const ofNode = [to(here('10.0.0.1'), 'zone-a', 'node-1'), to(there('10.0.0.2'), 'zone-a', 'node-2')];
+      expect(choose(ofNode).cluster).toEqual(['10.0.0.1']);
+      expect(choose([to(there('10.0.0.2'), 'zone-b'), to(there('10.0.0.3'), 'zone-c')]).cluster).toEqual([
+        '10.0.0.2',
+        '10.0.0.3',
+      ]);
+    });
+
+    it('takes all where one of them has no hint, those that only serve, and never heeds hints for policy Local', () => {
+      expect(choose([to(here('10.0.0.1'), 'zone-a'), there('10.0.0.2')]).cluster).toHaveLength(2);
+      const serving = [
+        to(here('10.0.0.1', 'draining'), 'zone-a'),
+        to(there('10.0.0.2', 'draining'), 'zone-b'),
+      ];
+      expect(choose(serving).cluster).toHaveLength(2);
+      const local = [to(here('10.0.0.1'), 'zone-b'), to(there('10.0.0.2'), 'zone-a')];
+      expect(choose(local, { externalTrafficPolicy: 'Local' }).local).toEqual(['10.0.0.1']);
+    });
   });
 });

@@ -21,7 +21,8 @@ export const isExternallyAccessible = (port: ServicePort) =>
 
 /**
  * Chooses endpoints as kube-proxy does since 1.26: ready ones, or, when the whole scope has none, those that
- * terminate but still serve (KEP-1669; k8s pkg/proxy/topology.go CategorizeEndpoints, without topology hints).
+ * terminate but still serve (KEP-1669). Of the ready ones of policy Cluster, those that are meant for this node or
+ * zone, where every one of them says whom it is meant for (k8s pkg/proxy/topology.go CategorizeEndpoints).
  */
 export function chooseEndpoints(port: ServicePort): EndpointChoice {
   const accessible = isExternallyAccessible(port);
@@ -29,7 +30,7 @@ export function chooseEndpoints(port: ServicePort): EndpointChoice {
   const usesCluster = !port.internalLocal || accessible;
   const usesLocal = port.internalLocal || (port.externalLocal && accessible);
   const all = readyOrServing(port.endpoints);
-  const cluster = usesCluster ? all : [];
+  const cluster = usesCluster ? meantForHere(all) : [];
   const local = usesLocal ? readyOrServing(port.endpoints.filter((endpoint) => endpoint.local)) : [];
   const any = all.length > 0;
   return {
@@ -47,4 +48,16 @@ function readyOrServing(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   return ready.length > 0
     ? ready
     : endpoints.filter((endpoint) => endpoint.serving && endpoint.terminating && !endpoint.ready);
+}
+
+/** Hints count only where all endpoints have them and one of them is for here; those that only serve have none to heed. */
+function meantForHere(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  if (!endpoints.every(({ ready }) => ready)) return endpoints;
+  for (const hint of ['forNode', 'forZone'] as const)
+    if (
+      endpoints.every((endpoint) => endpoint[hint] !== undefined) &&
+      endpoints.some((endpoint) => endpoint[hint])
+    )
+      return endpoints.filter((endpoint) => endpoint[hint]);
+  return endpoints;
 }

@@ -1,7 +1,7 @@
 import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
 import type { Axes } from '../../../harness/contracts/axes.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
-import { CLUSTER_CIDR } from '../addresses.ts';
+import { CLUSTER_CIDR, SERVICE_CIDR } from '../addresses.ts';
 import { ciliumRules } from './cilium.ts';
 import { iptablesRules } from './iptables.ts';
 import { iptablesRules122 } from './iptables-1.22.ts';
@@ -11,19 +11,28 @@ import type { NodeRules, ServiceRules } from './rules.ts';
 import { type ServicePort, servicePorts, type Vintage } from './service-port.ts';
 
 /** kube-proxy's own health port, `--healthz-bind-address`'s default. */
-export const HEALTHZ_PORT = 10_256;
+const HEALTHZ_PORT = 10_256;
 
 export interface KubeProxyInput {
   readonly services: readonly V1Service[];
   /** Of discovery v1 or v1beta1. */
   readonly slices: readonly V1EndpointSlice[];
-  readonly node: { readonly name: string; readonly address: string; readonly podCidr: string };
+  readonly node: {
+    readonly name: string;
+    readonly address: string;
+    readonly podCidr: string;
+    readonly zone?: string | undefined;
+    /** Its taints' keys; none by default. */
+    readonly taints?: readonly string[];
+  };
   readonly mode: Axes['proxy'];
   /** What the last sync on this node gave; IPVS keeps real servers from it at weight 0. */
   readonly previous?: NodeRules;
   readonly now: Millis;
   /** kube-proxy's `--cluster-cidr`. Default: the embedded clusters'. */
   readonly clusterCidr?: string;
+  /** What cluster IPs are chosen from, as the ServiceCIDR objects say. Default: the embedded clusters'. */
+  readonly serviceCidr?: string;
 }
 
 /** What each mode's kube-proxy is as of; IPVS is modelled from 1.20.2 (FACTS B4). */
@@ -38,13 +47,18 @@ const VINTAGES: Readonly<Record<Axes['proxy'], Vintage>> = {
 
 /** All that kube-proxy (or Cilium in its place) puts in force on one node in one sync, as data. */
 export function nodeRules(input: KubeProxyInput): NodeRules {
-  const ports = servicePorts(input.services, input.slices, input.node.name, VINTAGES[input.mode]);
+  const ports = servicePorts(
+    input.services,
+    input.slices,
+    { node: input.node.name, zone: input.node.zone },
+    VINTAGES[input.mode],
+  );
   const balancerAddresses = [...new Set(ports.flatMap((port) => port.balancerAddresses))];
   return {
     node: input.node.name,
     rules: serviceRules(input, ports),
     localAddresses: input.mode === 'ipvs' ? ipvsAddresses(ports) : balancerAddresses,
-    health: [{ port: HEALTHZ_PORT, ok: true }, ...healthCheckNodePorts(ports)],
+    health: [{ port: HEALTHZ_PORT, ok: isEligible(input) }, ...healthCheckNodePorts(ports)],
   };
 }
 
@@ -54,6 +68,7 @@ function serviceRules(input: KubeProxyInput, ports: readonly ServicePort[]): Ser
     nodeAddress: node.address,
     podCidr: node.podCidr,
     clusterCidr: input.clusterCidr ?? CLUSTER_CIDR,
+    serviceCidr: input.serviceCidr ?? SERVICE_CIDR,
   };
   switch (mode) {
     case 'iptables-1.22':
@@ -69,6 +84,11 @@ function serviceRules(input: KubeProxyInput, ports: readonly ServicePort[]): Ser
       return ciliumRules(ports, { mode, nodeAddress: node.address });
   }
 }
+
+/** KEP-3836, on since 1.30: kube-proxy's /healthz fails on a node that the cluster autoscaler is about to delete (FACTS B6). */
+const TELLS_LEAVING: ReadonlySet<Axes['proxy']> = new Set(['iptables', 'nftables', 'ipvs']);
+const isEligible = ({ mode, node: { taints = [] } }: KubeProxyInput) =>
+  !(TELLS_LEAVING.has(mode) && taints.includes('ToBeDeletedByClusterAutoscaler'));
 
 /**
  * One answer a Service: healthy while a ready endpoint runs on this node; those that terminate do not count

@@ -1,13 +1,5 @@
 import { chooseEndpoints, isExternallyAccessible } from './endpoint-choice.ts';
-import {
-  chainHash,
-  drop,
-  jump,
-  MASQUERADE_MARK,
-  masqueradeMarked,
-  reject,
-  Table,
-} from './iptables-chains.ts';
+import { chainHash, drop, jump, MASQUERADE_MARK, reject, Table } from './iptables-chains.ts';
 import type { NftablesRules, Rule, Target } from './rules.ts';
 import { contains, type Endpoint, endpointText, type ServicePort } from './service-port.ts';
 
@@ -15,18 +7,23 @@ interface Options {
   readonly nodeAddress: string;
   /** kube-proxy's `--cluster-cidr`. */
   readonly clusterCidr: string;
+  /** What cluster IPs are chosen from, as the ServiceCIDR objects say. */
+  readonly serviceCidr: string;
 }
 
 type MapElement = NftablesRules['maps'][number]['elements'][number];
 type AddressSet = NonNullable<NftablesRules['sets']>[number];
 
-/** Filter chains come before DNAT, so that they see the Service's own address; only one comes after it. */
+/**
+ * Sources are looked at before DNAT, where the Service's own address still stands; what has no endpoint is refused after
+ * it, so that what DNAT found an endpoint for is never refused.
+ */
 const HOOKS = {
-  'filter-prerouting': { type: 'filter', hook: 'prerouting', priority: 'dstnat-10' },
-  'filter-input': { type: 'filter', hook: 'input', priority: 'dstnat-10' },
-  'filter-forward': { type: 'filter', hook: 'forward', priority: 'dstnat-10' },
-  'filter-output': { type: 'filter', hook: 'output', priority: 'dstnat-10' },
-  'filter-output-post-dnat': { type: 'filter', hook: 'output', priority: 'dstnat+10' },
+  'filter-prerouting-pre-dnat': { type: 'filter', hook: 'prerouting', priority: 'dstnat-10' },
+  'filter-output-pre-dnat': { type: 'filter', hook: 'output', priority: 'dstnat-10' },
+  'filter-input': { type: 'filter', hook: 'input', priority: 'filter' },
+  'filter-forward': { type: 'filter', hook: 'forward', priority: 'filter' },
+  'filter-output': { type: 'filter', hook: 'output', priority: 'filter' },
   'nat-prerouting': { type: 'nat', hook: 'prerouting', priority: 'dstnat' },
   'nat-output': { type: 'nat', hook: 'output', priority: 'dstnat' },
   'nat-postrouting': { type: 'nat', hook: 'postrouting', priority: 'srcnat' },
@@ -42,8 +39,8 @@ const MAPS = {
 } as const;
 
 /**
- * The table `ip kube-proxy` of kube-proxy 1.31 to 1.33 in nftables mode
- * (k8s 1.32 pkg/proxy/nftables/proxier.go; FACTS B3).
+ * The table `ip kube-proxy` of kube-proxy 1.36 in nftables mode, as real ones write it (k8s 1.36
+ * pkg/proxy/nftables/proxier.go; compared with dumps in clusters/netns/golden-1.36.test.ts).
  */
 export function nftablesRules(ports: readonly ServicePort[], options: Options): NftablesRules {
   const build: Build = {
@@ -56,19 +53,31 @@ export function nftablesRules(ports: readonly ServicePort[], options: Options): 
       'service-nodeports': [],
     },
     affinity: [],
+    hairpins: new Map(),
     ...options,
   };
-  addStatic(build.chains);
+  addStatic(build);
   for (const port of ports) addPort(port, build);
   const clusterAddresses = [...new Set(ports.map((port) => port.clusterAddress))];
   return {
     mode: 'nftables',
     chains: build.chains.chains().map((chain) => {
       const hook = HOOKS[chain.name as keyof typeof HOOKS];
-      return hook ? { ...chain, hook } : chain;
+      const comment = chain.name === REJECT_CHAIN ? { comment: REJECT_COMMENT } : {};
+      return hook ? { ...chain, hook } : { ...chain, ...comment };
     }),
     sets: [
+      {
+        name: 'hairpin-connections',
+        flows: [...build.hairpins.values()],
+        comment: 'service hairpin connections',
+      },
       { name: 'cluster-ips', addresses: clusterAddresses, comment: 'Active ClusterIPs' },
+      {
+        name: 'nodeport-ips',
+        addresses: [options.nodeAddress],
+        comment: 'IPs that accept NodePort traffic',
+      },
       ...build.affinity,
     ],
     maps: Object.entries(MAPS).map(([name, [key, comment]]) => ({
@@ -84,43 +93,64 @@ interface Build extends Options {
   readonly chains: Table;
   readonly elements: Record<keyof typeof MAPS, MapElement[]>;
   readonly affinity: AddressSet[];
+  /** Connections of a pod of this node to itself by way of a Service, by their text. */
+  readonly hairpins: Map<string, Flow>;
 }
 
-function addStatic(chains: Table): void {
+type Flow = NonNullable<AddressSet['flows']>[number];
+
+const REJECT_CHAIN = 'reject-chain';
+const REJECT_COMMENT = 'helper for @no-endpoint-services / @no-endpoint-nodeports';
+
+/** Asks for the node's address as the packet's source. */
+const toMasquerade: Target = { kind: 'mark', value: MASQUERADE_MARK, mask: MASQUERADE_MARK, operation: 'or' };
+
+function addStatic({ chains, clusterCidr, serviceCidr }: Build): void {
   const whenNew = (chain: string): Rule => ({ states: ['NEW'], target: jump(chain) });
   const lookUp = (map: keyof typeof MAPS): Target => ({ kind: 'map', map, key: MAPS[map][0] });
-  const notLoopback = { destination: { cidr: '127.0.0.0/8', not: true } };
-  chains.add('filter-prerouting', whenNew('firewall-check'));
+  const toNodePorts = { destinationSet: 'nodeport-ips' };
+  chains.add('filter-prerouting-pre-dnat', whenNew('firewall-check'));
+  chains.add('filter-output-pre-dnat', whenNew('firewall-check'));
   chains.add('filter-input', whenNew('nodeport-endpoints-check'), whenNew('service-endpoints-check'));
   chains.add('filter-forward', whenNew('service-endpoints-check'), whenNew('cluster-ips-check'));
-  chains.add('filter-output', whenNew('service-endpoints-check'), whenNew('firewall-check'));
-  chains.add('filter-output-post-dnat', whenNew('cluster-ips-check'));
+  chains.add('filter-output', whenNew('service-endpoints-check'), whenNew('cluster-ips-check'));
   chains.add('nat-prerouting', { target: jump('services') });
   chains.add('nat-output', { target: jump('services') });
   chains.add('nat-postrouting', { target: jump('masquerading') });
 
-  chains.add('mark-for-masquerade', {
-    target: { kind: 'mark', value: MASQUERADE_MARK, mask: MASQUERADE_MARK, operation: 'or' },
-  });
+  const masquerade: Target = { kind: 'masquerade', fullyRandom: true };
   chains.add(
     'masquerading',
-    { mark: { ...masqueradeMarked, not: true }, target: { kind: 'return' } },
-    { target: { kind: 'mark', value: MASQUERADE_MARK, mask: 0, operation: 'xmark' } },
-    { target: { kind: 'masquerade', fullyRandom: true } },
+    { mark: { value: 0, mask: MASQUERADE_MARK, not: true }, flipMark: MASQUERADE_MARK, target: masquerade },
+    { states: ['DNAT'], flowSet: 'hairpin-connections', target: masquerade },
   );
-  chains.add('cluster-ips-check', {
-    destinationSet: 'cluster-ips',
-    comment: 'Reject traffic to invalid ports of ClusterIPs',
-    target: reject,
-  });
-  chains.add('reject-chain', { target: reject });
+  chains.add(
+    'cluster-ips-check',
+    {
+      destinationSet: 'cluster-ips',
+      comment: 'Reject traffic to invalid ports of ClusterIPs',
+      target: reject,
+    },
+    {
+      destination: { cidr: serviceCidr },
+      comment: 'Drop traffic to unallocated ClusterIPs',
+      target: drop,
+    },
+  );
+  chains.add(REJECT_CHAIN, { target: reject });
   chains.add('service-endpoints-check', { target: lookUp('no-endpoint-services') });
-  chains.add('nodeport-endpoints-check', { ...notLoopback, target: lookUp('no-endpoint-nodeports') });
+  chains.add('nodeport-endpoints-check', { ...toNodePorts, target: lookUp('no-endpoint-nodeports') });
   chains.add('firewall-check', { target: lookUp('firewall-ips') });
   chains.add(
     'services',
+    {
+      destinationSet: 'cluster-ips',
+      source: { cidr: clusterCidr, not: true },
+      comment: 'masquerade clusterIP traffic from outside cluster',
+      target: toMasquerade,
+    },
     { target: lookUp('service-ips') },
-    { destinationLocal: true, ...notLoopback, target: lookUp('service-nodeports') },
+    { ...toNodePorts, target: lookUp('service-nodeports') },
   );
 }
 
@@ -136,7 +166,7 @@ function addPort(port: ServicePort, build: Build): void {
   });
   const { elements } = build;
   // What new connections meet that found no endpoint: refused when there is none anywhere, else dropped.
-  const refusal: Target = any ? drop : { kind: 'goto', chain: 'reject-chain' };
+  const refusal: Target = any ? drop : { kind: 'goto', chain: REJECT_CHAIN };
 
   const internal = port.internalLocal ? names.local : names.cluster;
   if (has.internal) elements['service-ips'].push(to(port.clusterAddress, { kind: 'goto', chain: internal }));
@@ -155,18 +185,13 @@ function addPort(port: ServicePort, build: Build): void {
   }
   if (port.balancerAddresses.length > 0 && port.sourceRanges.length > 0) addFirewall(port, build);
 
-  if (has.internal)
-    build.chains.add(internal, {
-      destination: { cidr: port.clusterAddress },
-      protocol: port.protocol,
-      destinationPort: port.port,
-      source: { cidr: build.clusterCidr, not: true },
-      target: jump('mark-for-masquerade'),
-    });
   if (any && isExternallyAccessible(port)) addExternalChain(port, has.external, build);
   addBalancing(port, names.cluster, cluster, build);
   addBalancing(port, names.local, local, build);
-  for (const endpoint of reachable) addEndpoint(port, endpoint, build);
+  for (const endpoint of reachable) {
+    if (port.stickySeconds !== undefined) addEndpoint(port, endpoint, port.stickySeconds, build);
+    if (endpoint.local) addHairpin(port, endpoint, build);
+  }
 }
 
 /** Only drops what comes from elsewhere; that it stays in the filter chains keeps NodePorts out of it. */
@@ -194,16 +219,17 @@ function addExternalChain(port: ServicePort, hasExternal: boolean, { chains, clu
     chains.add(
       names.external,
       { source: { cidr: clusterCidr }, comment: 'short-circuit pod traffic', target: toCluster },
-      { sourceLocal: true, comment: 'masquerade local traffic', target: jump('mark-for-masquerade') },
+      { sourceLocal: true, comment: 'masquerade local traffic', target: toMasquerade },
       { sourceLocal: true, comment: 'short-circuit local traffic', target: toCluster },
     );
-  else chains.add(names.external, { target: jump('mark-for-masquerade') });
+  else chains.add(names.external, { comment: 'masquerade', target: toMasquerade });
   if (hasExternal)
     chains.add(names.external, {
       target: { kind: 'goto', chain: port.externalLocal ? names.local : names.cluster },
     });
 }
 
+/** Without affinity a map chooses the endpoint; with it each endpoint has a chain that remembers who came. */
 function addBalancing(
   port: ServicePort,
   chain: string,
@@ -211,30 +237,45 @@ function addBalancing(
   { chains }: Build,
 ): void {
   if (endpoints.length === 0) return;
+  if (port.stickySeconds === undefined) {
+    const target: Target = {
+      kind: 'dnat-one-of',
+      endpoints: endpoints.map(({ address, port: number }) => ({ address, port: number })),
+    };
+    chains.add(chain, { protocol: port.protocol, target });
+    return;
+  }
   const names = endpoints.map((endpoint) => endpointNames(port, endpoint));
-  if (port.stickySeconds !== undefined)
-    for (const name of names)
-      chains.add(chain, {
-        recent: { name: name.affinity, check: 'rcheck', seconds: port.stickySeconds },
-        target: { kind: 'goto', chain: name.chain },
-      });
+  for (const name of names)
+    chains.add(chain, {
+      recent: { name: name.affinity, check: 'rcheck', seconds: port.stickySeconds },
+      target: { kind: 'goto', chain: name.chain },
+    });
   chains.add(chain, { target: { kind: 'choose', chains: names.map((name) => name.chain) } });
 }
 
-function addEndpoint(port: ServicePort, endpoint: Endpoint, { chains, affinity }: Build): void {
+function addEndpoint(
+  port: ServicePort,
+  endpoint: Endpoint,
+  timeoutSeconds: number,
+  { chains, affinity }: Build,
+): void {
   const names = endpointNames(port, endpoint);
-  chains.add(names.chain, {
-    source: { cidr: endpoint.address },
-    target: jump('mark-for-masquerade'),
-  });
-  if (port.stickySeconds !== undefined) {
-    affinity.push({ name: names.affinity, timeoutSeconds: port.stickySeconds });
-    chains.add(names.chain, { recent: { name: names.affinity, check: 'set' }, target: { kind: 'none' } });
-  }
-  chains.add(names.chain, {
-    protocol: port.protocol,
-    target: { kind: 'dnat', address: endpoint.address, port: endpoint.port },
-  });
+  affinity.push({ name: names.affinity, timeoutSeconds });
+  chains.add(
+    names.chain,
+    { recent: { name: names.affinity, check: 'set' }, target: { kind: 'none' } },
+    {
+      protocol: port.protocol,
+      target: { kind: 'dnat', address: endpoint.address, port: endpoint.port },
+    },
+  );
+}
+
+/** A pod that a Service leads back to itself must see another source than its own. */
+function addHairpin({ protocol }: ServicePort, { address, port }: Endpoint, { hairpins }: Build): void {
+  const flow = { source: address, destination: address, protocol, port };
+  hairpins.set(`${address} ${protocol} ${port}`, flow);
 }
 
 const chainNames = (port: ServicePort) => {

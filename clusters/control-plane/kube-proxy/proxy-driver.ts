@@ -5,11 +5,10 @@ import type { Random } from '../../../harness/statistics/random.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { type Context, perform } from '../context.ts';
 import { type BoundedFrequency, createBoundedFrequency, tryRun } from '../controllers/bounded-frequency.ts';
-import { isNodeLeaving } from '../controllers/scheduler.ts';
 import type { MachineNode } from '../machine.ts';
 import { nameOf } from '../store/objects.ts';
 import { chooseEndpoints } from './endpoint-choice.ts';
-import { HEALTHZ_PORT, nodeRules } from './kube-proxy.ts';
+import { nodeRules } from './kube-proxy.ts';
 import type { NodeRules } from './rules.ts';
 import { type ServicePort, servicePorts } from './service-port.ts';
 
@@ -23,8 +22,6 @@ const MIN_SYNC: Readonly<Record<Axes['proxy'], Millis>> = {
   'cilium-1.16': 0,
 };
 const BURST = 2;
-/** KEP-3836, on since 1.30: kube-proxy's /healthz fails on a node that the cluster autoscaler is about to delete (FACTS B6). */
-const TELLS_LEAVING: ReadonlySet<Axes['proxy']> = new Set(['iptables', 'nftables', 'ipvs']);
 /** IPVS's graceful termination looks at real servers of weight 0 once a minute (FACTS B4). */
 const IPVS_RECHECK: Millis = 60_000;
 /** From a change in the API to the proxy's having seen it. */
@@ -195,20 +192,19 @@ export class ProxyDriver implements Disposable {
 
   private rules(proxy: Proxy): NodeRules {
     const { store, axes, clock } = this.context;
-    const rules = nodeRules({
+    const node = store.get('Node', proxy.node.name);
+    return nodeRules({
       services: store.list('Service'),
       slices: store.list('EndpointSlice'),
-      node: proxy.node,
+      node: {
+        ...proxy.node,
+        zone: node?.metadata?.labels?.['topology.kubernetes.io/zone'],
+        taints: (node?.spec?.taints ?? []).map(({ key }) => key),
+      },
       mode: axes.proxy,
       ...(proxy.inForce === undefined ? {} : { previous: proxy.inForce }),
       now: clock.now(),
     });
-    const node = store.get('Node', proxy.node.name);
-    if (node === undefined || !isNodeLeaving(node) || !TELLS_LEAVING.has(axes.proxy)) return rules;
-    const health = rules.health.map((answer) =>
-      answer.port === HEALTHZ_PORT ? { ...answer, ok: false } : answer,
-    );
-    return { ...rules, health };
   }
 
   /** Says what each balanced Service now has on this node, where that has changed. */
@@ -218,7 +214,7 @@ export class ProxyDriver implements Disposable {
     const slices = sources.filter(({ kind }) => kind === 'EndpointSlice') as V1EndpointSlice[];
     const vintage = axes.proxy === 'iptables-1.22' ? '1.22' : 'current';
     const present = new Set<string>();
-    for (const port of servicePorts(services, slices, proxy.node.name, vintage)) {
+    for (const port of servicePorts(services, slices, { node: proxy.node.name }, vintage)) {
       if (port.balancerAddresses.length === 0 || present.has(port.service)) continue;
       present.add(port.service);
       const rules = wordFor(port, axes.proxy);

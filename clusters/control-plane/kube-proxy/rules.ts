@@ -21,6 +21,8 @@ export interface Rule {
   readonly destination?: Range;
   /** nftables: the destination is an element of this set. */
   readonly destinationSet?: string;
+  /** nftables: source, destination, protocol and port are, together, an element of this set. */
+  readonly flowSet?: string;
   readonly protocol?: 'tcp' | 'udp' | 'sctp';
   readonly destinationPort?: number;
   readonly states?: readonly ConnectionState[];
@@ -44,6 +46,8 @@ export interface Rule {
     readonly reap?: boolean;
   };
   readonly comment?: string;
+  /** nftables: flips these bits of the mark before the target. */
+  readonly flipMark?: number;
   readonly target: Target;
 }
 
@@ -64,6 +68,11 @@ export type Target =
     }
   /** nftables: look (address . protocol . port) or the port up in a verdict map; no element, no effect. */
   | { readonly kind: 'map'; readonly map: string; readonly key: 'service' | 'port' }
+  /** nftables: `dnat ip to numgen random mod N map`: to one of these, each as likely. */
+  | {
+      readonly kind: 'dnat-one-of';
+      readonly endpoints: readonly { readonly address: string; readonly port: number }[];
+    }
   /** nftables: `numgen random mod N vmap`. */
   | { readonly kind: 'choose'; readonly chains: readonly string[] }
   /** A rule that only counts or remembers (`-m recent --set` without `-j`). */
@@ -91,11 +100,19 @@ export interface NftablesRules {
   readonly chains: readonly (Chain & {
     /** `priority` in nft's words: `dstnat`, `srcnat`, with an offset such as `dstnat-10`. */
     readonly hook?: { readonly type: 'nat' | 'filter'; readonly hook: Hook; readonly priority: string };
+    readonly comment?: string;
   })[];
   /** Sets of IPv4 addresses: filled by kube-proxy, or by the rules that update them and then forgetful. */
   readonly sets?: readonly {
     readonly name: string;
     readonly addresses?: readonly string[];
+    /** Instead of addresses: whole flows (`source . destination . protocol . port`), as a rule's `flowSet` looks them up. */
+    readonly flows?: readonly {
+      readonly source: string;
+      readonly destination: string;
+      readonly protocol: 'tcp' | 'udp' | 'sctp';
+      readonly port: number;
+    }[];
     /** An address is forgotten this long after the last update. */
     readonly timeoutSeconds?: number;
     readonly comment?: string;

@@ -4,7 +4,7 @@ import { webService, webSlice } from './kube-proxy.fixture.ts';
 import { contains, endpointText, servicePorts } from './service-port.ts';
 
 const portsOf = (slices: readonly V1EndpointSlice[], vintage: '1.22' | 'current' = 'current') =>
-  servicePorts([webService()], slices, 'node-1', vintage);
+  servicePorts([webService()], slices, { node: 'node-1' }, vintage);
 const endpointsOf = (...args: Parameters<typeof portsOf>) => portsOf(...args)[0]?.endpoints ?? [];
 
 describe('servicePorts', () => {
@@ -15,12 +15,12 @@ describe('servicePorts', () => {
       webService({ type: 'ClusterIP', clusterIP: '' }),
       webService({ type: 'ClusterIP', clusterIP: 'fd00::1', clusterIPs: ['fd00::1'] }),
     ];
-    expect(servicePorts(services, [], 'node-1', 'current')).toEqual([]);
+    expect(servicePorts(services, [], { node: 'node-1' }, 'current')).toEqual([]);
   });
 
   it('takes the IPv4 address of a dual-stack Service, whichever comes first', () => {
     const service = webService({ clusterIP: 'fd00::1', clusterIPs: ['fd00::1', '10.96.100.9'] });
-    expect(servicePorts([service], [], 'node-1', 'current')[0]?.clusterAddress).toBe('10.96.100.9');
+    expect(servicePorts([service], [], { node: 'node-1' }, 'current')[0]?.clusterAddress).toBe('10.96.100.9');
   });
 
   it('names a port after its Service, with the name of the port if it has one', () => {
@@ -28,7 +28,7 @@ describe('servicePorts', () => {
       { port: 80, protocol: 'TCP' },
       { name: 'udp', port: 53, protocol: 'UDP' },
     ];
-    const found = servicePorts([webService({ ports })], [], 'node-1', 'current');
+    const found = servicePorts([webService({ ports })], [], { node: 'node-1' }, 'current');
     expect(found.map(({ name, protocol }) => [name, protocol])).toEqual([
       ['default/web', 'tcp'],
       ['default/web:udp', 'udp'],
@@ -87,7 +87,7 @@ describe('servicePorts', () => {
 
   it('clears host bits of source ranges and leaves out what is no IPv4 range', () => {
     const loadBalancerSourceRanges = [' 10.1.2.3/8 ', 'fd00::/8', '192.0.2.7/32', 'nonsense', '1.2.3.4/33'];
-    const found = servicePorts([webService({ loadBalancerSourceRanges })], [], 'node-1', 'current');
+    const found = servicePorts([webService({ loadBalancerSourceRanges })], [], { node: 'node-1' }, 'current');
     expect(found[0]?.sourceRanges).toEqual(['10.0.0.0/8', '192.0.2.7/32']);
   });
 
@@ -103,15 +103,19 @@ describe('servicePorts', () => {
       },
     };
     const addresses = (vintage: '1.22' | 'current') =>
-      servicePorts([service], [], 'node-1', vintage)[0]?.balancerAddresses;
+      servicePorts([service], [], { node: 'node-1' }, vintage)[0]?.balancerAddresses;
     expect(addresses('current')).toEqual(['172.18.255.1']);
     expect(addresses('1.22')).toEqual(['172.18.255.9', '172.18.255.1']);
   });
 
   it('has a health-check node port only for LoadBalancer Services with policy Local', () => {
     const port = (spec: object) =>
-      servicePorts([webService({ healthCheckNodePort: 32_000, ...spec })], [], 'node-1', 'current')[0]
-        ?.healthCheckNodePort;
+      servicePorts(
+        [webService({ healthCheckNodePort: 32_000, ...spec })],
+        [],
+        { node: 'node-1' },
+        'current',
+      )[0]?.healthCheckNodePort;
     expect(port({ externalTrafficPolicy: 'Local' })).toBe(32_000);
     expect(port({ externalTrafficPolicy: 'Cluster' })).toBeUndefined();
     expect(port({ externalTrafficPolicy: 'Local', type: 'NodePort' })).toBeUndefined();

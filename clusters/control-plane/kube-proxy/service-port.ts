@@ -10,6 +10,9 @@ export interface Endpoint {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** Whether the EndpointSlice controller means it for the node, and for its zone; undefined where it gives no such hint. */
+  readonly forNode?: boolean;
+  readonly forZone?: boolean;
 }
 
 /** One port of one Service with all that kube-proxy's rules depend on, IPv4 only (k8s pkg/proxy/service.go). */
@@ -45,6 +48,13 @@ export interface ServicePort {
  */
 export type Vintage = '1.22' | 'current';
 
+/** Where the rules are for. */
+export interface Place {
+  readonly node: string;
+  /** The node's `topology.kubernetes.io/zone`; undefined where it has none. */
+  readonly zone?: string | undefined;
+}
+
 export const endpointText = (endpoint: { readonly address: string; readonly port: number }) =>
   `${endpoint.address}:${endpoint.port}`;
 
@@ -55,19 +65,19 @@ export const endpointText = (endpoint: { readonly address: string; readonly port
 export function servicePorts(
   services: readonly V1Service[],
   slices: readonly V1EndpointSlice[],
-  node: string,
+  place: Place,
   vintage: Vintage,
 ): ServicePort[] {
   const byName = (a: V1Service | V1EndpointSlice, b: V1Service | V1EndpointSlice) =>
     compare(`${namespaceOf(a)}/${a.metadata?.name}`, `${namespaceOf(b)}/${b.metadata?.name}`);
   const ordered = slices.toSorted(byName);
-  return services.toSorted(byName).flatMap((service) => portsOf(service, ordered, node, vintage));
+  return services.toSorted(byName).flatMap((service) => portsOf(service, ordered, place, vintage));
 }
 
 function portsOf(
   service: V1Service,
   slices: readonly V1EndpointSlice[],
-  node: string,
+  place: Place,
   vintage: Vintage,
 ): ServicePort[] {
   const spec = service.spec ?? {};
@@ -104,17 +114,14 @@ function portsOf(
       ...(port.nodePort ? { nodePort: port.nodePort } : {}),
       externalAddresses,
       balancerAddresses,
-      sourceRanges: (spec.loadBalancerSourceRanges ?? [])
-        .map((range) => range.trim())
-        .filter(isRange)
-        .map(network),
+      sourceRanges: sourceRanges(spec.loadBalancerSourceRanges ?? [], vintage),
       ...(spec.sessionAffinity === 'ClientIP'
         ? { stickySeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800 }
         : {}),
       externalLocal,
       internalLocal: vintage === 'current' && spec.internalTrafficPolicy === 'Local',
       ...(healthCheckNodePort ? { healthCheckNodePort } : {}),
-      endpoints: endpointsOf(own, portName, protocol, node, vintage),
+      endpoints: endpointsOf(own, portName, protocol, place, vintage),
     };
   });
 }
@@ -128,6 +135,10 @@ interface AnyEndpoint {
     readonly terminating?: boolean | null;
   } | null;
   readonly nodeName?: string | null;
+  readonly hints?: {
+    readonly forZones?: readonly { readonly name: string }[] | null;
+    readonly forNodes?: readonly { readonly name: string }[] | null;
+  } | null;
   readonly topology?: Readonly<Record<string, string>> | null;
   readonly deprecatedTopology?: Readonly<Record<string, string>> | null;
 }
@@ -136,7 +147,7 @@ function endpointsOf(
   slices: readonly V1EndpointSlice[],
   portName: string,
   protocol: string,
-  node: string,
+  place: Place,
   vintage: Vintage,
 ): Endpoint[] {
   const found = new Map<string, Endpoint>();
@@ -144,7 +155,7 @@ function endpointsOf(
     for (const { name, protocol: spoken, port } of slice.ports ?? []) {
       if ((name ?? '') !== portName || (spoken ?? 'TCP').toLowerCase() !== protocol || !port) continue;
       for (const each of (slice.endpoints ?? []) as readonly AnyEndpoint[]) {
-        const endpoint = endpointOf(each, port, node);
+        const endpoint = endpointOf(each, port, place);
         if (!endpoint || (vintage === '1.22' && !endpoint.ready)) continue;
         // An endpoint that moves between slices is in both for a while; one that knows it is local wins.
         const key = vintage === '1.22' ? endpoint.address : endpointText(endpoint);
@@ -154,7 +165,7 @@ function endpointsOf(
   return [...found.values()].sort((a, b) => compare(endpointText(a), endpointText(b)));
 }
 
-function endpointOf(endpoint: AnyEndpoint, port: number, node: string): Endpoint | undefined {
+function endpointOf(endpoint: AnyEndpoint, port: number, place: Place): Endpoint | undefined {
   const address = endpoint.addresses?.[0];
   if (!address || !isIPv4(address)) return undefined;
   const topology = endpoint.topology ?? endpoint.deprecatedTopology;
@@ -162,12 +173,29 @@ function endpointOf(endpoint: AnyEndpoint, port: number, node: string): Endpoint
   return {
     address,
     port,
-    local: (endpoint.nodeName ?? topology?.['kubernetes.io/hostname']) === node,
+    local: (endpoint.nodeName ?? topology?.['kubernetes.io/hostname']) === place.node,
     ready: endpoint.conditions?.ready ?? true,
     serving: endpoint.conditions?.serving ?? true,
     terminating: endpoint.conditions?.terminating ?? false,
+    ...hinted('forNode', endpoint.hints?.forNodes, place.node),
+    ...hinted('forZone', endpoint.hints?.forZones, place.zone),
   };
 }
+
+/** Valid IPv4 ranges; one that holds every address is as good as none (k8s 1.36 pkg/proxy/serviceport.go). */
+function sourceRanges(given: readonly string[], vintage: Vintage): readonly string[] {
+  const ranges = given
+    .map((range) => range.trim())
+    .filter(isRange)
+    .map(network);
+  return vintage === 'current' && ranges.some((range) => range.endsWith('/0')) ? [] : ranges;
+}
+
+const hinted = (
+  key: 'forNode' | 'forZone',
+  hints: readonly { readonly name: string }[] | null | undefined,
+  here: string | undefined,
+) => (hints == null || hints.length === 0 ? {} : { [key]: hints.some(({ name }) => name === here) });
 
 /** An IPv4 range in CIDR notation. */
 function isRange(text: string): boolean {

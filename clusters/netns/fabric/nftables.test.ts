@@ -28,13 +28,12 @@ describe('the table of kube-proxy in nftables mode', () => {
   it('sends outside traffic of policy Local to this node, and pods and the node itself everywhere', () => {
     const rules = nftablesOf({ externalTrafficPolicy: 'Local' }, two);
     expect(about(rules, /^add rule ip kube-proxy (external|local|service)-S/)).toEqual([
-      `service-${PORT} ip daddr 10.96.100.1 tcp dport 80 ip saddr != 10.244.0.0/16 jump mark-for-masquerade`,
-      `service-${PORT} numgen random mod 2 vmap { 0 : goto endpoint-SVLGPL42-default/web/tcp/http__10.244.1.2/8080, 1 : goto endpoint-AAOQDDFY-default/web/tcp/http__10.244.2.2/8080 }`,
       `external-${PORT} ip saddr 10.244.0.0/16 goto service-${PORT} comment "short-circuit pod traffic"`,
-      `external-${PORT} fib saddr type local jump mark-for-masquerade comment "masquerade local traffic"`,
+      `external-${PORT} fib saddr type local meta mark set mark or 0x4000 comment "masquerade local traffic"`,
       `external-${PORT} fib saddr type local goto service-${PORT} comment "short-circuit local traffic"`,
       `external-${PORT} goto local-${PORT}`,
-      `local-${PORT} numgen random mod 1 vmap { 0 : goto endpoint-SVLGPL42-default/web/tcp/http__10.244.1.2/8080 }`,
+      `service-${PORT} meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : 10.244.1.2 . 8080, 1 : 10.244.2.2 . 8080 }`,
+      `local-${PORT} meta l4proto tcp dnat ip to numgen random mod 1 map { 0 : 10.244.1.2 . 8080 }`,
     ]);
     expect(about(rules, /^add element ip kube-proxy (service|no-endpoint)/)).toEqual([
       `service-ips { 10.96.100.1 . tcp . 80 : goto service-${PORT} }`,
@@ -72,7 +71,7 @@ describe('the table of kube-proxy in nftables mode', () => {
     const states = nftablesOf({}, two).chains.flatMap(({ rules }) =>
       rules.flatMap((rule) => rule.states ?? []),
     );
-    expect(new Set(states)).toEqual(new Set(['NEW']));
+    expect(new Set(states)).toEqual(new Set(['NEW', 'DNAT']));
   });
 });
 
@@ -83,7 +82,9 @@ describe('nftablesTransaction', () => {
     skip(cannotLoad !== undefined, cannotLoad);
     const sticky = { sessionAffinity: 'ClientIP' };
     const [before, after] = [nftablesOf(sticky, two), nftablesOf(sticky, two.slice(0, 1))];
-    const [kept, gone] = (before.sets ?? []).flatMap(({ name, addresses }) => (addresses ? [] : [name]));
+    const [kept, gone] = (before.sets ?? []).flatMap(({ name, timeoutSeconds }) =>
+      timeoutSeconds === undefined ? [] : [name],
+    );
     const element = `add element ip kube-proxy ${kept} { 192.0.2.1 }\nadd element ip kube-proxy ${gone} { 192.0.2.1 }\n`;
     const listed = inFreshNamespace(
       'nft -f - && nft list table ip kube-proxy',

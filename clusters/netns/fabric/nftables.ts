@@ -7,6 +7,7 @@ const TYPES = {
   service: 'ipv4_addr . inet_proto . inet_service',
   port: 'inet_proto . inet_service',
 } as const;
+const FLOW_TYPE = 'ipv4_addr . ipv4_addr . inet_proto . inet_service';
 /** nft knows the names only in some hooks, the numbers in all. */
 const PRIORITIES: Readonly<Record<string, number>> = { dstnat: -100, filter: 0, srcnat: 100 };
 
@@ -38,8 +39,8 @@ export function nftablesTransaction(rules: NftablesRules, previous?: NftablesRul
   ].join('\n');
 }
 
-function hookText({ hook }: NftablesRules['chains'][number]): string {
-  if (!hook) return '';
+function hookText({ hook, comment }: NftablesRules['chains'][number]): string {
+  if (!hook) return comment === undefined ? '' : ` { comment ${quoted(comment)} ; }`;
   const [, name = '', offset = '0'] = /^([a-z]+)([+-]\d+)?$/.exec(hook.priority) ?? [];
   const base = PRIORITIES[name];
   if (base === undefined) throw new HarnessError(`'${hook.priority}' is no priority that nftables knows`);
@@ -54,9 +55,13 @@ function setStatements(set: NonNullable<NftablesRules['sets']>[number]): string[
       : `flags dynamic,timeout ; timeout ${integer(set.timeoutSeconds)}s ; `;
   const comment = set.comment === undefined ? '' : `comment ${quoted(set.comment)} ; `;
   return [
-    `add set ${name} { type ipv4_addr ; ${forgetful}${comment}}`,
-    ...(set.addresses ? [`flush set ${name}`] : []),
+    `add set ${name} { type ${set.flows ? FLOW_TYPE : 'ipv4_addr'} ; ${forgetful}${comment}}`,
+    ...(set.timeoutSeconds === undefined ? [`flush set ${name}`] : []),
     ...(set.addresses ?? []).map((address) => `add element ${name} { ${word(address)} }`),
+    ...(set.flows ?? []).map(
+      ({ source, destination, protocol, port }) =>
+        `add element ${name} { ${word(source)} . ${word(destination)} . ${word(protocol)} . ${integer(port)} }`,
+    ),
   ];
 }
 
@@ -81,7 +86,7 @@ function mapStatements(map: NftablesRules['maps'][number]): string[] {
 /** One rule's statement, in kube-proxy's order of matches. */
 export function nftablesRule(rule: Rule): string {
   return [
-    ...(rule.states ? [`ct state ${rule.statesNot ? '!= ' : ''}${stateText(rule.states)}`] : []),
+    ...(rule.states ? [stateText(rule.states, rule.statesNot ?? false)] : []),
     ...(rule.destinationLocal ? ['fib daddr type local'] : []),
     ...(rule.destination
       ? [`ip daddr ${rule.destination.not ? '!= ' : ''}${word(rule.destination.cidr)}`]
@@ -98,9 +103,11 @@ export function nftablesRule(rule: Rule): string {
     ...(rule.sourceNotIn ? [`ip saddr != { ${rule.sourceNotIn.map(word).join(', ')} }`] : []),
     ...(rule.sourceLocal ? ['fib saddr type local'] : []),
     ...(rule.sourceNotLocal ? ['fib saddr type != local'] : []),
+    ...(rule.flowSet ? [`ip saddr . ip daddr . meta l4proto . th dport @${word(rule.flowSet)}`] : []),
     ...(rule.mark
       ? [`meta mark & ${hex(rule.mark.mask)} ${rule.mark.not ? '!=' : '=='} ${hex(rule.mark.value)}`]
       : []),
+    ...(rule.flipMark === undefined ? [] : [`meta mark set mark xor ${hex(rule.flipMark)}`]),
     ...(rule.recent?.check === 'rcheck' ? [`ip saddr @${word(rule.recent.name)}`] : []),
     ...(rule.recent?.check === 'set' ? [`update @${word(rule.recent.name)} { ip saddr }`] : []),
     ...(rule.target.kind === 'none' ? [] : [targetText(rule.target)]),
@@ -108,10 +115,12 @@ export function nftablesRule(rule: Rule): string {
   ].join(' ');
 }
 
-const stateText = (states: NonNullable<Rule['states']>) =>
-  states.length === 1
-    ? word(states[0] ?? '').toLowerCase()
-    : `{ ${states.map((each) => word(each).toLowerCase()).join(', ')} }`;
+/** What iptables calls the states DNAT and SNAT is a connection's status here. */
+function stateText(states: NonNullable<Rule['states']>, not: boolean): string {
+  const words = states.map((each) => word(each).toLowerCase());
+  const what = states.every((each) => each === 'DNAT' || each === 'SNAT') ? 'ct status' : 'ct state';
+  return `${what} ${not ? '!= ' : ''}${words.length === 1 ? words[0] : `{ ${words.join(', ')} }`}`;
+}
 
 function targetText(target: Target): string {
   switch (target.kind) {
@@ -125,6 +134,10 @@ function targetText(target: Target): string {
       return target.kind;
     case 'dnat':
       return `dnat to ${word(target.address)}:${integer(target.port)}`;
+    case 'dnat-one-of':
+      return `dnat ip to numgen random mod ${integer(target.endpoints.length)} map { ${target.endpoints
+        .map(({ address, port }, index) => `${index} : ${word(address)} . ${integer(port)}`)
+        .join(', ')} }`;
     case 'masquerade':
       return `masquerade${target.fullyRandom ? ' fully-random' : ''}`;
     case 'mark':

@@ -1,11 +1,12 @@
 import type { Random } from '../../../harness/statistics/random.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { IptablesRules, NftablesRules } from '../../control-plane/kube-proxy/rules.ts';
+import { type BaseChain, type CompiledRules, compileRules } from './compiled-rules.ts';
 import { type Connection, Conntrack, ConntrackEntry } from './conntrack.ts';
 import type { Dataplane, NodeContext } from './dataplane.ts';
 import { formatAddress } from './ipv4.ts';
 import type { Fate, Packet } from './packet.ts';
-import { type BaseChain, type CompiledRules, compileRules, RulesWalk } from './rules-walk.ts';
+import { RulesWalk } from './rules-walk.ts';
 import { SourcePorts } from './source-ports.ts';
 
 const NO_RULES: CompiledRules = { prerouting: [], input: [], forward: [], output: [], postrouting: [] };

@@ -46,6 +46,8 @@ function nftables(chain: string, rule: Rule): string {
   if (rule.destination) words.push('ip daddr', ...nftRange(rule.destination));
   if (rule.destinationPort !== undefined)
     words.push(`${rule.protocol ?? 'tcp'} dport ${rule.destinationPort}`);
+  if (rule.destinationSet) words.push(`ip daddr @${rule.destinationSet}`);
+  if (rule.flowSet) words.push(`ip saddr . ip daddr . meta l4proto . th dport @${rule.flowSet}`);
   if (rule.states) words.push(`ct state ${rule.states.join(',').toLowerCase()}`);
   if (rule.target.kind === 'jump' || rule.target.kind === 'goto')
     words.push(rule.target.kind, rule.target.chain);

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { HarnessError } from '../../../harness/errors.ts';
 import { Random } from '../../../harness/statistics/random.ts';
 import type { NftablesRules, Rule } from '../../control-plane/kube-proxy/rules.ts';
+import { type BaseChain, compileRules } from './compiled-rules.ts';
 import { formatAddress, parseAddress } from './ipv4.ts';
 import type { Packet } from './packet.ts';
-import { type BaseChain, compileRules, RulesWalk } from './rules-walk.ts';
+import { RulesWalk } from './rules-walk.ts';
 
 const LOCAL = parseAddress('172.18.1.1');
 

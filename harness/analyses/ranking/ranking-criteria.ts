@@ -1,5 +1,5 @@
 import type { CellDocument } from '../cell-document.ts';
-import { firstWaitSpread } from '../rates.ts';
+import { firstWaitSpread } from '../return-law.ts';
 
 /** `never` where the cell ended without it (everybody on v2); null where it was not played, or cannot be believed. */
 export type Value = number | 'never' | null;

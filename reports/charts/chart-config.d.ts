@@ -1,5 +1,5 @@
 import type { ChartConfiguration } from 'chart.js';
-import type { ChartSpec, Role } from '../charts/chart-spec.ts';
+import type { ChartSpec, Role } from './chart-spec.ts';
 
 export interface Theme {
   readonly text: string;

@@ -1,9 +1,9 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import type { RunInfo } from '../../harness/analyses/run-info.ts';
 import type { VerdictName } from '../../harness/analyses/verdict.ts';
-import { adviceOf, type RankingDocument, rankingDocument } from '../words/advice.ts';
+import type { StoredRun } from '../stored/stored-run.ts';
 import { answeringCells, rolledBackCells, skippedCells } from '../words/words.ts';
-import type { StoredRun } from './stored-run.ts';
+import { adviceOf, type RankingDocument, rankingDocument } from './advice.ts';
 
 /** The version of the document below; raised when a field changes its meaning or goes, not when one is added. */
 export const REPORT_SCHEMA = 1;

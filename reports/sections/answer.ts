@@ -1,8 +1,8 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
-import { representatives, seedGroups } from '../sections/over-seeds.ts';
-import { runVerdict } from '../stored/result-document.ts';
+import { runVerdict } from '../result/result-document.ts';
 import type { AnalysedCell, StoredRun } from '../stored/stored-run.ts';
-import { answeringCells, cellDetail, count, interval, listed, percent, plural } from './words.ts';
+import { answeringCells, cellDetail, count, interval, listed, percent, plural } from '../words/words.ts';
+import { representatives, seedGroups } from './over-seeds.ts';
 
 /** The run's question: the strategy's own where there is one, else the question that all comparisons ask. */
 export function question(run: StoredRun): string {

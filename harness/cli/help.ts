@@ -1,0 +1,69 @@
+import { AXES, type Axes, type AxisName, optionName } from '../contracts/axes.ts';
+import type { Strategy } from '../contracts/scenario.ts';
+
+/** The options that most people need first, in this order. */
+export const FIRST =
+  'The twelve that most people need first (an axis takes several values, separated by commas):';
+export const FIRST_OPTIONS: readonly string[] = [
+  'cluster',
+  'policy',
+  'nodes',
+  'pods',
+  'clients',
+  'backoff',
+  'heartbeat',
+  'drain',
+  'grace',
+  'rollback-after',
+  'config',
+  'out',
+];
+
+/** The axes that every strategy is played with, by what heeds them; those of single strategies say so themselves. */
+const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
+  'The Service and its balancer:': ['balancer', 'balancerStickiness'],
+  'Nodes and their dataplane:': ['proxy', 'tcpLoose'],
+  'Clients:': ['backoffModel'],
+  'The gateway:': ['drainOver', 'preStop', 'handshakeCpu', 'messageCpu'],
+};
+
+/** Under which heading an axis stands in the help, and in which order the headings come. */
+export function axisGroups(strategies: readonly Strategy[]): Map<AxisName, string> {
+  const groups = new Map<AxisName, string>();
+  for (const name of FIRST_OPTIONS)
+    for (const axis of Object.keys(AXES) as AxisName[])
+      if (optionName(axis) === name) groups.set(axis, FIRST);
+  for (const [heading, axes] of Object.entries(HEEDED_BY)) for (const axis of axes) groups.set(axis, heading);
+  for (const { heeds = [] } of strategies)
+    for (const axis of heeds) groups.set(axis, `Only ${heeders(axis, strategies).join(', ')}:`);
+  return groups;
+}
+
+const heeders = (axis: AxisName, strategies: readonly Strategy[]) =>
+  strategies.filter(({ heeds = [] }) => heeds.includes(axis)).map(({ name }) => name);
+
+/** Whether a strategy is played otherwise when this axis is set otherwise. */
+export const heeds = (strategy: Strategy, axis: AxisName, strategies: readonly Strategy[]): boolean =>
+  strategy.heeds?.includes(axis) === true || heeders(axis, strategies).length === 0;
+
+/** What each strategy sets by itself: its defaults, and what `all` plays it with as well. */
+export function strategyDefaults(strategies: readonly Strategy[]): string {
+  const typed = (texts: Strategy['defaults'] = {}) =>
+    Object.entries(texts).map(([name, text]) => `--${optionName(name)} ${text}`);
+  const lines = strategies.flatMap(({ name, defaults, variants }) => {
+    const words = [
+      ...typed(defaults),
+      ...(variants === undefined ? [] : [`(in a comparison ${typed(variants).join(' ')})`]),
+    ];
+    return words.length === 0 ? [] : [`  ${name.padEnd(18)} ${words.join(' ')}`];
+  });
+  return `Strategies set by themselves, unless you type it:\n${lines.join('\n')}`;
+}
+
+/** The axes that a cell of this strategy is played with, as they would be typed. */
+export function typedAxes(strategy: Strategy, axes: Axes, strategies: readonly Strategy[]): string {
+  return (Object.keys(AXES) as AxisName[])
+    .filter((name) => heeds(strategy, name, strategies) && (axes[name] as unknown) !== undefined)
+    .map((name) => `--${optionName(name)} ${AXES[name].show(axes[name] as never)}`)
+    .join(' ');
+}

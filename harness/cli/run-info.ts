@@ -1,0 +1,42 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { join } from 'node:path';
+import { launcherPid } from '../../clusters/netns/launcher/relaunch.ts';
+import type { RunInfo } from '../analyses/run-info.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** Where runs are kept unless told otherwise. */
+export const RUNS = join(ROOT, 'reports', 'runs');
+
+export const VERSIONS = {
+  onedrop: (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version,
+  node: process.versions.node,
+};
+
+/** What is true of the run that begins now but not of its seed: time, machine, command, commit. */
+export function runInfo(seed: number): RunInfo {
+  const startedAt = new Date().toISOString();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return {
+    id: `${startedAt.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${launcherPid()}`,
+    startedAt,
+    command: ['npm run scenario --', ...process.argv.slice(3)].join(' '),
+    machine: `${type()} ${release()}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}, ${memory} GiB`,
+    onedrop: VERSIONS.onedrop,
+    commit: commit(),
+    seed,
+  };
+}
+
+/** The commit that is checked out, with `+` where the work tree differs from it; `unknown` outside a checkout. */
+function commit(): string {
+  const git = (...words: string[]) =>
+    execFileSync('git', words, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  try {
+    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`;
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,112 @@
+import { createInterface } from 'node:readline/promises';
+import { PROVIDERS } from '../../clusters/index.ts';
+import { inheritedListener, relaunch } from '../../clusters/netns/launcher/relaunch.ts';
+import { resultDocument, runVerdict } from '../../reports/result/result-document.ts';
+import { RunReader } from '../../reports/stored/stored-run.ts';
+import { resultTable } from '../../reports/terminal.ts';
+import { writeReports } from '../../reports/write-reports.ts';
+import { STRATEGIES } from '../../scenarios/index.ts';
+import type { Provider } from '../contracts/cluster.ts';
+import { InterruptedError, UsageError } from '../errors.ts';
+import { run } from '../run/run.ts';
+import { doctor } from './doctor.ts';
+import { EXIT, print, say } from './exit.ts';
+import { typedAxes } from './help.ts';
+import { list } from './list.ts';
+import { serveLive, together } from './live.ts';
+import type { ScenarioOptions } from './options.ts';
+import { planRun, type RunPlan } from './plan-run.ts';
+import { createProgress } from './progress.ts';
+import { RUNS, runInfo, VERSIONS } from './run-info.ts';
+import { tellRemoved } from './sweep.ts';
+import { shownPath, typedPath } from './typed-path.ts';
+
+/** `onedrop scenario`: plays what was asked for, and reports. */
+export async function scenario(names: string[], options: ScenarioOptions): Promise<void> {
+  if (options.list) return list();
+  if (names.includes('doctor')) return doctor(names, options);
+  const plan = await planRun(names, options);
+  if (options.dryRun) return print(dryRun(plan).join('\n'));
+  if (!(await agreed(plan, options))) return;
+  const { cells, providers, livePort } = plan;
+  // Returns only inside namespaces of our own, which netns builds its network in.
+  if (cells.some(({ provider, skip }) => provider.name === 'netns' && skip === undefined))
+    await relaunch(livePort === undefined ? {} : { listen: livePort });
+  const info = runInfo(plan.seed);
+  const directory = options.out === undefined ? `${RUNS}/${info.id}` : typedPath(options.out);
+  say(`onedrop run ${info.id}, seed ${info.seed}, commit ${info.commit}`);
+  for (const note of plan.notes) say(note);
+  const signal = catchInterrupts(directory);
+  const reader = new RunReader();
+  const progress = createProgress(process.stderr, () => 'played');
+  await using live = livePort === undefined ? undefined : await serveLive(inheritedListener() ?? livePort);
+  if (live !== undefined) say(`live at ${live.url}`);
+  for (const provider of providers) tellRemoved(await provider.sweep(), say);
+  await using _held = closing(providers);
+  const outcome = await run({
+    cells,
+    predictor: options.predict ? PROVIDERS.sim : undefined,
+    info,
+    versions: VERSIONS,
+    directory,
+    signal,
+    audience: live === undefined ? progress : together(progress, live.audience),
+    observe: (event) => reader.add(event),
+    ...(options.speed === undefined ? {} : { speed: Number(options.speed) }),
+  });
+  const stored = reader.result(info);
+  const files = await writeReports(stored, directory);
+  if (options.format === 'json') print(JSON.stringify(resultDocument(stored), null, 2));
+  else print(`${resultTable(stored)}\n\n${files.map(shownPath).join('\n')}`);
+  process.exitCode = outcome === 'broken' ? EXIT.broken : EXIT[runVerdict(stored)];
+}
+
+const playedOn = ({ cells }: RunPlan, provider: Provider) =>
+  cells.filter((cell) => cell.provider === provider && cell.skip === undefined).map(({ axes }) => axes);
+
+/** A line a cell with the axes that decide it, as they would be typed, and what clusters that cost money would be told. */
+function dryRun(plan: RunPlan): string[] {
+  const { cells, providers } = plan;
+  return [
+    ...cells.map(
+      ({ id, provider, seed, skip, strategy, axes }) =>
+        `${id} on ${provider.name}, seed ${seed}${skip === undefined ? '' : `: skipped, ${skip}`}; ${typedAxes(strategy, axes, Object.values(STRATEGIES))}`,
+    ),
+    ...providers.flatMap((provider) => provider.plan?.(playedOn(plan, provider)) ?? []),
+  ];
+}
+
+/** Says what the run will cost and asks, before anything that costs money is made. */
+async function agreed(plan: RunPlan, { yes }: ScenarioOptions): Promise<boolean> {
+  const prices = plan.providers.flatMap((provider) => {
+    const axes = playedOn(plan, provider);
+    return (axes.length === 0 ? undefined : provider.price?.(axes)) ?? [];
+  });
+  if (prices.length === 0) return true;
+  say(prices.join('\n'));
+  if (yes) return true;
+  if (!process.stdin.isTTY)
+    throw new UsageError(['this costs money and there is nobody to ask; agree with --yes']);
+  using terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question('Go on? [y/N] ');
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+/** Removes what the providers hold ready for a next cell, once there is none. */
+const closing = (providers: readonly Provider[]): AsyncDisposable => ({
+  async [Symbol.asyncDispose]() {
+    for (const provider of providers) await provider.close?.();
+  },
+});
+
+/** The first Ctrl-C ends the run cleanly, the second at once. */
+function catchInterrupts(directory: string): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(EXIT.unknown);
+      say(`\n${signal}: ending; what was logged until now is kept in ${shownPath(directory)}`);
+      controller.abort(new InterruptedError(signal));
+    });
+  return controller.signal;
+}
