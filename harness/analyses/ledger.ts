@@ -155,10 +155,14 @@ export function describeLoss(row: LedgerRow, chain: Chain): string[] {
   const origin = chain.step?.begin ?? chain.moments[0]?.at ?? 0;
   const lines: string[] = [];
   if (row.fate !== undefined) {
-    const { at, verdict, node, before, rule } = row.fate;
+    const { at, verdict, node, before, rule, forgot } = row.fate;
     const path =
       before === undefined || before === node ? `on ${node}` : `sent to ${node} instead of ${before}`;
-    lines.push(`${since(at, origin)} the client's next packet, ${path}, is ${verdict} by ${rule}`);
+    const expired =
+      forgot === undefined
+        ? ''
+        : `, ${forgot === 'node' ? 'whose' : "after the balancer's"} entry of the connection had expired`;
+    lines.push(`${since(at, origin)} the client's next packet, ${path}${expired}, is ${verdict} by ${rule}`);
   }
   if (row.showed === 'silence')
     lines.push(

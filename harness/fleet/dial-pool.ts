@@ -27,6 +27,11 @@ export class DialPool implements Disposable {
     this.protocol = own && clientProtocol(own);
   }
 
+  /** The other processes' ids. */
+  get pids(): readonly (number | undefined)[] {
+    return this.processes.map(({ pid }) => pid);
+  }
+
   /** The path that clients of the user's own gateway ask for; that of the built-in one otherwise. */
   get path(): string {
     return this.protocol?.path ?? '/';
@@ -78,6 +83,10 @@ class DialProcess implements Disposable {
     this.process.on('error', ({ message }) => this.end(message));
     this.process.on('exit', (code, signal) => this.end(signal ?? `exit code ${code}`));
     if (own !== undefined) this.tell(['speak', 0, own]);
+  }
+
+  get pid(): number | undefined {
+    return this.process.pid;
   }
 
   dial(target: DialTarget, handlers: SocketHandlers, own: boolean): Socket {
