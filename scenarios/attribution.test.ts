@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { describeChain } from '../harness/analyses/ledger.ts';
+import { describe, expect, test } from 'vitest';
+import { type Chain, commonChains, describeChain } from '../harness/analyses/ledger.ts';
 import { BACKOFF_MODELS } from '../harness/contracts/axes.ts';
+import type { Strategy } from '../harness/contracts/scenario.ts';
 import { STRATEGIES } from './index.ts';
 import { playOnSim } from './test-play.ts';
 
@@ -60,7 +61,7 @@ test.each(cells.map((cell, seed) => ({ ...cell, seed, name: cell.strategy.name }
           const chain = ledger.chains[row.chain];
           const drop = fleet.drops[place];
           for (const { at, kind, text } of chain?.moments ?? []) {
-            const told = `${row.cause}: ${describeChain(chain as never).join(' / ')}`;
+            const told = `${row.cause}: ${describeChain(chain as Chain).join(' / ')}`;
             expect(at, told).toBeLessThanOrEqual(row.detected);
             if (row.fate !== undefined && kind !== 'hop') expect(at, told).toBeLessThanOrEqual(row.fate.at);
             // No other pod is named, and no node but those that carried this client's packets.
@@ -77,3 +78,50 @@ test.each(cells.map((cell, seed) => ({ ...cell, seed, name: cell.strategy.name }
     );
   },
 );
+
+describe('a release that did nothing to a connection is not blamed for its idling', () => {
+  const causes = (rows: readonly { cause: string }[]) => [...new Set(rows.map(({ cause }) => cause))].sort();
+
+  test('IPVS forgets after 900 s what a heartbeat of 20 minutes keeps silent, long after every pod is v2', async () => {
+    const axes = { clients: '60', pods: '3', proxy: 'ipvs', heartbeat: '20m', grace: '1h' };
+    const { ledger, history } = await playOnSim(STRATEGIES['rolling-update'] as Strategy, axes);
+    const over = Math.max(
+      ...history.steps.flatMap(({ phase, end }) => (phase === 'release' ? (end ?? 0) : [])),
+    );
+    const later = ledger.rows.filter(
+      ({ detected, versionBefore }) => detected > over && versionBefore === 'v2',
+    );
+    expect(later.length).toBeGreaterThan(20);
+    expect(causes(later)).toEqual(['entry-expired']);
+    for (const { chain } of later)
+      expect(ledger.chains[chain]).toMatchObject({ step: undefined, moments: [] });
+  });
+
+  test('nor for it on a node that no churn touches', async () => {
+    const axes = { clients: '60', nodes: '1', proxy: 'ipvs', heartbeat: '20m', backoff: '30s' };
+    const { ledger } = await playOnSim(STRATEGIES['node-churn'] as Strategy, axes);
+    expect(causes(ledger.rows)).toEqual(['entry-expired']);
+  });
+
+  test("nginx's read time-out ends what pings every two minutes; its thousands of endings are few chains", async () => {
+    const axes = { clients: '200', pods: '3', heartbeat: '2m' };
+    const { ledger } = await playOnSim(STRATEGIES['ingress-canary'] as Strategy, axes);
+    expect(ledger.rows.length).toBeGreaterThan(1000);
+    expect(ledger.rows.filter(({ cause }) => cause === 'proxy-idle').length).toBeGreaterThan(1000);
+    expect(commonChains(ledger.chains).length).toBeLessThan(10);
+  });
+});
+
+test("with Local and several nodes each chain names the client's own pod and no other", async () => {
+  const axes = { policy: 'Local', pods: '3', nodes: '6', backoff: '5s', preStop: '30s', grace: '90s' };
+  const { ledger, history } = await playOnSim(STRATEGIES['rolling-update'] as Strategy, {
+    clients: '300',
+    ...axes,
+  });
+  const moved = ledger.rows.filter(({ cause }) => cause === 'balancer-moved');
+  expect(moved.length).toBeGreaterThan(20);
+  for (const { podBefore, chain } of ledger.rows) {
+    const text = describeChain(ledger.chains[chain] as Chain).join('\n');
+    expect([...history.pods.keys()].filter((pod) => text.includes(pod))).toEqual([podBefore]);
+  }
+});
