@@ -54,8 +54,8 @@ export function summaryMarkdown(run: StoredRun): string {
   const head = [
     'cell',
     'dropped',
-    'unattributed',
     '95 % interval',
+    'unattributed',
     ...(predicted ? ['predicted'] : []),
     'twice or more',
     'landed on old',
@@ -68,8 +68,8 @@ export function summaryMarkdown(run: StoredRun): string {
     return [
       markdownText(cellName(cell, cells)),
       percent(document.droppedShare),
-      count(document.unattributed),
       interval(document.interval),
+      count(document.unattributed),
       ...(predicted
         ? [
             document.predicted === undefined

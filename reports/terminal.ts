@@ -35,8 +35,8 @@ export function resultTable(run: StoredRun): string {
     ...axes,
     ...(seeds ? ['seed'] : []),
     'dropped',
-    'unattributed',
     '95 % interval',
+    'unattributed',
     ...(predicted ? ['predicted'] : []),
     'twice+',
     'on old',
@@ -51,8 +51,8 @@ export function resultTable(run: StoredRun): string {
     ...axes.map((name) => showAxis(header.axes, name)),
     ...(seeds ? [String(header.seed)] : []),
     percent(document.droppedShare),
-    count(document.unattributed),
     interval(document.interval),
+    count(document.unattributed),
     ...(predicted
       ? [
           document.predicted === undefined
