@@ -334,6 +334,23 @@ describe('the 70/30 section', () => {
   });
 });
 
+test('drops without a cause are told wherever drops are: terminal, summary, card and cell', () => {
+  const run = testRun([[{ evidence: 'measured', axes: { clients: 100 } }, 'calm']]);
+  const [cell] = answeringCells(run);
+  if (cell === undefined) throw new Error('the cell is missing');
+  Object.assign(cell.result.document, { dropped: 73, unattributed: 71 });
+  expect(resultTable(run).split('\n').slice(0, 2)).toEqual([
+    expect.stringContaining('unattributed'),
+    expect.stringContaining(' 71 '),
+  ]);
+  const summary = summaryMarkdown(run);
+  expect(summary).toContain('| unattributed |');
+  expect(summary).toContain('| 71 |');
+  const page = renderReport(run);
+  expect(page).toContain('<dt>dropped without a known cause (unattributed)</dt><dd class="bad">71</dd>');
+  expect(page).toContain('71 unattributed</span></summary>');
+});
+
 describe('the ledger', () => {
   test('in the page is a sample in order, those without a cause first', () => {
     const [cell] = answeringCells(testRun([[{ axes: { clients: 500, pods: 2 } }, 'rolling']]));

@@ -59,6 +59,7 @@ export function summaryMarkdown(run: StoredRun): string {
     'cell',
     'dropped',
     '95 % interval',
+    'unattributed',
     ...(predicted ? ['predicted'] : []),
     'twice or more',
     'landed on old',
@@ -72,6 +73,7 @@ export function summaryMarkdown(run: StoredRun): string {
       markdownText(cellName(cell, cells)),
       droppedShare(document),
       droppedInterval(document),
+      count(document.unattributed),
       ...(predicted
         ? [
             document.predicted === undefined

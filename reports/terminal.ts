@@ -41,6 +41,7 @@ export function resultTable(run: StoredRun): string {
     ...(seeds ? ['seed'] : []),
     'dropped',
     '95 % interval',
+    'unattributed',
     ...(predicted ? ['predicted'] : []),
     'twice+',
     'on old',
@@ -56,6 +57,7 @@ export function resultTable(run: StoredRun): string {
     ...(seeds ? [String(header.seed)] : []),
     droppedShare(document),
     droppedInterval(document),
+    count(document.unattributed),
     ...(predicted
       ? [
           document.predicted === undefined

@@ -77,5 +77,5 @@ test('the release of the holders themselves drops all clients: they are the ones
     { ...small, handoffBy: 'holder', backoff: '30s' },
   );
   expect(document).toMatchObject({ dropped: 200, unattributed: 0, stillAway: 0 });
-  expect(new Set(ledger.rows.map(({ cause }) => cause))).toEqual(new Set(['hop-ended']));
+  expect(new Set(ledger.rows.map(({ cause }) => cause))).toEqual(new Set(['proxy-ended']));
 });

@@ -42,7 +42,7 @@ describe('weights', () => {
         expect(detected - at).toBeGreaterThanOrEqual(45_000);
         // istiod waits 100 ms for quiet before it pushes.
         expect(detected - at).toBeLessThan(45_500);
-        expect(`${cause} ${showed}`).toBe('hop-ended fin');
+        expect(`${cause} ${showed}`).toBe('proxy-drained fin');
       }
     }
   });
@@ -63,7 +63,7 @@ describe('a pod with a sidecar', () => {
     for (const row of fins) {
       const term = terms.find((event) => event.type === 'gateway' && event.pod === row.podBefore);
       expect(row.detected - (term?.at ?? 0)).toBe(5000);
-      expect(row.cause).toBe('hop-ended');
+      expect(row.cause).toBe('envoy-aborted');
     }
     expect(document).toMatchObject({ dropped: 200, droppedTwice: 0, unattributed: 0, inferred: 0 });
   });
@@ -117,7 +117,7 @@ test('a stream that is silent for 5 minutes is reset, whatever is released', asy
   );
   expect(document.unattributed).toBe(0);
   expect(document.dropped).toBeGreaterThan(0);
-  expect(new Set(ledger.rows.map(({ cause }) => cause))).toEqual(new Set(['hop-ended']));
+  expect(new Set(ledger.rows.map(({ cause }) => cause))).toEqual(new Set(['proxy-idle']));
   const tcp = await playOnSim(
     only('nothing', (stage) => stage.sleep(420_000)),
     { ...small, meshRouting: 'tcp', exitOnZero: 'yes', heartbeat: '10m' },

@@ -7,6 +7,7 @@ import { HarnessError } from '../../harness/errors.ts';
 import { type Said, saidEvent } from '../../harness/gateway/said.ts';
 import type { Clock } from '../../harness/time/clock.ts';
 import type { Millis } from '../../harness/time/duration.ts';
+import { tolerated } from '../../harness/time/tolerance.ts';
 import { HOLDER_IMAGE } from '../../harness/workload/handoff-workload.ts';
 import { ADMIN_PORT, INGRESS_IMAGE, OWN_IMAGE } from '../../harness/workload/workload.ts';
 import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
@@ -25,7 +26,7 @@ import { OwnPod } from './pods/own-pod.ts';
 import { GatewayProcess, PROGRAMS } from './pods/pod.ts';
 
 /** A pod's network goes this much model time after its process, as kubelet removes the sandbox; never under 250 ms real. */
-const SANDBOX_REMOVAL: Millis = 2000;
+const SANDBOX_REMOVAL = { model: 2000, real: 250 } as const;
 
 interface Node {
   readonly machine: MachineNode;
@@ -99,9 +100,15 @@ export class NetnsMachine implements Machine {
   async addNode(machine: MachineNode): Promise<void> {
     this.numbers.set(machine.name, machine.number);
     await this.fabric.addNode(machine);
-    const counted = (values: Readonly<Record<string, number>>) =>
-      this.record({ type: 'evidence', source: machine.name, values });
-    const agent = await NodeAgent.start(this.launcher, machine.name, counted, this.signal);
+    const part = `agent of ${machine.name}, which answers its health checks`;
+    const told = {
+      counted: (values: Readonly<Record<string, number>>) =>
+        this.record({ type: 'evidence', source: machine.name, values }),
+      lagged: (lag: number) =>
+        this.record({ type: 'harness', lag: Math.round(lag * this.clock.speed), drift: 0, part }),
+      died: (why: string) => this.record({ type: 'harness-died', part, why }),
+    };
+    const agent = await NodeAgent.start(this.launcher, machine.name, told, this.signal);
     this.nodes.set(machine.name, { machine, agent, rules: undefined, pods: new Set() });
   }
 
@@ -148,7 +155,7 @@ export class NetnsMachine implements Machine {
       };
       const ended = (why: string) => {
         exited(why);
-        const delay = Math.max(SANDBOX_REMOVAL, 250 * clock.speed);
+        const delay = tolerated(SANDBOX_REMOVAL, clock.speed);
         this.later(async () => {
           await clock.sleep(delay, this.ending.signal);
           await this.fabric.removePod(namespace, node.machine);

@@ -190,6 +190,25 @@ test.skipIf(missing !== undefined).each([
   30_000,
 );
 
+test.skipIf(missing !== undefined)(
+  "a node's agent that is killed is the harness's own death: the cell is unknown, whatever was lost",
+  async () => {
+    const { child, log, said, printed } = launch('agent');
+    await until(
+      () => existsSync(log) && readFileSync(log, 'utf8').includes('"name":"calm","edge":"begin"'),
+      () => (child.exitCode === null ? undefined : `ended too early:\n${said()}`),
+    );
+    const agent = family(child.pid as number).find((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('node-agent.main'),
+    );
+    process.kill(Number(agent), 'SIGKILL');
+    await once(child, 'exit');
+    const { cells } = JSON.parse(printed()) as { cells: { verdict: string; why: string[] }[] };
+    expect(cells[0]).toMatchObject({ verdict: 'unknown' });
+    expect(cells[0]?.why[0]).toMatch(/^the harness's own part died: agent of node-\d, which answers its/);
+  },
+);
+
 const asNobody = () => {
   if (missing !== undefined) return missing;
   if (process.getuid?.() !== 0) return undefined;

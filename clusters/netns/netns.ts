@@ -124,7 +124,7 @@ class NetnsCluster implements Cluster {
     const launcher = resources.use(new Launcher());
     const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record, own, signal }));
     resources.use(watchHarness(clock, record));
-    const dialPool = resources.use(new DialPool(dialProcesses(axes), own));
+    const dialPool = resources.use(new DialPool(dialProcesses(axes), own, record, clock.speed));
     resources.use(await ControlGateway.start(launcher, clock.speed, signal));
     const controlPlane = resources.use(
       new ControlPlane({

@@ -270,6 +270,44 @@ describe('the verdict', () => {
     expect(lagging(15_001)).toBe('unknown');
   });
 
+  test.each([
+    ['any client of a simulated cell has', {}, 1, 'unknown'],
+    ['one of 200 clients of a measured cell has', { evidence: 'measured', speed: 10 }, 1, 'fail'],
+    ['more than that of a measured cell have', { evidence: 'measured', speed: 10 }, 2, 'unknown'],
+  ] as const)('where %s a drop without a cause', (_, more, drops, verdict) => {
+    const cell = testCell({ ...more, axes: { clients: 200 } });
+    const log = testLog(cell, 'calm');
+    for (let client = 0; client < drops; client++)
+      log.splice(-1, 0, { at: 300_000, ...closed(`c${client}`, 'gateway-v1-0', 'v1', 300_000) });
+    const { document } = analyze(cell, log);
+    expect(document).toMatchObject({ unattributed: drops, verdict });
+    if (verdict === 'unknown') expect(document.why[0]).toMatch(/no cause for the drops of .*: unattributed/);
+  });
+
+  test("is unknown when a part of the harness died, and what it held is nobody's loss", () => {
+    const cell = testCell({ evidence: 'measured', speed: 10, axes: small });
+    const log = testLog(cell, 'calm');
+    const ending = { ending: { how: 'harness-died' } } as const;
+    log.splice(
+      -1,
+      0,
+      { at: 300_000, type: 'harness-died', part: 'dial process 1 of 2', why: 'SIGKILL' },
+      { at: 300_000, ...closed('c0', 'gateway-v1-0', 'v1', 300_000), ...ending } as Timed,
+      { at: 301_000, ...open('c0', 'gateway-v1-0', 'v1') },
+    );
+    const { document } = analyze(cell, log);
+    expect(document).toMatchObject({ dropped: 0, reset: 0, disconnects: 0, lossIn10SecondsShare: 0 });
+    expect(document.why).toEqual(["the harness's own part died: dial process 1 of 2 (SIGKILL)"]);
+    expect(document.verdict).toBe('unknown');
+  });
+
+  test('names the process of the harness that lagged', () => {
+    const cell = testCell({ evidence: 'measured', speed: 10, axes: small });
+    const log = testLog(cell, 'calm');
+    log.splice(-1, 0, { at: 300_000, type: 'harness', lag: 20_000, drift: 0, part: 'agent of n1' });
+    expect(analyze(cell, log).document.why[0]).toMatch(/^the harness's agent of n1 lagged by 20s/);
+  });
+
   test('is unknown when the cell did not finish, or its log breaks off', () => {
     const cell = testCell({ axes: small });
     const log = testLog(cell, 'calm').slice(0, -1);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Timed, TimedEvent, Verdict } from '../contracts/event.ts';
 import { analyze } from './analyze.ts';
-import { describeChain, describeLoss } from './ledger.ts';
+import { commonChains, describeChain, describeLoss } from './ledger.ts';
 import { testCell, testLog } from './test-log.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
@@ -40,13 +40,14 @@ const rules = (node: string, word: 'forward' | 'reject' | 'none'): TimedEvent =>
   rules: word,
   localEndpoints: 0,
 });
-const fate = (node: string, verdict: Verdict, before?: string): TimedEvent => ({
+const fate = (node: string, verdict: Verdict, before?: string, forgot?: 'balancer' | 'node'): TimedEvent => ({
   type: 'fate',
   client: 'c0',
   verdict,
   node,
   ...(before === undefined ? {} : { before }),
   rule: 'some rule',
+  ...(forgot === undefined ? {} : { forgot }),
 });
 const gateway = (did: 'sigterm' | 'drain' | 'exit' | 'killed' | 'close'): TimedEvent => ({
   type: 'gateway',
@@ -302,4 +303,105 @@ describe('the causing step', () => {
     );
     expect(chain.step?.name).toBe('drain v1');
   });
+});
+
+describe("a chain holds what touched the client's own path, and nothing else", () => {
+  test('of pods that a Service loses at once it names the own one', () => {
+    const { lines } = attributed([
+      [5000, endpoints('a', 'b', 'c', 'd')],
+      [10_100, endpoints('b')],
+      [10_200, rules('n1', 'none')],
+      [40_000, fate('n1', 'reset', 'n1')],
+    ]);
+    expect(lines[1]).toBe('+100ms Service gateway loses a and 2 other pods; 1 ready endpoint now');
+  });
+
+  test("another pod's end, another Service's balancer and another node's rules are none of its business", () => {
+    const { cause, chain } = attributed([
+      [5000, endpoints('a', 'b')],
+      [10_100, endpoints('a')],
+      [10_200, rules('n2', 'none')],
+      [10_300, { ...balancer([]), service: 'other' } as TimedEvent],
+      [40_000, fate('n1', 'reset', 'n1', 'node')],
+    ]);
+    expect({ cause, moments: chain.moments }).toEqual({ cause: 'entry-expired', moments: [] });
+  });
+
+  test('a hop that the client did not come through ended nothing of it', () => {
+    const story: Entry[] = [
+      [80_000, { type: 'hop', hop: 'a istio-proxy', did: 'aborts', act: 'aborted' }],
+      [89_999, { type: 'hop', hop: 'b istio-proxy', did: 'aborts', act: 'aborted' }],
+    ];
+    const { chain, cause } = attributed([[500, endpoints('a', 'b')], ...story], {
+      ending: { how: 'fin' },
+      lastAnswer: 79_000,
+    });
+    expect({ cause, texts: chain.moments.map(({ text }) => text) }).toEqual({
+      cause: 'envoy-aborted',
+      texts: ['a istio-proxy: aborts'],
+    });
+  });
+});
+
+describe('idling too long', () => {
+  test('is a cause of its own, for which no step is blamed', () => {
+    const { cause, chain, lines, row } = attributed(
+      [[85_000, fate('n1', 'reset', 'n1', 'node')]],
+      {},
+      { axes: { proxy: 'ipvs' } },
+    );
+    expect({ cause, step: chain.step }).toEqual({ cause: 'entry-expired', step: undefined });
+    expect(lines).toEqual(['no step of release or rollback led to this']);
+    expect(describeLoss(row, chain)[0]).toMatch(/on n1, whose entry of the connection had expired, is reset/);
+  });
+
+  test('is what moved a flow whose node the balancer still had, and not the release', () => {
+    const { cause, chain } = attributed([[60_000, fate('n2', 'misdelivered', 'n1', 'balancer')]]);
+    expect({ cause, step: chain.step }).toEqual({ cause: 'tracking-expired', step: undefined });
+  });
+});
+
+describe('what a hop says of how it ended a connection is a cause each', () => {
+  test.each([
+    ['shutdown-timeout', 'proxy-shutdown-timeout'],
+    ['idle', 'proxy-idle'],
+    ['drain', 'proxy-drained'],
+    ['aborted', 'envoy-aborted'],
+    ['ended', 'proxy-ended'],
+    [undefined, 'hop-ended'],
+  ] as const)('%s', (act, expected) => {
+    const hop: TimedEvent = { type: 'hop', hop: 'nginx', did: 'ends it', ...(act && { act }) };
+    expect(attributed([[89_990, hop]], { ending: { how: 'fin' }, lastAnswer: 89_990 }).cause).toBe(expected);
+  });
+});
+
+describe("a proxy's log that comes late", () => {
+  const late: Entry[] = [[90_000 + 60_000, { type: 'hop', hop: 'nginx', did: 'x', act: 'shutdown-timeout' }]];
+  const ending = { ending: { how: 'fin' }, lastAnswer: 90_000 } as const;
+
+  test('by less than three seconds of real time explains a drop, however fast the model runs', () => {
+    expect(attributed(late, ending, { ...measured, speed: 36 }).cause).toBe('proxy-shutdown-timeout');
+  });
+
+  test.each([
+    ['by a minute of real time explains nothing', { ...measured, speed: 1 }],
+    ['explains nothing where time is virtual', {}],
+  ])('%s', (_, cell) => {
+    expect(attributed(late, ending, cell).cause).toBe('unattributed');
+  });
+});
+
+test('chains that differ only in when things happened are told as one', () => {
+  const chain = (at: number, text: string, rows: number) => ({
+    cause: 'proxy-idle' as const,
+    inferred: false,
+    step: undefined,
+    moments: [{ at, kind: 'hop' as const, text }],
+    rows,
+  });
+  const told = commonChains([chain(1, 'a', 1), chain(2, 'b', 2), chain(3, 'a', 4)]);
+  expect(told.map(({ rows, index }) => ({ rows, index }))).toEqual([
+    { rows: 5, index: 0 },
+    { rows: 2, index: 1 },
+  ]);
 });

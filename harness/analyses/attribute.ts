@@ -1,9 +1,10 @@
-import type { CellHeader } from '../contracts/event.ts';
+import type { CellHeader, HopEnd } from '../contracts/event.ts';
 import type { Millis } from '../time/duration.ts';
+import { tolerated } from '../time/tolerance.ts';
 import type { Cause } from './causes.ts';
 import type { EvidenceIndex, Moment } from './evidence.ts';
 import type { Drop, Fate } from './fleet.ts';
-import { lastUntil } from './history.ts';
+import { countUntil, lastUntil } from './history.ts';
 
 /** Why one connection was lost and what on the cluster led there, earliest first. */
 export interface Attribution {
@@ -13,8 +14,14 @@ export interface Attribution {
   readonly moments: readonly Moment[];
 }
 
-/** A real cluster's events reach the log through watches and polls, up to this much after the client's own. */
-const WATCH_DELAY: Millis = 3000;
+/** A real cluster's words reach the log through watches, polls and a process's output, up to this much after the client's own. */
+export const WATCH_DELAY = { model: 3000, real: 1000 } as const;
+
+/** A proxy's log tells of what it ended only once its worker has: with thousands of connections on a busy machine, seconds later. */
+const HOP_DELAY = { model: 3000, real: 3000 } as const;
+
+/** IPVS forgets an established connection that was silent for this long (FACTS B4); kube-proxy leaves it so. */
+const IPVS_IDLE: Millis = 900_000;
 
 const seen = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution => ({
   cause,
@@ -28,73 +35,124 @@ const inferred = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution
 
 const NOTHING: Attribution = { cause: 'unattributed', inferred: false, moments: [] };
 
+/** The moment from which a connection was lost: known from its packet, else bounded by what the client saw. */
+export function lossOf(drop: Drop, heartbeat: Millis): Millis {
+  if (drop.fate !== undefined) return drop.fate.at;
+  // A ping left within one heartbeat of the last answer, and it was not answered.
+  return drop.ending.how === 'silence' ? Math.min(drop.detected, drop.lastAnswer + heartbeat) : drop.detected;
+}
+
 const until = (moment: Moment | undefined, time: Millis) =>
   moment !== undefined && moment.at <= time ? moment : undefined;
 
-/** The endpoint change, rules and balancer state that stood when a packet met its fate, as far as the release brought them about. */
-function pathMoments(index: EvidenceIndex, node: string, at: Millis) {
-  const rules = index.proxies.get(node) ?? [];
-  const rule = rules[findLast(rules, at)];
-  let place = findLast(index.balancers, at);
-  const failOpen = index.balancers[place]?.failOpen === true;
-  // Back to where it began to fail open: what came after changed nothing for the flow.
-  while (failOpen && index.balancers[place - 1]?.failOpen === true && !index.balancers[place]?.recreated)
-    place--;
-  const change = index.balancers[place];
-  const balancer = change !== undefined && change.at >= index.begin ? change : undefined;
+/** The changes of what this client's connection came through, and of nothing else. */
+function ownPath(index: EvidenceIndex, cell: CellHeader, drop: Drop) {
+  // A proxy in front ends the client's connection: then it, not the gateway, is the Service's endpoint.
+  const entry = drop.hop ?? drop.pod;
+  const services = index.services.get(entry);
+  const own = index.balancers.filter(({ service }) => services?.has(service));
   const recent = (moment: Moment | undefined) =>
     moment !== undefined && moment.at >= index.begin ? moment : undefined;
   return {
-    rule: rule?.forwards === false ? recent(rule.moment) : undefined,
-    balancer,
-    endpoints: recent(lastUntil(index.endpoints, Math.min(at, balancer?.at ?? at))),
+    /** Without any of a Service of its own the way to it leads through a proxy that nobody has told of. */
+    balancers: own.length > 0 ? own : index.balancers,
+    /** The loss of the client's own endpoint or, under Local, of the last one on the node that carried it. */
+    endpoints(node: string, at: Millis): Moment | undefined {
+      const loss = recent(lastUntil(index.losses.get(entry) ?? [], at));
+      const last = cell.axes.policy === 'Local' ? index.nodeLosses.get(node) : undefined;
+      return loss ?? recent(lastUntil(last ?? [], at));
+    },
+    /** The rules of a node that no longer forward the client's Service. */
+    rule(node: string, at: Millis): Moment | undefined {
+      const rules = index.proxies.get(node)?.filter(({ service }) => services?.has(service) ?? true);
+      const rule = lastUntil(rules ?? [], at);
+      return rule === undefined || rule.forwards ? undefined : recent(rule.moment);
+    },
+    recent,
   };
 }
 
-function findLast(list: readonly { readonly moment: Moment }[], time: Millis): number {
-  let index = list.length - 1;
-  while (index >= 0 && (list[index] as { moment: Moment }).moment.at > time) index--;
-  return index;
+type OwnPath = ReturnType<typeof ownPath>;
+
+/** The state of the client's balancer at a time, and the change since when it is so for the node that carried the client. */
+function balancerAt({ balancers, recent }: OwnPath, carrier: string, at: Millis) {
+  const state = lastUntil(balancers, at);
+  if (state === undefined) return undefined;
+  let place = balancers.indexOf(state);
+  const same = (other: (typeof balancers)[number] | undefined) =>
+    other !== undefined &&
+    other.service === state.service &&
+    other.failOpen === state.failOpen &&
+    other.empty === state.empty &&
+    other.healthy.has(carrier) === state.healthy.has(carrier);
+  // Back to where it began: what came after changed nothing for the flow.
+  while (!state.healthy.has(carrier) && !balancers[place]?.recreated && same(balancers[place - 1])) place--;
+  return { ...state, moment: recent(balancers[place]?.moment) };
 }
 
-/** The recreation of a balancer that made it forget a connection opened before. */
-const recreation = (index: EvidenceIndex, openedAt: Millis, time: Millis): Moment | undefined =>
-  index.balancers.find(({ recreated, at }) => recreated && at >= openedAt && at <= time)?.moment;
+/** The recreation of a balancer that made it forget a connection. */
+const recreation = ({ balancers }: OwnPath, since: Millis, time: Millis): Moment | undefined =>
+  balancers.find(({ recreated, at }) => recreated && at >= since && at <= time)?.moment;
 
 /** From the fate of the first packet that was not delivered. */
 function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate): Attribution {
   const { ended, terminating, scaledDown } = index.pods.get(drop.pod) ?? {};
   if (until(ended, fate.at))
     return seen('gateway-ended', until(scaledDown, fate.at), until(terminating, fate.at), ended);
+  const proxy = index.pods.get(drop.hop ?? '');
+  if (until(proxy?.ended, fate.at))
+    return seen('proxy-ended', until(proxy?.terminating, fate.at), proxy?.ended);
   const carrier = fate.before ?? drop.node ?? fate.node;
-  const removed = until(index.removedNodes.get(carrier), fate.at);
-  if (removed) return seen('node-removed', removed);
-  const recreated = recreation(index, drop.openedAt, fate.at);
+  for (const node of new Set([carrier, drop.node ?? carrier])) {
+    const removed = until(index.removedNodes.get(node), fate.at);
+    if (removed) return seen('node-removed', removed);
+  }
+  const path = ownPath(index, cell, drop);
+  const recreated = recreation(path, drop.lastAnswer, fate.at);
   if (recreated) return seen('balancer-recreated', recreated);
-  const { rule, balancer, endpoints } = pathMoments(index, fate.node, fate.at);
-  if (fate.before === undefined || fate.before === fate.node) return seen('dataplane-cut', endpoints, rule);
+  const endpoints = path.endpoints(carrier, fate.at);
+  const rule = path.rule(fate.node, fate.at);
+  if (fate.before === undefined || fate.before === fate.node)
+    return fate.forgot === 'node' ? seen('entry-expired') : seen('dataplane-cut', endpoints, rule);
+  const balancer = balancerAt(path, fate.before, fate.at);
   if (balancer?.empty) return seen('no-backend', endpoints, balancer.moment);
-  // A backend service keeps TCP on the backend it has, healthy or not, for as long as it remembers the flow.
-  if (cell.axes.balancer === 'backend-service')
+  const { balancer: kind, balancerStickiness } = cell.axes;
+  // These keep TCP on the backend it has, healthy or not, for as long as they remember the flow.
+  const persists = kind === 'backend-service' || balancerStickiness === 'persist';
+  const left = balancer !== undefined && !balancer.healthy.has(fate.before);
+  if (left && !persists)
+    return seen(
+      balancer.failOpen ? 'fail-open-rehash' : 'balancer-moved',
+      until(endpoints, balancer.moment?.at ?? fate.at),
+      rule,
+      balancer.moment,
+    );
+  if (persists || fate.forgot === 'balancer')
     return seen('tracking-expired', endpoints, rule, balancer?.moment);
-  if (balancer?.failOpen) return seen('fail-open-rehash', endpoints, rule, balancer.moment);
+  const earlier = recreation(path, drop.openedAt, fate.at);
+  if (earlier) return seen('balancer-recreated', earlier);
   return seen('balancer-moved', endpoints, rule, balancer?.moment);
 }
 
 /** Without a fate: what changed on the connection's path while it fell silent. */
-function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attribution {
-  const from = drop.lastAnswer - WATCH_DELAY;
-  const to = drop.detected + WATCH_DELAY;
-  const within = (moment: Moment | undefined) => moment !== undefined && moment.at >= from && moment.at <= to;
+function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: Millis): Attribution {
+  const from = drop.lastAnswer - delay;
+  const to = lossOf(drop, cell.axes.heartbeat) + delay;
+  const within = ({ at }: { at: Millis }) => at >= from && at <= to;
   const node = drop.node ?? index.history.pods.get(drop.pod)?.node ?? '';
   const removed = index.removedNodes.get(node);
-  if (within(removed)) return inferred('node-removed', removed);
-  const recreated = recreation(index, from, to);
+  if (removed && within(removed)) return inferred('node-removed', removed);
+  const path = ownPath(index, cell, drop);
+  const recreated = recreation(path, from, to);
   if (recreated) return inferred('balancer-recreated', recreated);
-  const changes = index.balancers.filter(({ moment }) => within(moment));
+  // With Cluster the balancer may have sent this client to any node; with Local to its pod's only.
+  const changes = path.balancers.filter(
+    (change) =>
+      within(change) &&
+      (cell.axes.policy === 'Cluster' || change.failOpen || change.empty || !change.healthy.has(node)),
+  );
   const change = changes.find(({ failOpen }) => failOpen) ?? changes[0];
   if (change !== undefined) {
-    const { rule, endpoints } = pathMoments(index, node, change.at);
     const cause = change.empty
       ? 'no-backend'
       : cell.axes.balancer === 'backend-service'
@@ -102,12 +160,45 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attrib
         : change.failOpen
           ? 'fail-open-rehash'
           : 'balancer-moved';
-    return inferred(cause, endpoints, rule, change.moment);
+    return inferred(cause, path.endpoints(node, change.at), path.rule(node, change.at), change.moment);
   }
-  const cut = index.proxies.get(node)?.find(({ moment, forwards }) => !forwards && within(moment));
-  if (cut !== undefined)
-    return inferred('dataplane-cut', lastUntil(index.endpoints, cut.moment.at), cut.moment);
+  const cut = index.proxies.get(node)?.find((each) => !each.forwards && within(each));
+  if (cut !== undefined) return inferred('dataplane-cut', path.endpoints(node, cut.at), cut.moment);
+  if (cell.axes.proxy === 'ipvs' && cell.axes.heartbeat > IPVS_IDLE) return inferred('entry-expired');
   return NOTHING;
+}
+
+/** What a hop's word says of how it ended a connection. */
+const BY_HOP = {
+  'shutdown-timeout': 'proxy-shutdown-timeout',
+  idle: 'proxy-idle',
+  drain: 'proxy-drained',
+  aborted: 'envoy-aborted',
+  ended: 'proxy-ended',
+} as const satisfies Record<HopEnd, Cause>;
+
+/** The ending by a hop on the client's own path that lies next to what the client saw, up to `delay` apart. */
+function hopEnding(index: EvidenceIndex, drop: Drop, delay: Millis, late: Millis) {
+  const services = index.services.get(drop.pod);
+  const isOwn = (hop: string) => {
+    const [pod = ''] = hop.split(' ');
+    // A sidecar, or a gateway that ends connections itself, does so to its own pod's only.
+    if (pod === drop.pod) return true;
+    if (drop.hop !== undefined) return hop === drop.hop;
+    return hop === pod && ![...(index.services.get(pod) ?? [])].some((service) => services?.has(service));
+  };
+  const from = Math.min(drop.lastAnswer, drop.detected - delay) - delay;
+  const distance = (at: Millis) => Math.abs(at - drop.detected);
+  let nearest: EvidenceIndex['hops'][number] | undefined;
+  for (let place = countUntil(index.hops, late) - 1; place >= 0; place--) {
+    const ending = index.hops[place] as EvidenceIndex['hops'][number];
+    if (ending.at < from) break;
+    if (!isOwn(ending.hop)) continue;
+    if (nearest === undefined || distance(ending.at) < distance(nearest.at)) nearest = ending;
+    // All others lie further back still.
+    if (ending.at <= drop.detected) break;
+  }
+  return nearest;
 }
 
 /**
@@ -116,7 +207,10 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attrib
  */
 export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attribution {
   const { closing, ended, terminating, scaledDown } = index.pods.get(drop.pod) ?? {};
-  const late = drop.detected + (cell.evidence === 'measured' ? WATCH_DELAY : 0);
+  const isMeasured = cell.evidence === 'measured';
+  const delay = tolerated(WATCH_DELAY, cell.speed);
+  // A silence is told long after the connection was lost.
+  const late = isMeasured ? lossOf(drop, cell.axes.heartbeat) + delay : drop.detected;
   const told = until(closing, late);
   const going = [until(scaledDown, late), until(terminating, late)];
   if (drop.asked) return seen('asked-to-leave', ...going, told);
@@ -126,23 +220,18 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   // A gateway that had only begun to drain may still have been killed with this connection open.
   if (over && drop.ending.how !== 'close' && over.at <= drop.detected)
     return seen('gateway-ended', ...going, told, over);
-  const hop = index.hops.findLast(
-    ({ moment: { at } }) =>
-      at <= late && at >= Math.min(drop.lastAnswer, drop.detected - WATCH_DELAY) - WATCH_DELAY,
-  );
+  const hopDelay = tolerated(HOP_DELAY, cell.speed);
+  const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
   const byHop = () => ({
-    ...seen('hop-ended', hop?.begun, hop?.moment),
-    inferred: cell.evidence === 'measured',
+    ...seen(hop?.act === undefined ? 'hop-ended' : BY_HOP[hop.act], hop?.begun, hop?.moment),
+    inferred: isMeasured,
   });
   // A gateway says goodbye with a close frame; a proxy that gives up a connection does not.
   if (hop !== undefined && drop.ending.how === 'fin') return byHop();
   if (told && drop.ending.how !== 'silence') return seen('gateway-closed', ...going, told);
   if (over) return seen('gateway-ended', ...going, over);
   if (hop !== undefined) return byHop();
-  if (drop.ending.how === 'close') {
-    return until(terminating, late)
-      ? inferred('gateway-closed', ...going)
-      : { cause: 'unattributed', inferred: false, moments: [] };
-  }
-  return fromChanges(index, cell, drop);
+  if (drop.ending.how === 'close')
+    return until(terminating, late) ? inferred('gateway-closed', ...going) : NOTHING;
+  return fromChanges(index, cell, drop, isMeasured ? delay : 0);
 }

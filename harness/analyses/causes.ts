@@ -43,9 +43,33 @@ export const CAUSES = {
     title: "cut by the node's dataplane",
     says: "The balancer kept the flow where it was, but that node's Service rules no longer carry established connections to this pod.",
   },
+  'entry-expired': {
+    title: 'entry on the node expired',
+    says: "The connection was idle for longer than its node's dataplane remembers (IPVS: 15 minutes); the rules are there, but the next packet belonged to no known connection. No release is needed for that.",
+  },
+  'proxy-shutdown-timeout': {
+    title: "proxy's worker shutdown time-out",
+    says: 'The proxy had reloaded or was told to quit; its old workers kept the connection for worker-shutdown-timeout and then ended it.',
+  },
+  'proxy-idle': {
+    title: "proxy's read time-out",
+    says: 'The connection was silent for longer than the proxy tolerates (nginx: proxy-read-timeout, Envoy: stream_idle_timeout). No release is needed for that.',
+  },
+  'proxy-drained': {
+    title: "proxy's drain was over",
+    says: 'A listener of the proxy (Envoy) had changed; the connections on it were drained and then ended.',
+  },
+  'envoy-aborted': {
+    title: 'Envoy aborted by its pilot-agent',
+    says: 'The Envoy of a sidecar or mesh gateway got SIGTERM, and its pilot-agent aborted it when its time was over or nobody seemed to be left; the application behind it may have had far longer.',
+  },
+  'proxy-ended': {
+    title: 'proxy process ended',
+    says: 'The process of a proxy between client and gateway (ingress controller, connection holder) exited or was killed, and the connection with it.',
+  },
   'hop-ended': {
     title: 'ended by a hop in between',
-    says: 'A proxy between client and gateway (ingress, sidecar, connection holder) ended the connection.',
+    says: 'A proxy between client and gateway ended the connection, and does not say by what.',
   },
   unattributed: {
     title: 'unattributed',
@@ -54,3 +78,6 @@ export const CAUSES = {
 } as const satisfies Record<string, { title: string; says: string }>;
 
 export type Cause = keyof typeof CAUSES;
+
+/** Causes that need no release: a connection idles too long at any time. */
+export const IDLE_CAUSES: ReadonlySet<Cause> = new Set<Cause>(['entry-expired', 'proxy-idle']);

@@ -36,7 +36,7 @@ export interface CellDocument {
   readonly unattributed: number;
   /** Clients with a disconnect whose cause was inferred from what happened at that time. */
   readonly inferred: number;
-  /** When the first drop was noticed, counted from the begin of the step that caused it; null without any drop. */
+  /** When the first drop was noticed, counted from the begin of the step that caused it, or of the release where none did; null without any drop. */
   readonly firstDropMillis: Millis | null;
   /** Clients that lost a connection without any sign; only a heartbeat noticed. */
   readonly silent: number;
@@ -145,7 +145,7 @@ export function cellDocument(
     landedOnOld: landings.landedOnOld,
     unattributed: clientsWith(rows, (row) => row.cause === 'unattributed'),
     inferred: clientsWith(rows, (row) => row.inferred),
-    firstDropMillis: first === undefined ? null : first.detected - (cause?.begin ?? 0),
+    firstDropMillis: first === undefined ? null : first.detected - (cause?.begin ?? releaseAt ?? 0),
     silent: clientsWith(rows, (row) => row.showed === 'silence'),
     reset: clientsWith(rows, (row) => row.showed === 'reset'),
     fin: clientsWith(rows, (row) => row.showed === 'fin'),

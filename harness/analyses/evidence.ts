@@ -1,5 +1,6 @@
-import type { Timed } from '../contracts/event.ts';
+import type { HopEnd, Timed } from '../contracts/event.ts';
 import { formatDuration, type Millis } from '../time/duration.ts';
+import { tolerated } from '../time/tolerance.ts';
 import type { History, StepSpan } from './history.ts';
 
 type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;
@@ -23,10 +24,22 @@ interface PodEnd {
   terminating?: Moment;
 }
 
+/** A change of a node's rules for one Service. */
+interface RuleChange {
+  /** When this node had them; its moment is told from the first node of several on. */
+  readonly at: Millis;
+  readonly service: string;
+  readonly moment: Moment;
+  readonly forwards: boolean;
+}
+
 /** A change of a balancer: in health, in number, or its table forgotten. */
 interface BalancerChange {
   readonly at: Millis;
+  readonly service: string;
   readonly moment: Moment;
+  /** Nodes that passed their health checks from then on. */
+  readonly healthy: ReadonlySet<string>;
   readonly failOpen: boolean;
   readonly recreated: boolean;
   readonly empty: boolean;
@@ -34,6 +47,9 @@ interface BalancerChange {
 
 /** A hop's ending of connections. */
 interface HopEnding {
+  readonly at: Millis;
+  readonly hop: string;
+  readonly act: HopEnd | undefined;
   readonly moment: Moment;
   /** What it had done to them before, that has now ended them. */
   readonly begun: Moment | undefined;
@@ -45,10 +61,14 @@ export interface EvidenceIndex {
   /** When the release began; what was so before is no part of a chain. */
   readonly begin: Millis;
   readonly pods: ReadonlyMap<string, PodEnd>;
-  /** Each change of a Service's ready endpoints. */
-  readonly endpoints: readonly Moment[];
+  /** Per pod: each time that a Service lost it. */
+  readonly losses: ReadonlyMap<string, readonly Moment[]>;
+  /** Per node: each time that a Service lost its last ready endpoint there. */
+  readonly nodeLosses: ReadonlyMap<string, readonly Moment[]>;
+  /** Per pod: the Services that it has ever been an endpoint of. */
+  readonly services: ReadonlyMap<string, ReadonlySet<string>>;
   /** Per node: each change of its rules. */
-  readonly proxies: ReadonlyMap<string, readonly { moment: Moment; forwards: boolean }[]>;
+  readonly proxies: ReadonlyMap<string, readonly RuleChange[]>;
   /** Balancer changes with what changed. */
   readonly balancers: readonly BalancerChange[];
   readonly removedNodes: ReadonlyMap<string, Moment>;
@@ -57,7 +77,7 @@ export interface EvidenceIndex {
 
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-function indexPods(history: History): Map<string, PodEnd> {
+function indexPods(history: History, speed: number | null): Map<string, PodEnd> {
   const pods = new Map<string, PodEnd>();
   const endOf = (pod: string) => {
     const end = pods.get(pod) ?? {};
@@ -84,7 +104,7 @@ function indexPods(history: History): Map<string, PodEnd> {
       const moment: Moment = { at, kind: 'pod', text: `pod ${pod} is ${phase}${why ? ` (${why})` : ''}` };
       if (phase === 'terminating' && end.terminating === undefined) {
         end.terminating = moment;
-        const decided = scalingDown(history, pod, at);
+        const decided = scalingDown(history, pod, at, speed);
         if (decided !== undefined) end.scaledDown = decided;
       }
       // The gateway's own word is earlier and says more, where there is one.
@@ -94,15 +114,15 @@ function indexPods(history: History): Map<string, PodEnd> {
 }
 
 /** A ReplicaSet deletes its pods within this time of the decision. */
-const SCALED: Millis = 3000;
+const SCALED = { model: 3000, real: 500 } as const;
 
 /** The autoscaler's decision that had this pod deleted at `at`, if one had. */
-function scalingDown(history: History, pod: string, at: Millis): Moment | undefined {
+function scalingDown(history: History, pod: string, at: Millis, speed: number | null): Moment | undefined {
   const event = history.autoscaler.findLast(
     (decision) =>
       decision.desired < decision.current &&
       decision.at <= at &&
-      at - decision.at <= SCALED &&
+      at - decision.at <= tolerated(SCALED, speed) &&
       // <Deployment>-<hash of its template>-<five letters>
       pod.startsWith(`${decision.target}-`) &&
       pod.slice(decision.target.length + 1).split('-').length === 2,
@@ -116,39 +136,52 @@ function scalingDown(history: History, pod: string, at: Millis): Moment | undefi
   };
 }
 
-function indexEndpoints(history: History): Moment[] {
-  const before = new Map<string, Set<string>>();
-  const changes: Moment[] = [];
-  const names = (pods: readonly string[]) => (pods.length > 3 ? `${pods.length} pods` : pods.join(', '));
+function indexEndpoints(history: History): Pick<EvidenceIndex, 'losses' | 'nodeLosses' | 'services'> {
+  const before = new Map<string, ReadonlyMap<string, string>>();
+  const losses = new Map<string, Moment[]>();
+  const nodeLosses = new Map<string, Moment[]>();
+  const services = new Map<string, Set<string>>();
+  const add = (lists: Map<string, Moment[]>, key: string, moment: Moment) => {
+    const list = lists.get(key);
+    if (list === undefined) lists.set(key, [moment]);
+    else list.push(moment);
+  };
   for (const { at, service, endpoints } of history.endpoints) {
-    const ready = new Set(endpoints.filter((endpoint) => endpoint.ready).map(({ pod }) => pod));
-    const old = before.get(service) ?? new Set();
+    for (const { pod } of endpoints) services.set(pod, (services.get(pod) ?? new Set<string>()).add(service));
+    const ready = new Map(endpoints.filter((each) => each.ready).map(({ pod, node }) => [pod, node]));
+    const old = before.get(service) ?? new Map<string, string>();
     before.set(service, ready);
-    const lost = [...old].filter((pod) => !ready.has(pod));
-    const gained = [...ready].filter((pod) => !old.has(pod));
-    if (lost.length + gained.length === 0) continue;
+    const lost = [...old].filter(([pod]) => !ready.has(pod));
     const left =
       ready.size === 0 ? 'no ready endpoint is left' : `${plural(ready.size, 'ready endpoint')} now`;
-    const what = [
-      ...(lost.length > 0 ? [`loses ${names(lost)}`] : []),
-      ...(gained.length > 0 ? [`gains ${names(gained)}`] : []),
-    ].join(' and ');
-    changes.push({ at, kind: 'endpoints', text: `Service ${service} ${what}; ${left}` });
+    // Of several pods lost at once each client's chain names its own only.
+    const others = lost.length > 1 ? ` and ${plural(lost.length - 1, 'other pod')}` : '';
+    for (const [pod] of lost)
+      add(losses, pod, { at, kind: 'endpoints', text: `Service ${service} loses ${pod}${others}; ${left}` });
+    const nodes = new Set(ready.values());
+    for (const node of new Set(lost.map(([, each]) => each)))
+      if (!nodes.has(node))
+        add(nodeLosses, node, {
+          at,
+          kind: 'endpoints',
+          text: `Service ${service} loses its last ready endpoint on ${node}; ${left}`,
+        });
   }
-  return changes;
+  return { losses, nodeLosses, services };
 }
 
 /** Nodes take up the same change one after the other; within this time it is told as one. */
-const SAME_CHANGE: Millis = 60_000;
+const SAME_CHANGE = { model: 60_000, real: 2000 } as const;
 
-function indexProxies(history: History): EvidenceIndex['proxies'] {
+function indexProxies(history: History, speed: number | null): EvidenceIndex['proxies'] {
+  const same = tolerated(SAME_CHANGE, speed);
   const words = {
     forward: 'forwards the Service to its endpoints',
     reject: 'rejects the Service (it has no endpoints)',
     drop: 'drops packets for the Service (no endpoint on this node)',
     none: 'has no rule for the Service',
   };
-  const proxies = new Map<string, { moment: Moment; forwards: boolean }[]>();
+  const proxies = new Map<string, RuleChange[]>();
   const groups = new Map<
     string,
     { first: Of<'proxy'>; nodes: Set<string>; moment: { -readonly [K in keyof Moment]: Moment[K] } }
@@ -157,7 +190,7 @@ function indexProxies(history: History): EvidenceIndex['proxies'] {
     const { at, node, service, rules } = event;
     const key = `${service} ${rules}`;
     let group = groups.get(key);
-    if (group === undefined || at - group.first.at > SAME_CHANGE || group.nodes.has(node)) {
+    if (group === undefined || at - group.first.at > same || group.nodes.has(node)) {
       group = { first: event, nodes: new Set(), moment: { at, kind: 'proxy', text: '' } };
       groups.set(key, group);
     }
@@ -168,7 +201,7 @@ function indexProxies(history: History): EvidenceIndex['proxies'] {
     moment.text = `${who}: the node's dataplane now ${words[rules]} (${service}${spread})`;
     const list = proxies.get(node) ?? [];
     proxies.set(node, list);
-    list.push({ moment, forwards: rules === 'forward' });
+    list.push({ at, service, moment, forwards: rules === 'forward' });
   }
   return proxies;
 }
@@ -195,6 +228,8 @@ function indexBalancers(history: History): BalancerChange[] {
     return [
       {
         at,
+        service,
+        healthy: new Set(healthy),
         moment: { at, kind: 'balancer', text: `balancer of ${service}${deed}: ${state}` },
         failOpen,
         recreated,
@@ -214,23 +249,23 @@ function indexHops(history: History): HopEnding[] {
   return history.hops
     .filter(({ kept }) => !kept)
     .map((event) => {
-      const { hop, since } = event;
+      const { at, hop, since, act } = event;
       const begun =
         since === undefined
           ? undefined
           : keeping.findLast((earlier) => earlier.hop === hop && earlier.at <= since);
-      return { moment: momentOf(event), begun: begun && momentOf(begun) };
+      return { at, hop, act, moment: momentOf(event), begun: begun && momentOf(begun) };
     });
 }
 
-/** Arranges a cell's history for attribution. */
-export function indexEvidence(history: History): EvidenceIndex {
+/** Arranges a cell's history for attribution; `speed` as in the cell's header. */
+export function indexEvidence(history: History, speed: number | null): EvidenceIndex {
   return {
     history,
     begin: history.steps.find(({ phase }) => phase === 'release')?.begin ?? 0,
-    pods: indexPods(history),
-    endpoints: indexEndpoints(history),
-    proxies: indexProxies(history),
+    pods: indexPods(history, speed),
+    ...indexEndpoints(history),
+    proxies: indexProxies(history, speed),
     balancers: indexBalancers(history),
     removedNodes: new Map(
       history.nodes
@@ -242,19 +277,28 @@ export function indexEvidence(history: History): EvidenceIndex {
 }
 
 /** Controllers need a moment to react to a step, by which time the next may have begun. */
-const REACTION: Millis = 5000;
+const REACTION = { model: 5000, real: 500 } as const;
 
 /**
  * The step that brought something about at `at`: the last one of release or rollback begun by then. Endpoints and
  * rules follow a step within seconds, so for them a step that is marked as cut-over or fault and began within 5 s
  * is preferred to a later, unmarked one (a mere `watch` that began as soon as the patch was accepted).
  */
-export function causingStep(history: History, at: Millis, kind?: Moment['kind']): StepSpan | undefined {
+export function causingStep(
+  history: History,
+  speed: number | null,
+  at: Millis,
+  kind?: Moment['kind'],
+): StepSpan | undefined {
   const begun = history.steps.filter(
     ({ phase, begin }) => begin <= at && (phase === 'release' || phase === 'rollback'),
   );
   const last = begun.at(-1);
   if (kind !== 'endpoints' && kind !== 'proxy' && kind !== 'balancer') return last;
   if (last === undefined || last.cutOver || last.fault) return last;
-  return begun.findLast(({ begin, cutOver, fault }) => (cutOver || fault) && at - begin <= REACTION) ?? last;
+  return (
+    begun.findLast(
+      ({ begin, cutOver, fault }) => (cutOver || fault) && at - begin <= tolerated(REACTION, speed),
+    ) ?? last
+  );
 }

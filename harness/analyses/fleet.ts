@@ -14,12 +14,14 @@ export interface Drop {
   readonly pod: string;
   readonly version: string;
   readonly node: string | undefined;
+  /** The proxy that the connection went through, where the cluster can know. */
+  readonly hop: string | undefined;
   /** When the lost connection had been opened. */
   readonly openedAt: Millis;
   readonly lastAnswer: Millis;
   /** When the client noticed. */
   readonly detected: Millis;
-  readonly ending: Of<'closed'>['ending'];
+  readonly ending: Exclude<Of<'closed'>['ending'], { how: 'harness-died' }>;
   readonly asked: boolean;
   /** What became of the first packet that was not delivered, where the cluster can know. */
   readonly fate: Fate | undefined;
@@ -37,6 +39,7 @@ interface ClientState {
   drops: number;
   heals: number;
   node: string | undefined;
+  hop: string | undefined;
   openedAt: Millis;
   fate: Fate | undefined;
   last: Drop | undefined;
@@ -89,6 +92,7 @@ const newClient = (): ClientState => ({
   drops: 0,
   heals: 0,
   node: undefined,
+  hop: undefined,
   openedAt: 0,
   fate: undefined,
   last: undefined,
@@ -110,6 +114,7 @@ function opened(client: ClientState, event: Of<'open'>): void {
   client.open = true;
   client.opens++;
   client.node = event.node;
+  client.hop = event.hop;
   client.openedAt = event.at;
   client.fate = undefined;
 }
@@ -120,12 +125,16 @@ function closed(state: State, client: ClientState, event: Of<'closed'>): void {
     if (isFleet(name)) state.replaced++;
     return;
   }
+  client.open = false;
+  // What became of such a connection nobody knows: the cell is unknown, and the release is not blamed.
+  if (ending.how === 'harness-died') return;
   const drop: Drop = {
     client: name,
     nth: ++client.drops,
     pod,
     version,
     node: client.node,
+    hop: client.hop,
     openedAt: client.openedAt,
     lastAnswer,
     detected: event.at,
@@ -136,7 +145,6 @@ function closed(state: State, client: ClientState, event: Of<'closed'>): void {
     refused: 0,
     gaveUp: false,
   };
-  client.open = false;
   client.fate = undefined;
   client.last = drop;
   (isFleet(name) ? state.drops : state.controlDrops).push(drop);
@@ -167,6 +175,7 @@ export const fleetAnalysis: Analysis<State, FleetResult> = {
       case 'rehomed': {
         const client = clientOf(state, event.client);
         client.node = event.node;
+        client.hop = event.hop;
         // Whatever became of packets to the gateway before is no matter of the one that serves now.
         client.fate = undefined;
         if (isFleet(event.client)) state.rehomed.add(event.client);

@@ -137,17 +137,20 @@ export const historyAnalysis: Analysis<State, History> = {
   result: (state) => state,
 };
 
-/** The last of a list in time order whose `at` is not after `time`, or undefined (binary search). */
-export function lastUntil<T extends { readonly at: Millis }>(
-  list: readonly T[],
-  time: Millis,
-): T | undefined {
+/** How many of a list in time order have an `at` that is not after `time` (binary search). */
+export function countUntil(list: readonly { readonly at: Millis }[], time: Millis): number {
   let low = 0;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((list[middle] as T).at <= time) low = middle + 1;
+    if ((list[middle] as { at: Millis }).at <= time) low = middle + 1;
     else high = middle;
   }
-  return list[low - 1];
+  return low;
 }
+
+/** The last of a list in time order whose `at` is not after `time`, or undefined. */
+export const lastUntil = <T extends { readonly at: Millis }>(
+  list: readonly T[],
+  time: Millis,
+): T | undefined => list[countUntil(list, time) - 1];

@@ -6,7 +6,11 @@ import type { Analysis } from './analysis.ts';
 export interface Innocence {
   readonly worstLag: Millis;
   readonly worstLagAt: Millis | null;
+  /** Which process lagged most; undefined: the main one. */
+  readonly worstLagPart: string | undefined;
   readonly worstDrift: Millis;
+  /** Parts of the harness that died during the cell: what they did or held is lost, and the release had no hand in it. */
+  readonly died: readonly Extract<Timed, { type: 'harness-died' }>[];
   /** How often it looked. */
   readonly samples: number;
   /** How the cell ended; `missing` when the log breaks off before its end. */
@@ -22,18 +26,22 @@ interface State {
   faults: number;
   worstLag: Millis;
   worstLagAt: Millis | null;
+  worstLagPart: string | undefined;
   worstDrift: Millis;
+  readonly died: Extract<Timed, { type: 'harness-died' }>[];
   samples: number;
   end: Extract<Timed, { type: 'end' }> | undefined;
 }
 
-/** The harness's own event-loop lag and clock drift, whether the nodes stayed ready, and whether the cell was finished. */
+/** The lag and death of the harness's own processes, its clock's drift, whether the nodes stayed ready and the cell was finished. */
 export const innocenceAnalysis: Analysis<State, Innocence> = {
   name: 'innocence',
   start: () => ({
     worstLag: 0,
     worstLagAt: null,
+    worstLagPart: undefined,
     worstDrift: 0,
+    died: [],
     samples: 0,
     end: undefined,
     unwell: new Map(),
@@ -41,6 +49,7 @@ export const innocenceAnalysis: Analysis<State, Innocence> = {
   }),
   fold(state, event) {
     if (event.type === 'end') state.end = event;
+    if (event.type === 'harness-died') state.died.push(event);
     if (event.type === 'step' && event.fault) state.faults += event.edge === 'begin' ? 1 : -1;
     if (event.type === 'note' && event.node?.ready === false && state.faults === 0 && state.end === undefined)
       state.unwell.set(event.node.name, state.unwell.get(event.node.name) ?? event.at);
@@ -52,13 +61,11 @@ export const innocenceAnalysis: Analysis<State, Innocence> = {
     if (event.lag > state.worstLag) {
       state.worstLag = event.lag;
       state.worstLagAt = event.at;
+      state.worstLagPart = event.part;
     }
   },
-  result: ({ worstLag, worstLagAt, worstDrift, samples, end, unwell }) => ({
-    worstLag,
-    worstLagAt,
-    worstDrift,
-    samples,
+  result: ({ end, unwell, faults: _, ...rest }) => ({
+    ...rest,
     outcome: end?.outcome ?? 'missing',
     why: end?.why,
     unwell: [...unwell].map(([node, at]) => ({ node, at })),

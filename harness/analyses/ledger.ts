@@ -1,8 +1,9 @@
 import type { CellHeader, ClientName } from '../contracts/event.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
-import { attribute } from './attribute.ts';
-import type { Cause } from './causes.ts';
+import { tolerated } from '../time/tolerance.ts';
+import { attribute, lossOf, WATCH_DELAY } from './attribute.ts';
+import { type Cause, IDLE_CAUSES } from './causes.ts';
 import { causingStep, indexEvidence, type Moment } from './evidence.ts';
 import type { Drop } from './fleet.ts';
 import type { History, StepSpan } from './history.ts';
@@ -61,26 +62,26 @@ function showed({ ending }: Pick<Drop, 'ending'>): Showed {
   return ending.how === 'close' ? `close ${ending.code}` : ending.how;
 }
 
-/** The moment from which the connection was lost: known from its packet, else bounded by what the client saw. */
-function lossOf(drop: Drop, heartbeat: Millis): Millis {
-  if (drop.fate !== undefined) return drop.fate.at;
-  // A ping left within one heartbeat of the last answer, and it was not answered.
-  return drop.ending.how === 'silence' ? Math.min(drop.detected, drop.lastAnswer + heartbeat) : drop.detected;
-}
+/** Whether nothing that the release did led to such a loss: a connection that idles too long does so at any time. */
+const isUncaused = (cause: Cause, first: Moment | undefined): boolean =>
+  IDLE_CAUSES.has(cause) || (first === undefined && cause === 'tracking-expired');
 
 /** Builds the ledger of a cell from its drops and the cluster's history. */
 export function buildLedger(cell: CellHeader, history: History, drops: readonly Drop[], end: Millis): Ledger {
-  const index = indexEvidence(history);
+  const index = indexEvidence(history, cell.speed);
   const chains: (Chain & { rows: number })[] = [];
   const known = new Map<string, number>();
   const released = history.steps.find(({ phase }) => phase === 'release')?.begin ?? 0;
+  const delay = tolerated(WATCH_DELAY, cell.speed);
   const rows = drops.map((drop): LedgerRow => {
     const { cause, inferred, moments } = attribute(index, cell, drop);
     const key = [cause, inferred, ...moments.map(({ at, text }) => `${at} ${text}`)].join('|');
     // Rules that stood before the release are the chain's background, not its beginning. Without any moment the
     // step is told by the drop itself, and chains of different steps differ.
     const first = moments.find(({ at }) => at >= released);
-    const step = causingStep(history, first?.at ?? drop.fate?.at ?? drop.detected, first?.kind);
+    const step = isUncaused(cause, first)
+      ? undefined
+      : causingStep(history, cell.speed, first?.at ?? drop.fate?.at ?? drop.detected, first?.kind);
     const chainKey = `${key}|${step?.begin}`;
     let chain = known.get(chainKey);
     if (chain === undefined) {
@@ -90,7 +91,9 @@ export function buildLedger(cell: CellHeader, history: History, drops: readonly 
     (chains[chain] as { rows: number }).rows++;
     const { closing, ended, terminating } = index.pods.get(drop.pod) ?? {};
     const loss = lossOf(drop, cell.axes.heartbeat);
-    const goneBy = (moment: Moment | undefined) => moment !== undefined && moment.at <= loss;
+    // What a client saw at once may reach the log before the cluster's own word of why.
+    const late = cell.evidence === 'measured' && drop.ending.how !== 'silence' ? loss + delay : loss;
+    const goneBy = (moment: Moment | undefined) => moment !== undefined && moment.at <= late;
     const { returned } = drop;
     return {
       client: drop.client,
@@ -118,6 +121,19 @@ export function buildLedger(cell: CellHeader, history: History, drops: readonly 
   return { rows, chains };
 }
 
+/** Chains that differ only in when things happened, told as one by their first, commonest first. */
+export function commonChains(chains: readonly Chain[]): (Chain & { readonly index: number })[] {
+  const kinds = new Map<string, Chain & { index: number; rows: number }>();
+  for (const [index, chain] of chains.entries()) {
+    const { cause, inferred, step, moments, rows } = chain;
+    const key = JSON.stringify([cause, inferred, step?.name, step?.phase, moments.map(({ text }) => text)]);
+    const kind = kinds.get(key);
+    if (kind === undefined) kinds.set(key, { ...chain, index });
+    else kind.rows += rows;
+  }
+  return [...kinds.values()].sort((a, b) => b.rows - a.rows);
+}
+
 /** A moment's distance from the step, as `+17.3s`. */
 const since = (at: Millis, origin: Millis) => `${at < origin ? '' : '+'}${formatDuration(at - origin)}`;
 
@@ -126,7 +142,9 @@ export function describeChain(chain: Chain): string[] {
   const origin = chain.step?.begin ?? chain.moments[0]?.at ?? 0;
   return [
     chain.step === undefined
-      ? 'no step of release or rollback had begun'
+      ? isUncaused(chain.cause, undefined)
+        ? 'no step of release or rollback led to this'
+        : 'no step of release or rollback had begun'
       : `step "${chain.step.name}" begins${chain.step.phase === 'rollback' ? ' (rollback)' : ''}`,
     ...chain.moments.map(({ at, text }) => `${since(at, origin)} ${text}`),
   ];
@@ -137,10 +155,14 @@ export function describeLoss(row: LedgerRow, chain: Chain): string[] {
   const origin = chain.step?.begin ?? chain.moments[0]?.at ?? 0;
   const lines: string[] = [];
   if (row.fate !== undefined) {
-    const { at, verdict, node, before, rule } = row.fate;
+    const { at, verdict, node, before, rule, forgot } = row.fate;
     const path =
       before === undefined || before === node ? `on ${node}` : `sent to ${node} instead of ${before}`;
-    lines.push(`${since(at, origin)} the client's next packet, ${path}, is ${verdict} by ${rule}`);
+    const expired =
+      forgot === undefined
+        ? ''
+        : `, ${forgot === 'node' ? 'whose' : "after the balancer's"} entry of the connection had expired`;
+    lines.push(`${since(at, origin)} the client's next packet, ${path}${expired}, is ${verdict} by ${rule}`);
   }
   if (row.showed === 'silence')
     lines.push(

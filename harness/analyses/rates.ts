@@ -103,7 +103,7 @@ export const ratesAnalysis: Analysis<State, Rates> = {
         return;
       }
       case 'closed':
-        if (!isFleet(event.client) || event.replaced === true) return;
+        if (!isFleet(event.client) || event.replaced === true || event.ending.how === 'harness-died') return;
         count(state.disconnects, event.at);
         countDropped(state, clientNumber(event.client), event.at);
         return;

@@ -17,9 +17,11 @@ export interface Bounds {
   readonly lossIn10Seconds: number;
   /** Event-loop lag and clock drift of the harness, as a share of the heartbeat period, that could pass for a drop. */
   readonly lagOfHeartbeat: number;
+  /** Largest share of the clients of a measured cell that may have a drop without a cause; of a modelled one, none. */
+  readonly unattributed: number;
 }
 
-export const BOUNDS: Bounds = { lossIn10Seconds: 0.5, lagOfHeartbeat: 0.5 };
+export const BOUNDS: Bounds = { lossIn10Seconds: 0.5, lagOfHeartbeat: 0.5, unattributed: 0.005 };
 
 /** What the criteria look at. */
 export interface Findings {
@@ -130,12 +132,12 @@ const CRITERIA: readonly Criterion[] = [
   },
   {
     name: 'harness kept up',
-    judge: ({ cell, innocence: { worstLag, worstDrift, samples } }, bounds) => {
+    judge: ({ cell, innocence: { worstLag, worstLagPart, worstDrift, samples } }, bounds) => {
       const limit = lagLimit(cell, bounds);
       if (cell.evidence === 'modelled') return good('virtual time cannot lag');
       if (worstLag > limit)
         return unknown(
-          `the harness itself lagged by ${formatDuration(worstLag)}, more than ${formatDuration(limit)} (half of the heartbeat)`,
+          `${worstLagPart === undefined ? 'the harness itself' : `the harness's ${worstLagPart}`} lagged by ${formatDuration(worstLag)}, more than ${formatDuration(limit)} (half of the heartbeat)`,
         );
       if (worstDrift > limit)
         return unknown(
@@ -156,6 +158,37 @@ const CRITERIA: readonly Criterion[] = [
         : unknown(
             `the cluster itself was not well: ${unwell.map(({ node, at }) => `node ${node} ceased to be ready at ${formatDuration(at)}`).join(', ')}, which no step did`,
           ),
+  },
+  {
+    name: 'harness whole',
+    judge: ({ cell, innocence: { died } }) => {
+      if (died.length === 0)
+        return good(
+          cell.evidence === 'modelled'
+            ? 'a simulation has no parts that could die'
+            : 'no part of the harness died',
+        );
+      const [first] = died as [(typeof died)[number]];
+      const more = died.length > 1 ? `, and ${count(died.length - 1)} more after it` : '';
+      return unknown(`the harness's own part died: ${first.part} (${first.why})${more}`);
+    },
+  },
+  {
+    name: 'every drop has a cause',
+    judge: ({ cell, fleet, rows }, bounds) => {
+      const without = new Set(rows.flatMap((row) => (row.cause === 'unattributed' ? [row.client] : []))).size;
+      const share = fleet.clients === 0 ? 0 : without / fleet.clients;
+      const most = cell.evidence === 'modelled' ? 0 : bounds.unattributed;
+      if (share > most)
+        return unknown(
+          `the log shows no cause for the drops of ${clients(without)} (${percent(share)}, more than ${percent(most)}): unattributed`,
+        );
+      return good(
+        without === 0
+          ? 'every drop has a cause'
+          : `${clients(without)} with an unattributed drop, not more than ${percent(most)}`,
+      );
+    },
   },
   {
     name: 'dropped at most once',

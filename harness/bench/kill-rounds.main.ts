@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { preflight } from '../../clusters/netns/preflight.ts';
+import { runVerdict } from '../../reports/result/result-document.ts';
 import { readRun } from '../../reports/stored/stored-run.ts';
-import { runVerdict } from '../../reports/terminal.ts';
 import { Random } from '../statistics/random.ts';
 
 const CLI = join(import.meta.dirname, '..', 'cli', 'main.ts');

@@ -16,6 +16,8 @@ export interface Greeting {
   readonly version: string;
   /** The node the pod runs on, where the gateway knows it. */
   readonly node?: string;
+  /** The proxy that the connection goes through, where the cluster can know. */
+  readonly hop?: string;
 }
 
 /** How a connection, or an attempt at one, ended as the client's operating system showed it. */
@@ -25,6 +27,8 @@ export type Ending =
   /** The TCP connection was closed without a close frame. */
   | { readonly how: 'fin' }
   | { readonly how: 'reset' }
+  /** The harness's own process that held the connection ended; what became of it on the cluster nobody knows. */
+  | { readonly how: 'harness-died' }
   /** Only attempts: an ICMP error or RST answered the SYN. */
   | { readonly how: 'refused'; readonly why: string };
 

@@ -96,6 +96,9 @@ export interface EndpointView {
   readonly terminating: boolean;
 }
 
+/** What a hop ends connections by: nginx's worker-shutdown-timeout, a silence, a drain, pilot-agent's abort of Envoy, or another end of its own. */
+export type HopEnd = 'shutdown-timeout' | 'idle' | 'drain' | 'aborted' | 'ended';
+
 /** What happened to a packet of an established or opening flow, when it did not reach the pod it should have. */
 export type Verdict = 'rejected' | 'reset' | 'dropped' | 'unroutable' | 'misdelivered';
 
@@ -129,6 +132,8 @@ export type TimedEvent =
       readonly pod: string;
       readonly version: string;
       readonly node?: string;
+      /** The proxy that the connection goes through, where the cluster can know. */
+      readonly hop?: string;
       /** Attempts it took, this one included; 1 where the first succeeded. */
       readonly attempts: number;
     }
@@ -162,6 +167,7 @@ export type TimedEvent =
       readonly pod: string;
       readonly version: string;
       readonly node?: string;
+      readonly hop?: string;
     }
   /** A silent connection answered again before the client gave up on it; `silent` since its last answer. */
   | { readonly type: 'healed'; readonly client: ClientName; readonly silent: Millis }
@@ -214,6 +220,8 @@ export type TimedEvent =
       readonly before?: string;
       /** The rule or table entry that decided it, in the dataplane's own words. */
       readonly rule: string;
+      /** Whose entry of the connection had timed out for want of packets, which is why it went this way. */
+      readonly forgot?: 'balancer' | 'node';
     }
   /** The gateway's own word of what it did to its connections: drain began, exit, ... */
   | {
@@ -233,6 +241,8 @@ export type TimedEvent =
       readonly kept?: true;
       /** When that was done to the connections which has now ended them. */
       readonly since?: Millis;
+      /** What ended them, where it has a name of its own; absent in older logs. */
+      readonly act?: HopEnd;
     }
   /** Other evidence on a measured cluster: rule counters, conntrack, ICMP; shown as it is. */
   | {
@@ -241,7 +251,15 @@ export type TimedEvent =
       readonly values: Readonly<Record<string, string | number>>;
     }
   /** The harness watching itself: event-loop lag and clock drift since the last sample, worst of the interval. */
-  | { readonly type: 'harness'; readonly lag: number; readonly drift: number }
+  | {
+      readonly type: 'harness';
+      readonly lag: number;
+      readonly drift: number;
+      /** Which of its processes; absent: its main one. */
+      readonly part?: string;
+    }
+  /** A part of the harness itself has died and taken with it what it did or held: what follows cannot be believed. */
+  | { readonly type: 'harness-died'; readonly part: string; readonly why: string }
   | {
       readonly type: 'note';
       readonly text: string;

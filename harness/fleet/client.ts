@@ -110,6 +110,7 @@ export class Client implements ClientAddress {
       pod: greeting.pod,
       version: greeting.version,
       ...(greeting.node === undefined ? {} : { node: greeting.node }),
+      ...(greeting.hop === undefined ? {} : { hop: greeting.hop }),
       attempts: this.attempts,
     });
     this.attempts = 0;
@@ -315,6 +316,8 @@ function describe(ending: Ending): string {
       return 'closed before the greeting';
     case 'reset':
       return 'connection reset';
+    case 'harness-died':
+      return 'the process of the harness that dialled has died';
     case 'refused':
       return ending.why;
   }

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { readConfig } from '../contracts/config.ts';
 import type { Ending, Greeting } from '../contracts/connection.ts';
+import type { TimedEvent } from '../contracts/event.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { DialPool } from './dial-pool.ts';
 
@@ -107,6 +108,25 @@ test.each([0, 1])(
     expect(await closed.promise).toEqual({ how: 'close', code: 4001, reason: 'not with [redacted]' });
   },
 );
+
+test('a process that dies says so, its connections were not reset by anybody, and the others go on', async () => {
+  const { url } = await gateway();
+  const events: TimedEvent[] = [];
+  const pool = new DialPool(2, undefined, (event) => events.push(event));
+  ended.push(() => pool[Symbol.dispose]());
+  const [held, other] = [dial(pool, url), dial(pool, url)];
+  await Promise.all([held.opened, other.opened]);
+  const [pid] = pool.pids;
+  process.kill(pid as number, 'SIGKILL');
+  expect(await held.closed).toEqual({ how: 'harness-died' });
+  expect(events.filter(({ type }) => type === 'harness-died')).toEqual([
+    { type: 'harness-died', part: 'dial process 1 of 2', why: 'SIGKILL' },
+  ]);
+  other.socket.ping();
+  await other.answered;
+  expect(await dial(pool, url).opened).toMatchObject({ version: 'v1' });
+  expect(await dial(pool, url).opened).toMatchObject({ version: 'v1' });
+});
 
 test('a refused attempt of another process says why', async () => {
   const pool = new DialPool(1);

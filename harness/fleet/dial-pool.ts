@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type ClientProtocol, clientProtocol } from '../config/client-protocol.ts';
 import type { Config } from '../contracts/config.ts';
 import type { Socket, SocketHandlers } from '../contracts/connection.ts';
+import type { TimedEvent } from '../contracts/event.ts';
 import type { Heard, Told } from './dial-process.main.ts';
 import { type DialTarget, dialWebSocket } from './websocket.ts';
 
@@ -14,10 +15,21 @@ export class DialPool implements Disposable {
   private readonly protocol: ClientProtocol | undefined;
   private dialled = 0;
 
-  /** `processes` other processes hold the connections; with 0 this one does. `own` describes the user's own gateway. */
-  constructor(processes: number, own?: Config) {
-    this.processes = Array.from({ length: processes }, () => new DialProcess(own));
+  /**
+   * `processes` other processes hold the connections; with 0 this one does. `own` describes the user's own gateway.
+   * `record` takes their lag, in real milliseconds times `speed`, and their death.
+   */
+  constructor(processes: number, own?: Config, record: (event: TimedEvent) => void = () => {}, speed = 1) {
+    this.processes = Array.from(
+      { length: processes },
+      (_, index) => new DialProcess(own, `dial process ${index + 1} of ${processes}`, record, speed),
+    );
     this.protocol = own && clientProtocol(own);
+  }
+
+  /** The other processes' ids. */
+  get pids(): readonly (number | undefined)[] {
+    return this.processes.map(({ pid }) => pid);
   }
 
   /** The path that clients of the user's own gateway ask for; that of the built-in one otherwise. */
@@ -26,13 +38,15 @@ export class DialPool implements Disposable {
   }
 
   /**
-   * As `dialWebSocket`; `own` in what the user's own gateway speaks. A process that ends takes its connections with it,
-   * which then read as reset.
+   * As `dialWebSocket`; `own` in what the user's own gateway speaks. A process that dies takes its connections with it,
+   * which are told so; the others dial from then on.
    */
   dial(target: DialTarget, handlers: SocketHandlers, own = false): Socket {
     const { processes } = this;
     if (processes.length > 0) {
-      const process = processes[this.dialled++ % processes.length] as DialProcess;
+      const able = processes.filter(({ isGone }) => !isGone);
+      const some = able.length > 0 ? able : processes;
+      const process = some[this.dialled++ % some.length] as DialProcess;
       return process.dial(target, handlers, own);
     }
     const protocol = own ? this.protocol : undefined;
@@ -49,9 +63,16 @@ class DialProcess implements Disposable {
   private readonly handlers = new Map<number, SocketHandlers>();
   private batch: Told[] = [];
   private ids = 0;
-  private gone = false;
+  isGone = false;
+  private isDisposed = false;
+  private readonly part: string;
+  private readonly record: (event: TimedEvent) => void;
+  private readonly speed: number;
 
-  constructor(own: Config | undefined) {
+  constructor(own: Config | undefined, part: string, record: (event: TimedEvent) => void, speed: number) {
+    this.part = part;
+    this.record = record;
+    this.speed = speed;
     // A process group of its own, so that a Ctrl-C leaves it alone.
     // Regular expressions of a configuration are no JSON.
     const serialization = own === undefined ? 'json' : 'advanced';
@@ -59,9 +80,13 @@ class DialProcess implements Disposable {
     this.process.on('message', (heard: Heard[]) => {
       for (const one of heard) this.hear(one);
     });
-    this.process.on('error', () => this.end());
-    this.process.on('exit', () => this.end());
+    this.process.on('error', ({ message }) => this.end(message));
+    this.process.on('exit', (code, signal) => this.end(signal ?? `exit code ${code}`));
     if (own !== undefined) this.tell(['speak', 0, own]);
+  }
+
+  get pid(): number | undefined {
+    return this.process.pid;
   }
 
   dial(target: DialTarget, handlers: SocketHandlers, own: boolean): Socket {
@@ -79,11 +104,16 @@ class DialProcess implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.isDisposed = true;
     this.handlers.clear();
     this.process.kill('SIGKILL');
   }
 
   private hear(heard: Heard): void {
+    if (heard[0] === 'lag') {
+      this.record({ type: 'harness', lag: Math.round(heard[2] * this.speed), drift: 0, part: this.part });
+      return;
+    }
     const [what, id] = heard;
     const handlers = this.handlers.get(id);
     // The client has left it in the meantime.
@@ -112,16 +142,19 @@ class DialProcess implements Disposable {
   private flush(): void {
     const { batch } = this;
     this.batch = [];
-    if (!this.gone) this.process.send(batch);
-    else this.closeAll();
+    // The channel of a process that is about to be known dead is closed already.
+    if (!this.isGone && this.process.connected) this.process.send(batch, () => {});
+    else if (this.isGone) this.closeAll();
   }
 
-  private end(): void {
-    this.gone = true;
+  private end(why: string): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    if (!this.isDisposed) this.record({ type: 'harness-died', part: this.part, why });
     this.closeAll();
   }
 
   private closeAll(): void {
-    for (const id of [...this.handlers.keys()]) this.hear(['closed', id, { how: 'reset' }]);
+    for (const id of [...this.handlers.keys()]) this.hear(['closed', id, { how: 'harness-died' }]);
   }
 }

@@ -6,6 +6,7 @@
 import { type ClientProtocol, clientProtocol } from '../config/client-protocol.ts';
 import type { Config } from '../contracts/config.ts';
 import type { Ending, Greeting, Socket } from '../contracts/connection.ts';
+import { EventLoopLag } from '../time/event-loop-lag.ts';
 import { type DialTarget, dialWebSocket } from './websocket.ts';
 
 /** What the harness wants of a connection. */
@@ -19,7 +20,12 @@ export type Told =
 export type Heard =
   | readonly [what: 'opened' | 'rehomed', id: number, greeting: Greeting]
   | readonly [what: 'answered' | 'asked', id: number]
-  | readonly [what: 'closed', id: number, ending: Ending];
+  | readonly [what: 'closed', id: number, ending: Ending]
+  /** The worst lag of this process's event loop in the last second, in real milliseconds. */
+  | readonly [what: 'lag', id: 0, lag: number];
+
+/** How often the lag is told, in real milliseconds. */
+const LOOK = 1000;
 
 const sockets = new Map<number, Socket>();
 
@@ -62,4 +68,6 @@ process.on('message', (told: Told[]) => {
     }
   }
 });
+const loop = new EventLoopLag();
+setInterval(() => hear(['lag', 0, loop.worst(LOOK)]), LOOK);
 process.on('disconnect', () => process.exit(0));

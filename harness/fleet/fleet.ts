@@ -5,6 +5,7 @@ import { NotReachedError } from '../errors.ts';
 import type { Random } from '../statistics/random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Millis } from '../time/duration.ts';
+import { tolerated } from '../time/tolerance.ts';
 import type { ClientHost, ClientSettings, ClientState } from './client.ts';
 import { Client } from './client.ts';
 import { DnsRecord } from './dns-record.ts';
@@ -14,9 +15,6 @@ const CONNECT_TIMEOUT = { model: 10_000, real: 500 } as const;
 
 /** Late answers count as a healed silence from this model time on, and never from less than the real time that scheduling costs. */
 const STALL = { model: 1000, real: 250 } as const;
-
-const modelTime = (least: { model: Millis; real: number }, { speed }: Clock): Millis =>
-  Number.isFinite(speed) ? Math.max(least.model, least.real * speed) : least.model;
 
 /** How many attempts may be under way at once while the fleet opens; more would only wait longer in a queue. */
 export const OPENING_AT_ONCE = 64;
@@ -70,8 +68,8 @@ export class Fleet implements ClientHost {
     this.dial = options.dial;
     this.settings = {
       heartbeat: axes.heartbeat,
-      connectTimeout: modelTime(CONNECT_TIMEOUT, clock),
-      stall: modelTime(STALL, clock),
+      connectTimeout: tolerated(CONNECT_TIMEOUT, clock.speed),
+      stall: tolerated(STALL, clock.speed),
       backoff: axes.backoff,
       backoffModel: axes.backoffModel,
       makeBeforeBreak: options.makeBeforeBreak,

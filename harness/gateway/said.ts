@@ -40,7 +40,7 @@ export function saidEvent(pod: string, { did, why = '', connections, hop }: Said
       did: ended(why),
       ...count,
       // What follows SIGTERM says more.
-      ...(did === 'sigterm' ? { kept: true } : {}),
+      ...(did === 'sigterm' ? { kept: true } : { act: did === 'drain' ? 'drain' : 'ended' }),
     };
   if (GATEWAY.has(did as GatewayDid)) return { type: 'gateway', pod, did: did as GatewayDid, why, ...count };
   return undefined;

@@ -45,8 +45,9 @@ const FIELDS: Readonly<Record<Event['type'], Fields>> = {
   gateway: { pod: 'string', did: 'string', why: 'string', 'connections?': 'number' },
   hop: { hop: 'string', did: 'string', 'connections?': 'number', 'kept?': 'boolean', 'since?': 'number' },
   evidence: { source: 'string', values: 'object' },
-  harness: { lag: 'number', drift: 'number' },
-  note: { text: 'string' },
+  harness: { lag: 'number', drift: 'number', 'part?': 'string' },
+  'harness-died': { part: 'string', why: 'string' },
+  note: { text: 'string', 'node?': 'object' },
   end: { outcome: OUTCOMES, 'why?': 'string', 'seal?': 'object' },
 };
 

@@ -1,10 +1,7 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { TimedEvent } from '../contracts/event.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Millis } from '../time/duration.ts';
-
-/** The event loop is looked at this often, in real milliseconds. */
-const RESOLUTION = 10;
+import { EventLoopLag } from '../time/event-loop-lag.ts';
 
 /** A sample is logged this often, in real milliseconds. */
 const PERIOD = 1000;
@@ -17,25 +14,21 @@ const PERIOD = 1000;
 export function watchHarness(clock: Clock, record: (event: TimedEvent) => void): Disposable {
   const { speed } = clock;
   const toModel = (real: number): Millis => Math.max(0, Math.round(real * speed));
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
-  delay.enable();
+  const loop = new EventLoopLag();
   const apart = () => Date.now() - performance.now();
   let before = apart();
   let timer: Disposable;
   const sample = () => {
-    // The histogram holds the time between two looks, which is the resolution where nothing lags.
-    const lag = delay.count === 0 ? PERIOD : delay.max / 1e6 - RESOLUTION;
     const now = apart();
-    record({ type: 'harness', lag: toModel(lag), drift: toModel(Math.abs(now - before)) });
+    record({ type: 'harness', lag: toModel(loop.worst(PERIOD)), drift: toModel(Math.abs(now - before)) });
     before = now;
-    delay.reset();
     timer = clock.after(PERIOD * speed, sample);
   };
   timer = clock.after(PERIOD * speed, sample);
   return {
     [Symbol.dispose]() {
       timer[Symbol.dispose]();
-      delay.disable();
+      loop[Symbol.dispose]();
     },
   };
 }

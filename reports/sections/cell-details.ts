@@ -1,5 +1,5 @@
 import { CAUSES, type Cause } from '../../harness/analyses/causes.ts';
-import { describeChain, describeLoss, type LedgerRow } from '../../harness/analyses/ledger.ts';
+import { commonChains, describeChain, describeLoss, type LedgerRow } from '../../harness/analyses/ledger.ts';
 import {
   connectionsChart,
   disconnectsChart,
@@ -74,10 +74,8 @@ function causes(cell: AnalysedCell): Html {
   }
   if (rows.length === 0) return html`<h3>Causes</h3><p>No connection was lost.</p>`;
   const sorted = [...byCause].sort(([, a], [, b]) => b.length - a.length);
-  const told = chains
-    .map((chain, index) => ({ chain, index }))
-    .sort((a, b) => b.chain.rows - a.chain.rows)
-    .slice(0, MOST_CHAINS);
+  const kinds = commonChains(chains);
+  const told = kinds.slice(0, MOST_CHAINS);
   const firstOf = new Map<number, LedgerRow>();
   for (const row of rows) if (!firstOf.has(row.chain)) firstOf.set(row.chain, row);
   return html`<h3>Causes</h3>
@@ -93,21 +91,21 @@ ${barList(
 )}
 ${sorted.map(([cause]) => html`<p class="note"><strong>${CAUSES[cause].title}:</strong> ${CAUSES[cause].says}</p>`)}
 <h3>What led to the losses</h3>
-${told.map(({ chain, index }) => {
-  const example = firstOf.get(index);
+${told.map((chain) => {
+  const example = firstOf.get(chain.index);
   return html`<h4>${plural(chain.rows, 'disconnect')}: ${CAUSES[chain.cause].title}${chain.inferred && ' (inferred)'}</h4>
 <ol class="chain">${describeChain(chain).map((line) => html`<li>${line}</li>`)}${
     example && describeLoss(example, chain).map((line) => html`<li class="note">${line}</li>`)
   }</ol>${example && html`<p class="note">The last lines are ${example.client}'s, for example.</p>`}`;
 })}
-${chains.length > told.length && html`<p class="note">The ${told.length} commonest of ${chains.length} chains; the ledger tells each row's own.</p>`}`;
+${kinds.length > told.length && html`<p class="note">The ${told.length} commonest of ${count(kinds.length)} chains, those that differ only in time taken for one; the ledger tells each row's own.</p>`}`;
 }
 
 function details(cell: AnalysedCell, cells: readonly AnalysedCell[], shelf: ChartShelf, open: boolean): Html {
   const { document, criteria, history } = cell.result;
   const strips = cells.length <= 6 ? 40 : 20;
   return html`<details class="cell"${open && html` open`}>
-<summary>${cellName(cell, cells)}${badge(document.verdict)}<span class="note">${droppedShare(document)} dropped</span></summary>
+<summary>${cellName(cell, cells)}${badge(document.verdict)}<span class="note">${droppedShare(document)} dropped, ${count(document.unattributed)} unattributed</span></summary>
 <p>${capital(cellAnswer(cell))}.</p>
 <ul class="criteria">${criteria.map(({ outcome, says }) => html`<li>${badge(outcome)}<span>${says}</span></li>`)}</ul>
 ${steps(cell)}

@@ -80,9 +80,7 @@ function columns(cells: readonly AnalysedCell[]): Column[] {
     number('twice or more', ({ result }) => result.document.droppedTwice, count),
     number('landed on old', ({ result }) => result.document.landedOnOld, count),
     number('collateral', ({ result }) => result.document.collateral, count),
-    ...(cells.some(({ result }) => result.document.unattributed > 0)
-      ? [number('unattributed', ({ result }) => result.document.unattributed, count)]
-      : []),
+    number('unattributed', ({ result }) => result.document.unattributed, count),
     number('first drop', ({ result }) => result.document.firstDropMillis, time),
     number('peak/s', ({ result }) => result.document.peakReconnectsPerSecond, rate),
     number('most away', ({ result }) => result.document.mostAwayShare, percent),

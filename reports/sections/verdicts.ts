@@ -46,6 +46,7 @@ ${rangeBar(document)}
 ${prediction(document)}
 <dt>dropped twice or more</dt>${tally(document.droppedTwice)}
 <dt>landed on the old version</dt>${tally(document.landedOnOld)}
+<dt>dropped without a known cause (unattributed)</dt>${tally(document.unattributed)}
 <dt>lost while their pod still served</dt>${tally(document.collateral)}
 ${document.rehomed > 0 && html`<dt>moved without a disconnect</dt><dd>${count(document.rehomed)}</dd>`}
 ${document.healed > 0 && html`<dt>fell silent and healed</dt><dd>${count(document.healed)}</dd>`}

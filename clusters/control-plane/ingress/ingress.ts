@@ -5,7 +5,7 @@ import type {
   V1IngressServiceBackend,
   V1Service,
 } from '@kubernetes/client-node';
-import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import type { HopEnd, TimedEvent } from '../../../harness/contracts/event.ts';
 import { formatDuration, type Millis } from '../../../harness/time/duration.ts';
 import { SERVICE_NAME } from '../controllers/endpoint-slice.ts';
 import { annotationsOf, createdAt, isDeleting, labelsOf, nameOf } from '../store/objects.ts';
@@ -83,23 +83,26 @@ const HOP_ACTS = {
     did: `quits; connections stay with its workers for at most ${formatDuration(WORKER_SHUTDOWN_TIMEOUT)}`,
     kept: true,
   },
-  shutdown: { did: 'worker-shutdown-timeout is over: the old workers end their connections', kept: false },
-  idle: { did: 'ends a connection that was silent for proxy-read-timeout', kept: false },
-  killed: { did: 'is killed, and its connections with it', kept: false },
-} as const;
+  shutdown: {
+    did: 'worker-shutdown-timeout is over: the old workers end their connections',
+    ends: 'shutdown-timeout',
+  },
+  idle: { did: 'ends a connection that was silent for proxy-read-timeout', ends: 'idle' },
+  killed: { did: 'is killed, and its connections with it', ends: 'ended' },
+} as const satisfies Record<string, { did: string } & ({ kept: true } | { ends: HopEnd })>;
 
 /** The same words for it from a modelled proxy and a real one. */
 export function hopEvent(
   hop: string,
   { act, connections, since }: HopAct,
 ): Extract<TimedEvent, { type: 'hop' }> {
-  const { did, kept } = HOP_ACTS[act];
+  const told = HOP_ACTS[act];
   return {
     type: 'hop',
     hop,
-    did,
+    did: told.did,
     connections,
-    ...(kept ? { kept } : {}),
+    ...('kept' in told ? { kept: true } : { act: told.ends }),
     ...(since === undefined ? {} : { since }),
   };
 }

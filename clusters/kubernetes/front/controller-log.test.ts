@@ -25,10 +25,16 @@ test('an old worker that ends takes its connections with it, and says since when
   const old: OldWorkers = new Map();
   expect(controllerEvent('nginx-0', LINES.going, 1000, old)).toBeUndefined();
   const ended = controllerEvent('nginx-0', LINES.gone, 241_000, old);
-  expect(ended).toMatchObject({ type: 'hop', hop: 'nginx-0', since: 1000 });
+  expect(ended).toMatchObject({ type: 'hop', hop: 'nginx-0', since: 1000, act: 'shutdown-timeout' });
   expect(ended).not.toHaveProperty('kept');
 });
 
 test('a process that nobody told to go is no old worker', () => {
   expect(controllerEvent('nginx-0', LINES.gone, 0, new Map())).toBeUndefined();
+});
+
+test('a connection that was silent for proxy-read-timeout is ended for that', () => {
+  const line =
+    '2026-01-01T00:01:00.3Z 2026/01/01 00:01:00 [error] 33#33: *7 upstream timed out (110: Operation timed out) while proxying upgraded connection, client: 10.0.0.1';
+  expect(controllerEvent('nginx-0', line, 0, new Map())).toMatchObject({ type: 'hop', act: 'idle' });
 });

@@ -6,7 +6,8 @@ export type OldWorkers = Map<number, Millis>;
 
 /**
  * The event that a line of ingress-nginx's log is, if any: a reload (ing internal/ingress/controller/controller.go
- * syncIngress), or the end of one of nginx's old workers, which takes with it the connections that it still had. What is
+ * syncIngress), the end of a connection that was silent for too long, or that of one of nginx's old workers, which takes with
+ * it the connections that it still had. What is
  * known of the workers is kept in `old`.
  */
 export function controllerEvent(
@@ -22,6 +23,13 @@ export function controllerEvent(
       did: 'reloads; connections stay with the old workers for its own worker-shutdown-timeout at most',
       kept: true,
     };
+  if (line.includes('upstream timed out') && line.includes('upgraded connection'))
+    return {
+      type: 'hop',
+      hop: pod,
+      did: 'ends a connection that was silent for proxy-read-timeout',
+      act: 'idle',
+    };
   const [, going] = /\] (\d+)#\d+: gracefully shutting down/.exec(line) ?? [];
   if (going !== undefined) old.set(Number(going), now);
   const [, gone] = /worker process (\d+) exited/.exec(line) ?? [];
@@ -33,5 +41,6 @@ export function controllerEvent(
     hop: pod,
     did: 'an old worker ends, and with it the connections that it still had',
     since,
+    act: 'shutdown-timeout',
   };
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createInterface } from 'node:readline';
+import { EventLoopLag } from '../../../harness/time/event-loop-lag.ts';
 import { command } from '../../command.ts';
 import type { NodeRules } from '../../control-plane/kube-proxy/rules.ts';
 import { type Counters, conntrackEvent, growth, kernelCounters, ruleCounters } from './counters.ts';
@@ -22,7 +23,9 @@ export type AgentReport =
   | { readonly type: 'ready' }
   | { readonly type: 'done'; readonly id: number; readonly error?: string }
   /** What has grown since the last report. */
-  | { readonly type: 'counters'; readonly values: Counters };
+  | { readonly type: 'counters'; readonly values: Counters }
+  /** The worst lag of its event loop since the last report, in real milliseconds. */
+  | { readonly type: 'lag'; readonly lag: number };
 
 /** How often the counters are looked at, in real milliseconds. */
 const LOOK = 1000;
@@ -99,7 +102,11 @@ function report(line: AgentReport): void {
 }
 
 watchConntrack();
-setInterval(() => void look().catch(() => {}), LOOK);
+const loop = new EventLoopLag();
+setInterval(() => {
+  report({ type: 'lag', lag: Math.round(loop.worst(LOOK)) });
+  void look().catch(() => {});
+}, LOOK);
 createInterface({ input: process.stdin })
   .on('line', (line) => void obey(JSON.parse(line) as Order))
   .on('close', () => process.exit(0));

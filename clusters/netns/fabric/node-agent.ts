@@ -7,6 +7,15 @@ import type { AgentReport, Order } from './node-agent.main.ts';
 
 const PROGRAM = fileURLToPath(new URL('./node-agent.main.ts', import.meta.url));
 
+/** What an agent tells of its node and of itself. */
+interface Told {
+  counted(values: Readonly<Record<string, number>>): void;
+  /** The worst lag of its event loop since it last told, in real milliseconds. */
+  lagged(lag: number): void;
+  /** It has ended, and nobody had asked it to: from here on its node answers no health check. */
+  died(why: string): void;
+}
+
 /** A process in one node's namespace that answers its health checks and reports its counters. */
 export class NodeAgent implements Disposable {
   private readonly node: string;
@@ -15,16 +24,16 @@ export class NodeAgent implements Disposable {
   private orders = 0;
   private gone = false;
 
-  private constructor(
-    launcher: Launcher,
-    node: string,
-    counted: (values: Readonly<Record<string, number>>) => void,
-  ) {
+  private readonly told: Told;
+
+  private constructor(launcher: Launcher, node: string, told: Told) {
     this.node = node;
+    this.told = told;
     this.process = launcher.start(node, process.execPath, [PROGRAM], process.env, {
       line: (text) => {
         const report = JSON.parse(text) as AgentReport;
-        if (report.type === 'counters') counted(report.values);
+        if (report.type === 'counters') told.counted(report.values);
+        else if (report.type === 'lag') told.lagged(report.lag);
         else if (report.type === 'ready') this.settle(0);
         else this.settle(report.id, report.error);
       },
@@ -33,13 +42,8 @@ export class NodeAgent implements Disposable {
   }
 
   /** Resolves once the process takes orders. @throws HarnessError when it ends before that, InterruptedError. */
-  static async start(
-    launcher: Launcher,
-    node: string,
-    counted: (values: Readonly<Record<string, number>>) => void,
-    signal?: AbortSignal,
-  ): Promise<NodeAgent> {
-    const agent = new NodeAgent(launcher, node, counted);
+  static async start(launcher: Launcher, node: string, told: Told, signal?: AbortSignal): Promise<NodeAgent> {
+    const agent = new NodeAgent(launcher, node, told);
     const ready = new Promise<void>((resolve, reject) => agent.waiting.set(0, { resolve, reject }));
     await heed(ready, signal).catch((error) => {
       agent[Symbol.dispose]();
@@ -78,6 +82,7 @@ export class NodeAgent implements Disposable {
     // Whoever still waits for a node that was taken away waits for nothing.
     for (const id of [...this.waiting.keys()])
       this.settle(id, this.gone ? undefined : `its helper ended (${why})`);
+    if (!this.gone) this.told.died(why);
     this.gone = true;
   }
 }

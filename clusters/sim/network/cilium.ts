@@ -110,6 +110,10 @@ export class Cilium implements Dataplane {
     return this.select(service, known, packet, connection, now);
   }
 
+  get hasExpired(): boolean {
+    return this.table.hasExpired;
+  }
+
   flush(): void {
     this.table.flush();
   }

@@ -123,6 +123,8 @@ export class Conntrack {
   generation = 0;
   /** Whether the packet of the last `find` was an answer. */
   isReply = false;
+  /** Whether the last `find` forgot an established connection that had idled for too long. */
+  hasExpired = false;
 
   constructor(options: { loose: boolean; timeouts?: ConntrackTimeouts }) {
     this.loose = options.loose;
@@ -131,6 +133,7 @@ export class Conntrack {
 
   /** The entry that a packet belongs to; forgets what has timed out on the way. */
   find(packet: Packet, connection: Connection, now: Millis): ConntrackEntry | undefined {
+    this.hasExpired = false;
     for (let entry = connection.newest; entry !== undefined; entry = entry.older) {
       if (entry.table !== this) continue;
       const isOriginal =
@@ -141,6 +144,7 @@ export class Conntrack {
         entry.destinationPort === packet.destinationPort;
       if (!isOriginal && !answers(packet, entry)) continue;
       if (!entry.alive(now)) {
+        this.hasExpired = entry.generation === this.generation && entry.phase === 'established';
         forget(entry);
         continue;
       }

@@ -9,6 +9,8 @@ export interface Dataplane {
   receive(packet: Packet, connection: Connection, now: Millis): Fate;
   /** Why the last packet was not forwarded, in the dataplane's own words. */
   readonly reason: string;
+  /** Whether the last packet's connection was known as established until it had idled for too long. */
+  readonly hasExpired: boolean;
   /** Forgets all connections (`conntrack -F`). */
   flush(): void;
 }

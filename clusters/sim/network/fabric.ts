@@ -28,6 +28,8 @@ export class Fabric {
   decidedBy = '';
   reason = '';
   resetSeen = false;
+  /** Whose entry of the flow the walk found timed out for want of packets, which sent the packet another way. */
+  forgot: 'balancer' | 'node' | undefined;
   /** Full walks so far, for benches. */
   walks = 0;
   private readonly random: Random;
@@ -202,7 +204,13 @@ export class Fabric {
   }
 
   private forth(flow: Flow, kind: PacketKind, now: Millis): Delivery {
+    const tracked = flow.tracked;
+    const idled =
+      tracked !== undefined &&
+      flow.frontend.program !== undefined &&
+      now - flow.trackedAt > flow.frontend.idle;
     const node = flow.frontend.route(flow, kind, now);
+    this.forgot = idled && kind !== 'syn' && node !== tracked ? 'balancer' : undefined;
     if (node === undefined) {
       const place = `${formatAddress(flow.address)}:${flow.port}`;
       return flow.frontend.program === undefined
@@ -221,6 +229,7 @@ export class Fabric {
   private back(flow: Flow, kind: PacketKind, now: Millis): Delivery {
     const { pod } = flow;
     const { packet } = this;
+    this.forgot = undefined;
     if (pod === undefined) return this.lost('unroutable', 'pod', 'no pod has accepted this connection');
     packet.source = pod.address;
     packet.sourcePort = flow.podPort;
@@ -240,6 +249,7 @@ export class Fabric {
       if (!this.hops.includes(node)) this.hops.push(node);
       this.walks++;
       const fate = node.dataplane.receive(packet, flow, now);
+      if (node.dataplane.hasExpired) this.forgot ??= 'node';
       if (fate !== 'forward') return this.kept(flow, fate, node);
       const pod = this.pods.get(packet.destination);
       const isHere = pod?.node === node;

@@ -90,6 +90,10 @@ export class Ipvs implements Dataplane {
     return this.schedule(server, packet, connection, now);
   }
 
+  get hasExpired(): boolean {
+    return this.table.hasExpired;
+  }
+
   flush(): void {
     this.table.flush();
   }

@@ -78,6 +78,10 @@ export class Netfilter implements Dataplane {
     return 'forward';
   }
 
+  get hasExpired(): boolean {
+    return this.conntrack.hasExpired;
+  }
+
   flush(): void {
     this.conntrack.flush();
   }

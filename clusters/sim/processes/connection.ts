@@ -107,7 +107,8 @@ export class SimConnection implements Socket, GatewayConnection {
     if (this.isClosing) return;
     const first = !this.isGreeted;
     this.isGreeted = true;
-    this.say(() => (first ? this.handlers?.opened(greeting) : this.handlers?.rehomed?.(greeting)));
+    const told = this.through(greeting);
+    this.say(() => (first ? this.handlers?.opened(told) : this.handlers?.rehomed?.(told)));
   }
 
   /** For the gateway. */
@@ -217,9 +218,15 @@ export class SimConnection implements Socket, GatewayConnection {
     this.relay = welcome.relay;
     if (welcome.greeting !== undefined) {
       this.isGreeted = true;
-      this.handlers?.opened(welcome.greeting);
+      this.handlers?.opened(this.through(welcome.greeting));
     }
     pod.process.accept(this);
+  }
+
+  /** The greeting with the proxy that passed it on, where it is another pod's than the one that accepted. */
+  private through(greeting: Greeting): Greeting {
+    const name = this.pod?.name;
+    return name === undefined || name === greeting.pod ? greeting : { ...greeting, hop: name };
   }
 
   private answered(): void {
@@ -278,6 +285,7 @@ export class SimConnection implements Socket, GatewayConnection {
       node: fabric.decidedBy,
       ...(before === undefined || before === fabric.entered ? {} : { before }),
       rule: fabric.reason,
+      ...(fabric.forgot === undefined ? {} : { forgot: fabric.forgot }),
     });
   }
 }

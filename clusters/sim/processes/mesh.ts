@@ -1,4 +1,4 @@
-import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import type { HopEnd, TimedEvent } from '../../../harness/contracts/event.ts';
 import type { Random } from '../../../harness/statistics/random.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import { formatDuration, type Millis } from '../../../harness/time/duration.ts';
@@ -65,7 +65,7 @@ abstract class Envoy implements HoldingProxy {
   }
 
   idled(): void {
-    this.tell('the stream idle timeout is over: ends a silent connection', 1);
+    this.tell('the stream idle timeout is over: ends a silent connection', 1, { act: 'idle' });
   }
 
   /** SIGTERM to pilot-agent. */
@@ -83,7 +83,11 @@ abstract class Envoy implements HoldingProxy {
   /** Envoy is gone. */
   protected abstract aborted(): void;
 
-  protected tell(did: string, connections: number, marks: { kept?: true; since?: Millis } = {}): void {
+  protected tell(
+    did: string,
+    connections: number,
+    marks: { kept?: true; since?: Millis; act?: HopEnd } = {},
+  ): void {
     if (connections > 0) this.host.record({ type: 'hop', hop: this.name, did, connections, ...marks });
   }
 
@@ -111,7 +115,7 @@ abstract class Envoy implements HoldingProxy {
     }
     this.isAborted = true;
     const did = `pilot-agent aborts Envoy ${formatDuration(since)} after SIGTERM`;
-    this.tell(did, this.held.size, { since: began });
+    this.tell(did, this.held.size, { since: began, act: 'aborted' });
     this.dropAll();
     this.aborted();
   }
@@ -167,7 +171,7 @@ export class SimMeshGateway extends Envoy implements SimProcess {
       this.tell(`${what} changes: its connections are drained for ${drain}`, theirs().length, { kept: true });
       clock.after(DRAIN_DURATION, () => {
         const left = theirs();
-        this.tell(`the drain of ${what} is over: ends its connections`, left.length, { since });
+        this.tell(`the drain of ${what} is over: ends its connections`, left.length, { since, act: 'drain' });
         for (const held of left) held.close();
       });
     }
@@ -179,7 +183,7 @@ export class SimMeshGateway extends Envoy implements SimProcess {
 
   kill(why: string): void {
     this.isAborted = true;
-    this.tell(`killed: ${why}`, this.held.size);
+    this.tell(`killed: ${why}`, this.held.size, { act: 'ended' });
     for (const held of this.held.values()) held.leave();
   }
 
