@@ -108,7 +108,7 @@ export class ControlPlane implements AsyncDisposable {
 
   /**
    * The node's machine goes without a goodbye, with its pods. The balancer loses it at once; the API learns of it as
-   * it does for a machine that was deleted: not ready after 30 to 40 s, deleted within 5 s, its pods 40 to 60 s later.
+   * it does for a machine that was deleted: not ready after 50 to 55 s (before 1.32 40 to 45 s), deleted within 5 s, its pods 40 to 60 s later.
    */
   async removeNode(name: string): Promise<void> {
     await this.removeMachine(name);

@@ -16,6 +16,37 @@ export const BACKOFF_MODELS = [
 
 export type BackoffModel = (typeof BACKOFF_MODELS)[number];
 
+/** Releases of Kubernetes whose differences are modelled, oldest first. */
+export const KUBERNETES_VERSIONS = [
+  '1.20',
+  '1.21',
+  '1.22',
+  '1.23',
+  '1.24',
+  '1.25',
+  '1.26',
+  '1.27',
+  '1.28',
+  '1.29',
+  '1.30',
+  '1.31',
+  '1.32',
+  '1.33',
+  '1.34',
+  '1.35',
+  '1.36',
+  '1.37',
+] as const;
+
+export type KubernetesVersion = (typeof KUBERNETES_VERSIONS)[number];
+
+/** The modelled release that a version's text names (`v1.34.2-gke.100`): the nearest one; undefined where it names none. */
+export function kubernetesVersion(text: string): KubernetesVersion | undefined {
+  const minor = Number(/^v?1\.(\d+)/.exec(text)?.[1] ?? Number.NaN);
+  if (Number.isNaN(minor)) return undefined;
+  return KUBERNETES_VERSIONS[Math.min(Math.max(minor - 20, 0), KUBERNETES_VERSIONS.length - 1)];
+}
+
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const duration = (least: string, most: string) =>
   z
@@ -96,6 +127,7 @@ export const AXES = {
     'iptables',
     'Service dataplane of the nodes',
   ),
+  kubernetes: choice(KUBERNETES_VERSIONS, '1.37', 'release of Kubernetes: kubelets and controllers'),
   drain: choice(
     ['close-all', 'abrupt', 'paced'],
     'close-all',
@@ -180,6 +212,11 @@ export const AXES = {
   ),
   meshRouting: choice(['http', 'tcp'], 'http', 'service-mesh: what the mesh takes WebSockets for'),
   exitOnZero: choice(['no', 'yes'], 'no', 'service-mesh: EXIT_ON_ZERO_ACTIVE_CONNECTIONS of the sidecars'),
+  sidecars: choice(
+    ['native', 'classic'],
+    'native',
+    'service-mesh: sidecars that end after the application (Istio 1.27, Kubernetes 1.29), or together with it',
+  ),
   hpaDuring: choice(
     ['readiness-fail', 'rolling-update', 'selector-flip', 'storm'],
     'readiness-fail',
