@@ -53,7 +53,7 @@ export function renderReport(run: StoredRun): string {
   const predictions = predictionTable(run, cells);
   const ranking = rankingSection(adviceOf(run));
   const body = html`<header class="top"><div class="wide">
-<div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
+<div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain scripted" type="button" id="theme">Dark</button></div>
 <h1>${question(run)}</h1>
 <p class="answer">${badge(runVerdict(run))} ${answer(run)}</p>
 ${different.map(
@@ -102,6 +102,7 @@ ${worth(cells)}
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:">
 <title>onedrop: ${question(run)}</title>
 <style>${raw(page('style.css'))}</style>
+<noscript><style>.scripted{display:none}</style></noscript>
 </head>
 <body>
 ${body}
