@@ -108,7 +108,7 @@ ${worth(cells)}
 ${body}
 ${jsonScript('chart-data', shelf.data)}
 ${inlineScript(chartLibrary())}
-${inlineScript(`(() => {\n${asScript(part('charts', 'chart-config.js'))}\n${page('page.js')}\n})();`)}
+${inlineScript(`(() => {\n${asScript(part('charts', 'chart-config.js'))}\n${asScript(part('words', 'plain-text.js'))}\n${page('page.js')}\n})();`)}
 </body>
 </html>`}\n`;
 }

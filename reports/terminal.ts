@@ -2,6 +2,7 @@ import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.t
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
 import { adviceOf } from './result/advice.ts';
 import type { StoredRun } from './stored/stored-run.ts';
+import { oneLine } from './words/plain-text.js';
 import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
 import {
   answeringCells,
@@ -71,12 +72,14 @@ export function resultTable(run: StoredRun): string {
     );
   const skipped = skippedCells(run).map(({ header, skipped: why }) => `${header.id}: skipped: ${why}`);
   return [
-    align([head, ...lines]),
+    ...align([head, ...lines]),
     ...(reasons.length + skipped.length > 0 ? [''] : []),
     ...reasons,
     ...skipped,
     ...adviceOf(run).flatMap(rankingText),
-  ].join('\n');
+  ]
+    .map(oneLine)
+    .join('\n');
 }
 
 /** A ranking as a table, then the trade-offs, what it recommends, and who could not be ranked. */
@@ -91,7 +94,7 @@ function rankingText(advice: Advice): string[] {
   return [
     '',
     `Ranking on ${cluster}, the worst of all conditions (* not dominated)`,
-    align([head, ...lines]),
+    ...align([head, ...lines]),
     '',
     ...candidates.map((candidate) => `${candidate.name}: ${tradeLine(candidate, candidates)}`),
     ...unknown.map(({ name, why }) => `${name}: unknown: ${why}`),
@@ -103,23 +106,21 @@ function rankingText(advice: Advice): string[] {
   ];
 }
 
-/** Columns of equal width; those that hold numbers stand to the right. */
-function align(rows: readonly (readonly string[])[]): string {
+/** Lines in columns of equal width; those that hold numbers stand to the right. */
+function align(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] as readonly string[]).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] as string).length)),
   );
   const numeric = widths.map((_, column) =>
     rows.slice(1).every((row) => /^[–<>+\d]|^never$/.test(row[column] as string)),
   );
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => {
-          const width = widths[column] as number;
-          return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
-        })
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] as number;
+        return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
 }
