@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import { UsageError } from '../errors.ts';
 import { EXIT, say } from './exit.ts';
 import { RUNS } from './run-info.ts';
-import { BASELINE_MARK, foreignEntry } from './runs/runs.ts';
+import { keep, recover } from './runs/baseline.ts';
+import { foreignEntry } from './runs/runs.ts';
 import { refusesOut, shownPath, typedPath } from './typed-path.ts';
 
 const OUTCOMES: Readonly<Record<number, string>> = {
@@ -54,6 +55,7 @@ async function nightly(words: readonly string[], options: NightlyOptions): Promi
     ...refusal('--baseline', options.baseline, refusesBaseline(baseline, out)),
   ];
   if (mistakes.length > 0) throw new UsageError(mistakes);
+  recover(baseline);
   const played = await play(words, options, out);
   if (played > EXIT.unknown) {
     say(`the run itself did not come to a result (exit code ${played})`);
@@ -109,16 +111,4 @@ export function refusesBaseline(baseline: string, out: string): string | undefin
   if (!entries.includes('run.json')) return "is not a run's folder: it holds no run.json";
   const foreign = foreignEntry(entries);
   return foreign === undefined ? undefined : `holds ${foreign}, which is no file of a run`;
-}
-
-/** Makes a run the last good one: written beside the old one first, so that there always is one. */
-export function keep(out: string, baseline: string): void {
-  const [next, old] = [`${baseline}.next`, `${baseline}.old`];
-  mkdirSync(dirname(baseline), { recursive: true });
-  for (const left of [next, old]) rmSync(left, { recursive: true, force: true });
-  cpSync(out, next, { recursive: true });
-  writeFileSync(join(next, BASELINE_MARK), `${basename(out)}\n`);
-  if (existsSync(baseline)) renameSync(baseline, old);
-  renameSync(next, baseline);
-  rmSync(old, { recursive: true, force: true });
 }

@@ -59,7 +59,7 @@ export const BASELINE_MARK = 'baseline';
 
 /** Whether a run is kept to be compared with. */
 export const isBaseline = (folder: string): boolean =>
-  /^baseline(\.next|\.old)?$/.test(basename(folder)) || existsSync(join(folder, BASELINE_MARK));
+  /^baseline$|\.onedrop-(next|old)$/.test(basename(folder)) || existsSync(join(folder, BASELINE_MARK));
 
 /** All that onedrop writes into a run's folder: what else is in one is somebody's. */
 const RUN_FILES =
