@@ -1,5 +1,6 @@
 import { PROVIDERS } from '../../clusters/index.ts';
 import { sweepScratches } from '../../clusters/kubernetes/lease/scratch.ts';
+import { plural } from '../../reports/words/words.ts';
 import type { Removed } from '../contracts/cluster.ts';
 import { UsageError } from '../errors.ts';
 import { agrees } from './ask.ts';
@@ -31,7 +32,7 @@ export async function sweep(typed: Readonly<Record<string, unknown>>): Promise<v
     removeRun(run);
     print(`removed run ${told(run)}`);
   }
-  if (old.length > 0) print(`${old.length} of the stored runs removed, ${megabytes(sum(old))}`);
+  if (old.length > 0) print(`removed ${plural(old.length, 'stored run')}, ${megabytes(sum(old))}`);
   if (removed === 0) print('nothing was left behind');
 }
 
@@ -56,5 +57,7 @@ async function oldRuns(age: string, yes: boolean): Promise<readonly OldRun[]> {
   }
   if (yes) return old;
   for (const run of old) print(`to be removed: run ${told(run)}`);
-  return (await agrees(`this removes ${old.length} stored runs, ${megabytes(sum(old))},`)) ? old : [];
+  return (await agrees(`this removes ${plural(old.length, 'stored run')}, ${megabytes(sum(old))},`))
+    ? old
+    : [];
 }

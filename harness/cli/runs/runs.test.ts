@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { onedrop } from '../cli.fixture.ts';
 import { findOldRuns, parseAge, removeRun } from './old-runs.ts';
 import { lastRun } from './runs.ts';
 
@@ -101,3 +102,9 @@ test.each(['', '30', '0d', '-1d', '30m', '1.5d', 'd', '1d2h', '99999999999999999
     expect(parseAge(text)).toMatch(/12h, 30d or 8w, at least 1h/);
   },
 );
+
+test('sweep refuses an age that is none before it removes anything', async () => {
+  const { code, out, err } = await onedrop(['sweep', '--runs-older-than', 'ages', '--yes']);
+  expect({ code, out }).toEqual({ code: 64, out: '' });
+  expect(err).toContain('--runs-older-than ages: must be');
+});
