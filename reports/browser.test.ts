@@ -1,15 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { CHROMIUM, launchBrowser } from './browser.fixture.ts';
 import { renderReport } from './report.ts';
 import type { StoredRun } from './stored/stored-run.ts';
 import { comparisonRun, HOSTILE, testRun } from './stored/test-run.ts';
-
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  existsSync,
-);
 
 if (CHROMIUM === undefined)
   test.skip('the report in a browser: skipped, for no Chromium is installed (apt-get install chromium)', () => {});
@@ -22,10 +19,7 @@ describe.skipIf(CHROMIUM === undefined)('the report in a browser', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'onedrop-browser-'));
-    browser = await chromium.launch({
-      executablePath: CHROMIUM as string,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic'],
-    });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();

@@ -1,6 +1,7 @@
 import { CAUSES } from '../harness/analyses/causes.ts';
 import type { LedgerRow } from '../harness/analyses/ledger.ts';
 import type { AnalysedCell, StoredRun } from './stored/stored-run.ts';
+import { csvField } from './words/plain-text.js';
 import { answeringCells } from './words/words.ts';
 
 const COLUMNS = [
@@ -29,12 +30,6 @@ const COLUMNS = [
   'chain',
 ] as const;
 
-/** A field of CSV (RFC 4180); what a spreadsheet would take for a formula is led in by an apostrophe. */
-const field = (value: string | number | boolean) => {
-  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-};
-
 function line(cell: AnalysedCell, row: LedgerRow): string {
   return [
     cell.header.id,
@@ -61,7 +56,7 @@ function line(cell: AnalysedCell, row: LedgerRow): string {
     row.fate?.rule ?? '',
     row.chain,
   ]
-    .map(field)
+    .map(csvField)
     .join(',');
 }
 

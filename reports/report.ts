@@ -55,7 +55,7 @@ export function renderReport(run: StoredRun): string {
   const warnings = warningsSection(cells);
   const ranking = rankingSection(adviceOf(run));
   const body = html`<header class="top"><div class="wide">
-<div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
+<div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain scripted" type="button" id="theme">Dark</button></div>
 <h1>${question(run)}</h1>
 <p class="answer">${badge(runVerdict(run))} ${answer(run)}</p>
 ${run.unplayed.map(({ id, why }) => html`<p class="finding">Unknown: ${id} was not played, ${why}.</p>`)}${run.remarks.map((remark) => html`<p class="finding">${remark}.</p>`)}
@@ -107,12 +107,13 @@ ${worth(cells)}
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:">
 <title>onedrop: ${question(run)}</title>
 <style>${raw(page('style.css'))}</style>
+<noscript><style>.scripted{display:none}</style></noscript>
 </head>
 <body>
 ${body}
 ${jsonScript('chart-data', shelf.data)}
 ${inlineScript(chartLibrary())}
-${inlineScript(`(() => {\n${asScript(part('charts', 'chart-config.js'))}\n${page('page.js')}\n})();`)}
+${inlineScript(`(() => {\n${asScript(part('charts', 'chart-config.js'))}\n${asScript(part('words', 'plain-text.js'))}\n${page('page.js')}\n})();`)}
 </body>
 </html>`}\n`;
 }

@@ -5,6 +5,7 @@ import { adviceOf } from './result/advice.ts';
 import { answer, disagreements, question, runVerdict } from './sections/answer.ts';
 import type { StoredRun } from './stored/stored-run.ts';
 import { markdownText } from './words/markdown.ts';
+import { oneLine } from './words/plain-text.js';
 import { recommendedLines, showValue, situation, toldCases } from './words/ranking-words.ts';
 import {
   answeringCells,
@@ -124,7 +125,7 @@ export function summaryMarkdown(run: StoredRun): string {
     ...adviceOf(run).flatMap(rankingMarkdown),
     ...(remarks.length > 0 ? ['', ...remarks] : []),
     '',
-    `Seed ${info.seed}, commit ${markdownText(info.commit)}, ${markdownText(info.machine)}. Again: \`${info.command.replaceAll('`', "'")}\``,
+    `Seed ${info.seed}, commit ${markdownText(info.commit)}, ${markdownText(info.machine)}. Again: \`${oneLine(info.command).replaceAll('`', "'")}\``,
     '',
   ].join('\n');
 }

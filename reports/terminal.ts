@@ -3,6 +3,7 @@ import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
 import { warningLine } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import type { StoredRun } from './stored/stored-run.ts';
+import { oneLine } from './words/plain-text.js';
 import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
 import {
   answeringCells,
@@ -82,10 +83,12 @@ export function resultTable(run: StoredRun): string {
   const taken = assumed(cells).map((sentence) => `assumed: ${sentence}`);
   const remarks = [...reasons, ...unplayed, ...skipped, ...warnings, ...taken];
   return [
-    align([head, ...lines]),
+    ...align([head, ...lines]),
     ...(remarks.length > 0 ? ['', ...remarks] : []),
     ...adviceOf(run).flatMap(rankingText),
-  ].join('\n');
+  ]
+    .map(oneLine)
+    .join('\n');
 }
 
 /** A ranking as a table, then the trade-offs, what it recommends, and who could not be ranked. */
@@ -100,7 +103,7 @@ function rankingText(advice: Advice): string[] {
   return [
     '',
     `Ranking on ${cluster}, the worst of all conditions (* not dominated)`,
-    align([head, ...lines]),
+    ...align([head, ...lines]),
     '',
     ...candidates.map((candidate) => `${candidate.name}: ${tradeLine(candidate, candidates)}`),
     ...unknown.map(({ name, why }) => `${name}: unknown: ${why}`),
@@ -112,23 +115,21 @@ function rankingText(advice: Advice): string[] {
   ];
 }
 
-/** Columns of equal width; those that hold numbers stand to the right. */
-function align(rows: readonly (readonly string[])[]): string {
+/** Lines in columns of equal width; those that hold numbers stand to the right. */
+function align(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] as readonly string[]).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] as string).length)),
   );
   const numeric = widths.map((_, column) =>
     rows.slice(1).every((row) => /^[–<>+\d]|^never$/.test(row[column] as string)),
   );
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => {
-          const width = widths[column] as number;
-          return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
-        })
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] as number;
+        return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
 }

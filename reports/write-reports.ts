@@ -9,6 +9,7 @@ import { reportJson } from './report-json.ts';
 import { compressLarge, compressLog } from './stored/compress-log.ts';
 import type { StoredRun } from './stored/stored-run.ts';
 import { summaryMarkdown } from './summary.ts';
+import { visible } from './words/plain-text.js';
 
 /**
  * Writes every report of a run into `directory` and returns the paths, the page first. The same run gives the same
@@ -23,7 +24,7 @@ export async function writeReports(run: StoredRun, directory: string): Promise<s
     written.push(path);
   };
   write('report.html', renderReport(run));
-  write('report.json', `${JSON.stringify(reportJson(run), null, 1)}\n`);
+  write('report.json', `${visible(JSON.stringify(reportJson(run), null, 1))}\n`);
   write('summary.md', summaryMarkdown(run));
   write('junit.xml', junitXml(run));
   const ledger = join(directory, 'ledger.csv');

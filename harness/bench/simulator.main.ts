@@ -3,10 +3,10 @@
  * and 1 M clients for 30 model minutes, each in a process of its own, beside a bare loop of the same heartbeats
  * on the same clock, in the same run.
  */
-import { fork } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { type ChildProcess, fork } from 'node:child_process';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { takeScratch } from '../../clusters/kubernetes/lease/scratch.ts';
 import { sim } from '../../clusters/sim/sim.ts';
 import { selectorFlip } from '../../scenarios/selector-flip.ts';
 import { cellAnalysis } from '../analyses/analyze.ts';
@@ -40,14 +40,14 @@ const halfHour: Strategy = {
   },
 };
 
-async function measure(clients: number): Promise<Figures> {
+async function measure(clients: number, directory: string): Promise<Figures> {
   const wall = new ScaledClock(1);
   // Ten pods: with Cluster policy MASQUERADE has 64,512 source ports for each node and endpoint.
   const axes = defaultAxes({ clients, pods: 10 });
-  const directory = mkdtempSync(join(tmpdir(), 'onedrop-bench-'));
+  const path = join(directory, `${clients}.jsonl`);
   try {
     let begun = wall.now();
-    const log = new EventLog(join(directory, 'events.jsonl'), 1 << 18);
+    const log = new EventLog(path, 1 << 18);
     let analysis: ReturnType<typeof cellAnalysis> | undefined;
     let end = 0;
     await play(
@@ -78,12 +78,12 @@ async function measure(clients: number): Promise<Figures> {
       seconds,
       bareSeconds: (wall.now() - begun) / 1000,
       megabytes,
-      logMegabytes: statSync(log.path).size / 1e6,
+      logMegabytes: statSync(path).size / 1e6,
       modelMinutes: end / 60_000,
       dropped,
     };
   } finally {
-    rmSync(directory, { recursive: true });
+    rmSync(path);
   }
 }
 
@@ -109,9 +109,20 @@ async function main(): Promise<void> {
     'model min',
     'dropped',
   ]);
+  await using scratch = await takeScratch(`bench-${process.pid}`);
+  // The children are told as well, by the terminal or here, and their files are in the way of nobody any more.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => {
+      running?.kill();
+      scratch.forget();
+      process.kill(process.pid, signal);
+    });
   for (const clients of SIZES) {
     process.stderr.write(`${clients.toLocaleString('en')} clients ...\n`);
-    const { seconds, bareSeconds, megabytes, logMegabytes, modelMinutes, dropped } = await inProcess(clients);
+    const { seconds, bareSeconds, megabytes, logMegabytes, modelMinutes, dropped } = await inProcess(
+      clients,
+      scratch.directory,
+    );
     table.push([
       clients.toLocaleString('en'),
       seconds.toFixed(1),
@@ -129,18 +140,21 @@ async function main(): Promise<void> {
   );
 }
 
-const inProcess = (clients: number) =>
+let running: ChildProcess | undefined;
+
+const inProcess = (clients: number, directory: string) =>
   new Promise<Figures>((resolve, reject) => {
-    const child = fork(import.meta.filename, [String(clients)]);
+    const child = fork(import.meta.filename, [String(clients), directory]);
+    running = child;
     child.once('message', (figures) => resolve(figures as Figures));
     child.once('exit', (code) =>
       reject(new Error(`the bench of ${clients} clients ended with exit code ${code}`)),
     );
   });
 
-const size = process.argv[2];
-if (size === undefined) await main();
+const [size, directory] = process.argv.slice(2);
+if (size === undefined || directory === undefined) await main();
 else {
-  process.send?.(await measure(Number(size)));
+  process.send?.(await measure(Number(size), directory));
   process.disconnect?.();
 }

@@ -4,10 +4,11 @@ import { compareDocuments } from '../../reports/compare/compare.ts';
 import { comparisonHtml } from '../../reports/compare/comparison-html.ts';
 import { comparisonMarkdown } from '../../reports/compare/comparison-markdown.ts';
 import { readDocuments } from '../../reports/compare/read-documents.ts';
+import { visible } from '../../reports/words/plain-text.js';
 import { UsageError } from '../errors.ts';
 import { oneOf } from './checks.ts';
 import { EXIT, print } from './exit.ts';
-import { runFolder } from './runs.ts';
+import { runFolder } from './runs/runs.ts';
 import { refusesOut, typedPath } from './typed-path.ts';
 
 /** `onedrop compare`: compares two runs, or two folders of runs. */
@@ -34,7 +35,7 @@ export async function compare(
     mkdirSync(out, { recursive: true });
     writeFileSync(join(out, 'comparison.html'), comparisonHtml(comparison, names));
     writeFileSync(join(out, 'comparison.md'), markdown);
-    writeFileSync(join(out, 'comparison.json'), `${JSON.stringify(comparison, null, 1)}\n`);
+    writeFileSync(join(out, 'comparison.json'), `${visible(JSON.stringify(comparison, null, 1))}\n`);
   }
   print(options.format === 'json' ? JSON.stringify(comparison, null, 2) : markdown);
   process.exitCode = EXIT[comparison.verdict];

@@ -47,6 +47,11 @@ program.addCommand(nightlyCommand());
 const sweepCommand = program
   .command('sweep')
   .description('Removes what killed runs left behind, found by label; harmless to living runs.')
+  .option(
+    '--runs-older-than <AGE>',
+    'removes stored runs that were last written before that as well, such as 30d',
+  )
+  .option('--yes', 'do not ask before stored runs are removed')
   .action(sweep);
 for (const option of providerOptions(providers)) sweepCommand.addOption(option);
 for (const command of [program, ...program.commands])

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import { UsageError } from '../errors.ts';
 import { EXIT, say } from './exit.ts';
 import { RUNS } from './run-info.ts';
+import { keep, recover } from './runs/baseline.ts';
+import { foreignEntry } from './runs/runs.ts';
 import { refusesOut, shownPath, typedPath } from './typed-path.ts';
 
 const OUTCOMES: Readonly<Record<number, string>> = {
@@ -12,10 +14,6 @@ const OUTCOMES: Readonly<Record<number, string>> = {
   1: 'something is worse',
   2: 'not enough runs to tell',
 };
-
-/** All that onedrop writes into a run's folder: what else is in one is somebody's, and no baseline. */
-const RUN_FILES =
-  /^(run\.json|events\.jsonl(\.gz)?|report\.(html|json)|summary\.md|junit\.xml|ledger\.csv(\.gz)?|charts|comparison|broken|cells?)$/;
 
 /**
  * `onedrop nightly`: what the nightly workflow does, on this machine and the embedded clusters. Plays the strategies
@@ -57,6 +55,7 @@ async function nightly(words: readonly string[], options: NightlyOptions): Promi
     ...refusal('--baseline', options.baseline, refusesBaseline(baseline, out)),
   ];
   if (mistakes.length > 0) throw new UsageError(mistakes);
+  recover(baseline);
   const played = await play(words, options, out);
   if (played > EXIT.unknown) {
     say(`the run itself did not come to a result (exit code ${played})`);
@@ -110,17 +109,6 @@ export function refusesBaseline(baseline: string, out: string): string | undefin
   if (!existsSync(baseline)) return refusesOut(baseline);
   const entries = readdirSync(baseline);
   if (!entries.includes('run.json')) return "is not a run's folder: it holds no run.json";
-  const foreign = entries.find((entry) => !RUN_FILES.test(entry));
+  const foreign = foreignEntry(entries);
   return foreign === undefined ? undefined : `holds ${foreign}, which is no file of a run`;
-}
-
-/** Makes a run the last good one: written beside the old one first, so that there always is one. */
-function keep(out: string, baseline: string): void {
-  const [next, old] = [`${baseline}.next`, `${baseline}.old`];
-  mkdirSync(dirname(baseline), { recursive: true });
-  for (const left of [next, old]) rmSync(left, { recursive: true, force: true });
-  cpSync(out, next, { recursive: true });
-  if (existsSync(baseline)) renameSync(baseline, old);
-  renameSync(next, baseline);
-  rmSync(old, { recursive: true, force: true });
 }

@@ -1,4 +1,5 @@
 import { createLogUpdate } from 'log-update';
+import { oneLine } from '../../reports/words/plain-text.js';
 import type { PlannedCell } from '../run/plan.ts';
 import type { Played } from '../run/play.ts';
 import type { RunAudience } from '../run/run.ts';
@@ -33,7 +34,7 @@ export function createProgress(
   };
   const print = (line: string) => {
     live?.clear();
-    stream.write(`${line}\n`);
+    stream.write(`${oneLine(line)}\n`);
   };
   return {
     begin(cell, { index, of, predicting }) {
@@ -62,7 +63,7 @@ export function createProgress(
         clients = ` ${bar(counts.open, counts.clients)} ${counts.open}/${counts.clients} open (${versions}), ${counts.away} away, ${perSecond.toFixed(1)} connects/s`;
       }
       const line = `${title}  ${formatDuration(now)}  ${step} ${clients}${left(real)}`;
-      if (live) live(line);
+      if (live) live(oneLine(line));
       else print(line);
     },
     end(cell, played: Played) {

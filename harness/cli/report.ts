@@ -5,7 +5,7 @@ import { writeReports } from '../../reports/write-reports.ts';
 import { UsageError } from '../errors.ts';
 import { oneOf } from './checks.ts';
 import { EXIT, print, say } from './exit.ts';
-import { runDirectory } from './runs.ts';
+import { runDirectory } from './runs/runs.ts';
 import { refusesOut, shownPath, typedPath } from './typed-path.ts';
 
 /** What an earlier report may have left in a folder. */

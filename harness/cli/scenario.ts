@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { PROVIDERS } from '../../clusters/index.ts';
 import { INTERRUPTS, inheritedListener, relaunch } from '../../clusters/netns/launcher/relaunch.ts';
 import { resultDocument, runVerdict } from '../../reports/result/result-document.ts';
@@ -7,8 +6,9 @@ import { resultTable } from '../../reports/terminal.ts';
 import { writeReports } from '../../reports/write-reports.ts';
 import { STRATEGIES } from '../../scenarios/index.ts';
 import type { Provider } from '../contracts/cluster.ts';
-import { InterruptedError, UsageError } from '../errors.ts';
+import { InterruptedError } from '../errors.ts';
 import { run } from '../run/run.ts';
+import { agrees } from './ask.ts';
 import { doctor } from './doctor.ts';
 import { EXIT, print, say } from './exit.ts';
 import { typedAxes } from './help.ts';
@@ -87,12 +87,7 @@ async function agreed(plan: RunPlan, { yes }: ScenarioOptions): Promise<boolean>
   });
   if (prices.length === 0) return true;
   say(prices.join('\n'));
-  if (yes) return true;
-  if (!process.stdin.isTTY)
-    throw new UsageError(['this costs money and there is nobody to ask; agree with --yes']);
-  using terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question('Go on? [y/N] ');
-  return /^y(es)?$/i.test(answer.trim());
+  return yes === true || agrees('this costs money');
 }
 
 /** Removes what the providers hold ready for a next cell, once there is none. */

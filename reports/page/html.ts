@@ -1,3 +1,5 @@
+import { oneLine } from '../words/plain-text.js';
+
 /** Markup that is safe to put into a page as it is. */
 export class Html {
   readonly text: string;
@@ -21,11 +23,12 @@ const ENTITIES: Record<string, string> = {
 
 /**
  * `text` with everything escaped that could become markup, in element content and in quoted attributes; control
- * characters and halves of surrogate pairs, which neither HTML nor XML can hold, become U+FFFD.
+ * characters and halves of surrogate pairs, which neither HTML nor XML can hold, become U+FFFD, and so do separators of
+ * lines and overrides of the reading direction.
  */
 export const escapeHtml = (text: string): string =>
   text
-    .replace(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd')
+    .replace(/(?![\t\n])\p{Cc}|\p{Cs}|[\p{Bidi_Control}\u2028\u2029\ufffe\uffff]/gu, '\ufffd')
     .replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 
 function render(value: Value): string {
@@ -51,7 +54,7 @@ export function html(parts: TemplateStringsArray, ...values: Value[]): Html {
 /** Data for a script of the page: JSON in which no `<` can end the element or open a comment. */
 export const jsonScript = (id: string, data: unknown): Html =>
   new Html(
-    `<script type="application/json" id="${escapeHtml(id)}">${JSON.stringify(data).replace(/</g, '\\u003c')}</script>`,
+    `<script type="application/json" id="${escapeHtml(id)}">${oneLine(JSON.stringify(data)).replace(/</g, '\\u003c')}</script>`,
   );
 
 /** A trusted script of our own, inlined; a closing tag inside it could only be in a string. */

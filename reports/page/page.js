@@ -1,6 +1,6 @@
 // The report's behaviour: draws charts as they come into view, sorts tables, filters the ledger. Everything that
 // it shows from the log goes through textContent, never through markup.
-/* global Chart, chartConfig, THEMES */
+/* global Chart, chartConfig, csvField, THEMES */
 
 const read = (id) => JSON.parse(document.getElementById(id)?.textContent ?? 'null');
 const root = document.documentElement;
@@ -183,15 +183,9 @@ if (ledger !== null && ledger.rows.length > 0) {
   element('ledger-next').addEventListener('click', () => show(page + 1));
   element('ledger-csv').addEventListener('click', () => {
     const names = ledger.columns.filter((name) => name !== 'story' && name !== 'chain');
-    const field = (raw) => {
-      const plain = String(raw);
-      // A spreadsheet must not take a name for a formula.
-      const safe = typeof raw === 'string' && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
-      return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-    };
     const story = (row) => [...ledger.chains[row[COLUMN.chain]], ...row[COLUMN.story]].join(' | ');
     const lines = chosenRows().map((row) =>
-      [...names.map((name) => field(value(row, name))), field(story(row))].join(','),
+      [...names.map((name) => csvField(value(row, name))), csvField(story(row))].join(','),
     );
     const file = new Blob([[[...names, 'story'].join(','), ...lines].join('\r\n')], { type: 'text/csv' });
     const link = document.createElement('a');

@@ -16,9 +16,9 @@ export function autoscalerSection(cell: AnalysedCell, shelf: ChartShelf): Html |
   const changes = autoscaler.filter(({ current, desired }) => current !== desired);
   const told = autoscaler.length > MOST_DECISIONS ? changes : autoscaler;
   const shown = told.slice(0, MOST_DECISIONS);
-  return html`<h3>What the autoscaler did</h3>
+  return html`<h4>What the autoscaler did</h4>
 ${figure(shelf, replicasChart(cell))}
-<section class="scroll" tabindex="0" aria-label="Decisions of the autoscaler"><table>
+<section class="scroll" tabindex="0" aria-label="Decisions of the autoscaler in ${cell.header.id}"><table>
 <thead><tr><th scope="col" class="number">time</th><th scope="col">Deployment</th><th scope="col" class="number">replicas</th><th scope="col">why</th></tr></thead>
 <tbody>${shown.map(
     ({ at, target, current, desired, why }) =>

@@ -72,13 +72,13 @@ function causes(cell: AnalysedCell): Html {
     if (list === undefined) byCause.set(row.cause, [row]);
     else list.push(row);
   }
-  if (rows.length === 0) return html`<h3>Causes</h3><p>No connection was lost.</p>`;
+  if (rows.length === 0) return html`<h4>Causes</h4><p>No connection was lost.</p>`;
   const sorted = [...byCause].sort(([, a], [, b]) => b.length - a.length);
   const kinds = commonChains(chains);
   const told = kinds.slice(0, MOST_CHAINS);
   const firstOf = new Map<number, LedgerRow>();
   for (const row of rows) if (!firstOf.has(row.chain)) firstOf.set(row.chain, row);
-  return html`<h3>Causes</h3>
+  return html`<h4>Causes</h4>
 ${barList(
   sorted.map(
     ([cause, list]): Bar => [
@@ -90,10 +90,10 @@ ${barList(
   rows.length,
 )}
 ${sorted.map(([cause]) => html`<p class="note"><strong>${CAUSES[cause].title}:</strong> ${CAUSES[cause].says}</p>`)}
-<h3>What led to the losses</h3>
+<h4>What led to the losses</h4>
 ${told.map((chain) => {
   const example = firstOf.get(chain.index);
-  return html`<h4>${plural(chain.rows, 'disconnect')}: ${CAUSES[chain.cause].title}${chain.inferred && ' (inferred)'}</h4>
+  return html`<h5>${plural(chain.rows, 'disconnect')}: ${CAUSES[chain.cause].title}${chain.inferred && ' (inferred)'}</h5>
 <ol class="chain">${describeChain(chain).map((line) => html`<li>${line}</li>`)}${
     example && describeLoss(example, chain).map((line) => html`<li class="note">${line}</li>`)
   }</ol>${example && html`<p class="note">The last lines are ${example.client}'s, for example.</p>`}`;
@@ -105,7 +105,7 @@ function details(cell: AnalysedCell, cells: readonly AnalysedCell[], shelf: Char
   const { document, criteria, history } = cell.result;
   const strips = cells.length <= 6 ? 40 : 20;
   return html`<details class="cell"${open && html` open`}>
-<summary>${cellName(cell, cells)}${badge(document.verdict)}<span class="note">${droppedShare(document)} dropped, ${count(document.unattributed)} unattributed</span></summary>
+<summary><h3>${cellName(cell, cells)}</h3>${badge(document.verdict)}<span class="note">${droppedShare(document)} dropped, ${count(document.unattributed)} unattributed</span></summary>
 <p>${capital(cellAnswer(cell))}.</p>
 <ul class="criteria">${criteria.map(({ outcome, says }) => html`<li>${badge(outcome)}<span>${says}</span></li>`)}</ul>
 ${steps(cell)}
@@ -116,7 +116,7 @@ ${clusterLanes(cell)}
 ${autoscalerSection(cell, shelf)}
 ${clientStrips(cell, strips)}
 ${causes(cell)}
-${history.notes.length > 0 && html`<h3>Notes</h3><ul>${history.notes.slice(0, 20).map(({ at, text }) => html`<li>${time(at - releaseBegin(cell))}: ${text}</li>`)}</ul>`}
+${history.notes.length > 0 && html`<h4>Notes</h4><ul>${history.notes.slice(0, 20).map(({ at, text }) => html`<li>${time(at - releaseBegin(cell))}: ${text}</li>`)}</ul>`}
 </details>`;
 }
 

@@ -13,7 +13,7 @@ import {
   varyingAxes,
 } from '../words/words.ts';
 import { representatives } from './over-seeds.ts';
-import { badge, type ChartShelf } from './parts.ts';
+import { badge, type ChartShelf, drawing } from './parts.ts';
 
 interface Column {
   readonly title: string;
@@ -121,7 +121,7 @@ export function smallMultiples(cells: readonly AnalysedCell[], shelf: ChartShelf
 <div class="grid3">${shown.map((cell) => {
     const spec = connectionsChart(cell, 120);
     const id = shelf.add(spec, true);
-    return html`<figure class="small"><h4><span>${cellName(cell, cells)}</span>${badge(cell.result.document.verdict)}</h4><div class="canvas"><canvas data-chart="${id}" role="img" aria-label="${cellName(cell, cells)}: ${spec.summary}"></canvas></div></figure>`;
+    return html`<figure class="small"><h3><span>${cellName(cell, cells)}</span>${badge(cell.result.document.verdict)}</h3>${drawing(id, `${cellName(cell, cells)}: ${spec.summary}`, spec.summary)}</figure>`;
   })}</div>
 ${shown.length < cells.length && html`<p class="note">Of cells that differ in nothing but the seed, the first.</p>`}
 </section>`;

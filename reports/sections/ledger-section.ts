@@ -129,10 +129,11 @@ export function ledgerSection(cells: readonly AnalysedCell[]): Html {
   const sampled = data.rows.length < data.total;
   return html`<section id="ledger">
 <h2>Ledger of disconnects</h2>
+<noscript><p class="note">No script runs here, so the rows are not listed; ledger.csv beside this page holds them all.</p></noscript>
 <p class="lead">One row for each disconnect: ${sampled ? `a sample of ${count(data.rows.length)} of ${plural(data.total, 'row')}, evenly spread, those without a cause first; ledger.csv beside this page holds all` : `all ${plural(data.total, 'row')}`}. Seconds count from the begin of the release; a connection is lost from its last sign of life on. Choose a client to read what led to its loss.</p>
-<div class="filters">${filter('cell', 'cell')}${filter('cause', 'cause')}${filter('version', 'version before')}${filter('node', 'node before')}<button class="plain" type="button" id="ledger-csv">Download as CSV</button>
+<div class="filters scripted">${filter('cell', 'cell')}${filter('cause', 'cause')}${filter('version', 'version before')}${filter('node', 'node before')}<button class="plain" type="button" id="ledger-csv">Download as CSV</button>
 <span class="pager"><span id="ledger-count" role="status"></span><button class="plain" type="button" id="ledger-back">Back</button><button class="plain" type="button" id="ledger-next">Next</button></span></div>
-<section class="scroll" tabindex="0" aria-label="Ledger of disconnects"><table id="ledger-table"><thead><tr><th scope="col">client</th><th scope="col">cause</th><th scope="col">showed as</th><th scope="col">pod before</th><th scope="col">pod after</th><th scope="col" class="number">lost</th><th scope="col" class="number">noticed</th><th scope="col" class="number">away</th><th scope="col" class="number">attempts</th></tr></thead><tbody></tbody></table></section>
+<section class="scroll scripted" tabindex="0" aria-label="Ledger of disconnects"><table id="ledger-table"><thead><tr><th scope="col">client</th><th scope="col">cause</th><th scope="col">showed as</th><th scope="col">pod before</th><th scope="col">pod after</th><th scope="col" class="number">lost</th><th scope="col" class="number">noticed</th><th scope="col" class="number">away</th><th scope="col" class="number">attempts</th></tr></thead><tbody></tbody></table></section>
 ${jsonScript('ledger-data', data)}
 </section>`;
 }

@@ -23,12 +23,16 @@ export function chartShelf(): ChartShelf {
 
 export const badge = (verdict: VerdictName): Html => html`<span class="badge ${verdict}">${verdict}</span>`;
 
+/** A chart's drawing area, and the sentence that stands there instead where no script draws it. */
+export const drawing = (id: string, label: string, instead: string): Html =>
+  html`<div class="canvas scripted"><canvas data-chart="${id}" role="img" aria-label="${label}"></canvas></div><noscript><p class="note">${instead}</p></noscript>`;
+
 /** A chart with its title, its drawing area and the sentence that says the same. */
 export function figure(shelf: ChartShelf, spec: ChartSpec): Html {
   const id = shelf.add(spec);
   return html`<figure>
 <h4>${spec.title}</h4>
-<div class="canvas"><canvas data-chart="${id}" role="img" aria-label="${spec.title}. ${spec.summary}"></canvas></div>
+${drawing(id, `${spec.title}. ${spec.summary}`, 'No script runs here, so no chart is drawn; its points stand in report.json.')}
 <figcaption>${spec.summary}</figcaption>
 </figure>`;
 }

@@ -58,7 +58,7 @@ export function predictionTable(run: StoredRun, cells: readonly AnalysedCell[]):
   if (pairs.length === 0) return undefined;
   return html`<section id="predictions">
 <h2>Predicted beside measured</h2>
-<section class="scroll" tabindex="0" aria-label="Predicted beside measured"><table><thead><tr><th scope="col">cell</th><th scope="col"></th>${FIGURES.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}<th scope="col">verdict</th></tr></thead><tbody>${pairs.map(
+<section class="scroll" tabindex="0" aria-label="Predicted beside measured"><table><thead><tr><th scope="col">cell</th><th scope="col">figures</th>${FIGURES.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}<th scope="col">verdict</th></tr></thead><tbody>${pairs.map(
     ({ cell, prediction }) => {
       const [measured, predicted] = [cell.result.document, prediction.result.document];
       return html`<tr><th scope="rowgroup" rowspan="2">${cellName(cell, cells)}</th><td>measured on ${cell.header.cluster}</td>${FIGURES.map((figure) => html`<td class="number">${figure.show(measured)}</td>`)}<td>${badge(measured.verdict)}</td></tr><tr><td>predicted</td>${FIGURES.map((figure) => html`<td class="number">${figure.show(predicted)}${agreement(figure, measured)}</td>`)}<td>${badge(predicted.verdict)}</td></tr>`;

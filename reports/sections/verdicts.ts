@@ -64,7 +64,8 @@ const MOST_CARDS = 12;
 export function verdictCards(cells: readonly AnalysedCell[]): Html {
   const chosen = representatives(cells);
   const shown = chosen.slice(0, MOST_CARDS);
-  return html`<section id="verdicts" aria-label="Verdicts">
+  return html`<section id="verdicts">
+<h2>Verdicts</h2>
 <div class="cards">${shown.map((cell) => card(cell, cells))}</div>
 ${assumed(cells).map((sentence) => html`<p class="note">Assumed: ${sentence}.</p>`)}
 ${shown.length < cells.length && html`<p class="note">${chosen.length < cells.length && 'Of cells that differ in nothing but the seed, the first. '}${shown.length < chosen.length && `${shown.length} of ${chosen.length} are shown here. `}All ${cells.length} cells stand in the tables below.</p>`}

@@ -1,6 +1,9 @@
-/** Text from outside in a Markdown table: no cell borders, no markup, no mentions, one line. */
+import { visible } from './plain-text.js';
+
+/** Text from outside in a Markdown table: no cell borders, no markup, no entities, mentions or links, one line. */
 export const markdownText = (text: string): string =>
-  text
-    .replace(/[\\`*_{}[\]<>()#+!|~@]/g, (character) => `\\${character}`)
+  visible(text)
+    .replace(/[\\`*_{}[\]<>()#+!|~@&]/g, (character) => `\\${character}`)
     .replace(/\\</g, '&lt;')
+    .replace(/:\/\/|(?<=\bwww)\./g, (link) => `\\${link}`)
     .replace(/\s+/g, ' ');
