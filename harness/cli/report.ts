@@ -9,7 +9,15 @@ import { runDirectory } from './runs/runs.ts';
 import { refusesOut, shownPath, typedPath } from './typed-path.ts';
 
 /** What an earlier report may have left in a folder. */
-const REPORT_FILES = ['report.html', 'report.json', 'summary.md', 'junit.xml', 'ledger.csv', 'charts'];
+const REPORT_FILES = [
+  'report.html',
+  'report.json',
+  'summary.md',
+  'junit.xml',
+  'ledger.csv',
+  'ledger.csv.gz',
+  'charts',
+];
 
 /** `onedrop report`: renders all reports of a stored run again. */
 export async function report(name: string, options: { png: boolean; out?: string }): Promise<void> {
@@ -24,7 +32,9 @@ export async function report(name: string, options: { png: boolean; out?: string
     const { writePngs } = await import('../../reports/charts/write-png.ts');
     files.push(...writePngs(run, out));
   }
+  for (const remark of run.remarks) say(remark);
   print(files.map(shownPath).join('\n'));
+  process.exitCode = EXIT[runVerdict(run)];
 }
 
 /** `onedrop analyze`: analyses the event log of a stored run again and prints the result. */
