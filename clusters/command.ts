@@ -1,5 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { HarnessError } from '../harness/errors.ts';
+import { HarnessError, InterruptedError } from '../harness/errors.ts';
+import type { Millis } from '../harness/time/duration.ts';
+import { ScaledClock } from '../harness/time/scaled-clock.ts';
 
 /** A command could not be started or ended with anything but 0; the message can be pasted into a shell. */
 export class CommandError extends HarnessError {
@@ -25,13 +27,16 @@ export interface CommandOptions {
   /** The command's whole environment; the harness's own by default. */
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** Kills the command when aborted. */
-  readonly signal?: AbortSignal;
+  /** Ends the command, with all that it started, when aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** What does not end when it is asked to is killed after this much real time. */
+const END_WITHIN: Millis = 500;
 
 /**
  * Runs a command to its end without a shell and returns what it wrote to standard output.
- * @throws CommandError when it cannot be started or does not end with exit code 0.
+ * @throws CommandError when it cannot be started or does not end with exit code 0, InterruptedError once an aborted one has ended.
  */
 export function command(
   file: string,
@@ -39,29 +44,55 @@ export function command(
   options: CommandOptions = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const { input, ...rest } = options;
+    const { input, signal, ...rest } = options;
+    if (signal?.aborted) return reject(new InterruptedError('interrupted'));
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     const fail = (how: string, code?: number) =>
       reject(new CommandError(pasteable(file, args, input), how, code, Buffer.concat(err).toString()));
-    const child = spawn(file, args, { ...rest, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = start(file, args, { ...rest, stdio: ['pipe', 'pipe', 'pipe'] });
+    const abort = () => endGroup(child);
+    signal?.addEventListener('abort', abort, { once: true });
     child.on('error', (error) => fail(`could not be started (${error.message})`));
-    child.stdout.on('data', (data: Buffer) => out.push(data));
-    child.stderr.on('data', (data: Buffer) => err.push(data));
+    child.stdout?.on('data', (data: Buffer) => out.push(data));
+    child.stderr?.on('data', (data: Buffer) => err.push(data));
     // A command that ends before it has read its input says why by its exit code.
-    child.stdin.on('error', () => {});
-    child.stdin.end(input ?? '');
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve(Buffer.concat(out).toString());
-      else if (code === null) fail(`was ended by ${signal}`);
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(input ?? '');
+    child.on('close', (code, how) => {
+      signal?.removeEventListener('abort', abort);
+      if (signal?.aborted) reject(new InterruptedError('interrupted'));
+      else if (code === 0) resolve(Buffer.concat(out).toString());
+      else if (code === null) fail(`was ended by ${how}`);
       else fail(`ended with exit code ${code}`, code);
     });
   });
 }
 
+/** Asks a process and all of its group to end, and kills them soon after; then nobody's output is waited for any more. */
+function endGroup(child: ChildProcess): void {
+  const tell = (signal: NodeJS.Signals) => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    } catch {
+      // They have ended in the meantime.
+    }
+  };
+  tell('SIGTERM');
+  const timer = new ScaledClock().after(END_WITHIN, () => {
+    tell('SIGKILL');
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  });
+  child.on('close', () => timer[Symbol.dispose]());
+}
+
 /** As `command`; what it wrote, by lines that are not empty. */
-export const lines = async (file: string, args: readonly string[]): Promise<string[]> =>
-  (await command(file, args)).split('\n').filter((line) => line !== '');
+export const lines = async (
+  file: string,
+  args: readonly string[],
+  run: typeof command = command,
+): Promise<string[]> => (await run(file, args)).split('\n').filter((line) => line !== '');
 
 /**
  * Starts a command that goes on running, in a process group of its own, so that a Ctrl-C on the terminal reaches

@@ -23,6 +23,11 @@ export class NotReachedError extends HarnessError {
   override readonly name = 'NotReachedError';
 }
 
+/** The release could not be played for a fault of its own, such as a gateway that cannot start; the cell is unknown. */
+export class ReleaseFailedError extends Error {
+  override readonly name = 'ReleaseFailedError';
+}
+
 /** The run was asked to end (Ctrl-C, SIGTERM, or a release interrupted by --rollback-after). */
 export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';

@@ -113,7 +113,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['harness/analyses', 'harness/gateway', 'harness/config'],
   ['harness/log'],
   ['harness/contracts'],
-  ['harness/time', 'harness/statistics', 'clusters/command.ts'],
+  ['clusters/command.ts'],
+  ['harness/time', 'harness/statistics'],
   ['harness/errors.ts'],
 ];
 

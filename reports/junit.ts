@@ -27,6 +27,13 @@ export function junitXml(run: StoredRun): string {
       `  <testsuite name="${escapeHtml(header.id)}" tests="${result.criteria.length}" failures="${failed}" errors="${unknown}" skipped="0" time="${seconds}" timestamp="${escapeHtml(timestamp)}" hostname="localhost">\n${cases.join('\n')}\n  </testsuite>`,
     );
   }
+  for (const { id, why } of run.unplayed) {
+    tests++;
+    errors++;
+    suites.push(
+      `  <testsuite name="${escapeHtml(id)}" tests="1" failures="0" errors="1" skipped="0" time="0" timestamp="${escapeHtml(timestamp)}" hostname="localhost">\n    <testcase name="played" classname="${escapeHtml(id)}" time="0">\n      <error message="${escapeHtml(`not played: ${why}`)}" type="unknown"/>\n    </testcase>\n  </testsuite>`,
+    );
+  }
   for (const { header, skipped } of skippedCells(run)) {
     tests++;
     suites.push(

@@ -14,6 +14,7 @@ import { predictionTable } from './sections/predictions.ts';
 import { rankingSection } from './sections/ranking-section.ts';
 import { seventyThirtySection } from './sections/seventy-thirty.ts';
 import { verdictCards } from './sections/verdicts.ts';
+import { warningsSection } from './sections/warnings-section.ts';
 import type { StoredRun } from './stored/stored-run.ts';
 import { answeringCells, cellName, percent } from './words/words.ts';
 
@@ -51,11 +52,13 @@ export function renderReport(run: StoredRun): string {
   const experiment = seventyThirtySection(cells);
   const seeds = overSeeds(cells);
   const predictions = predictionTable(run, cells);
+  const warnings = warningsSection(cells);
   const ranking = rankingSection(adviceOf(run));
   const body = html`<header class="top"><div class="wide">
 <div class="eyebrow"><strong>onedrop</strong><span>${run.run.startedAt.slice(0, 16).replace('T', ' ')} UTC</span><span>run ${run.run.id}</span><span>seed ${run.run.seed}</span><button class="plain" type="button" id="theme">Dark</button></div>
 <h1>${question(run)}</h1>
 <p class="answer">${badge(runVerdict(run))} ${answer(run)}</p>
+${run.unplayed.map(({ id, why }) => html`<p class="finding">Unknown: ${id} was not played, ${why}.</p>`)}${run.remarks.map((remark) => html`<p class="finding">${remark}.</p>`)}
 ${different.map(
   (cell) =>
     html`<p class="finding">Measurement and prediction disagree for ${cellName(cell, cells)}: ${percent(cell.result.document.droppedShare)} measured, ${percent(cell.result.document.predicted?.droppedShare ?? 0)} predicted. That is a finding of its own: either the model or the measurement misses something.</p>`,
@@ -68,6 +71,7 @@ ${different.map(
 </div></header>
 ${navigation([
   ['verdicts', 'Verdicts'],
+  warnings && ['warnings', 'Warnings'],
   ranking && ['ranking', 'Ranking'],
   predictions && ['predictions', 'Predictions'],
   ['comparison', 'Comparison'],
@@ -82,6 +86,7 @@ ${navigation([
 ])}
 <main class="wide">
 ${verdictCards(cells)}
+${warnings}
 ${ranking}
 ${predictions}
 ${comparisonTable(cells)}

@@ -34,6 +34,7 @@ const hostileRun = () =>
           question: HOSTILE,
           cluster: HOSTILE,
           facts: { [HOSTILE]: HOSTILE },
+          warnings: [HOSTILE, `\u001b[2J${HOSTILE}`],
           axes: { clients: 20 },
         },
         'fail-open',
@@ -405,4 +406,34 @@ describe('other reports', () => {
       '<script type="application/json" id="x">"\\u003c/script>"</script>',
     );
   });
+});
+
+test('what makes a result meaningless or surprising stands in every report, once, with the cells that it is about', () => {
+  const both = 'The drain is cut off.';
+  const run = testRun([
+    [{ id: 'a', strategy: 'a', warnings: [both] }, 'calm'],
+    [{ id: 'b', strategy: 'b', warnings: [both, '--ask changes nothing in this cell.'] }, 'calm'],
+  ]);
+  expect(resultDocument(run).cells.map(({ warnings }) => warnings)).toEqual([
+    [both],
+    [both, '--ask changes nothing in this cell.'],
+  ]);
+  expect(resultTable(run)).toContain(
+    '\nwarning: The drain is cut off.\nwarning: b: --ask changes nothing in this cell.',
+  );
+  expect(summaryMarkdown(run)).toContain('- ⚠️ The drain is cut off.\n- ⚠️ **b**: --ask changes nothing');
+  const page = renderReport(run);
+  expect(page).toContain('<a href="#warnings">Warnings</a>');
+  expect(page).toContain('<li>The drain is cut off.</li>');
+  expect(page).toContain('<li><strong>b</strong>: --ask changes nothing in this cell.</li>');
+});
+
+test('a run without warnings says nothing of any', () => {
+  const run = comparisonRun(20);
+  for (const text of [renderReport(run), summaryMarkdown(run), resultTable(run)])
+    expect(text).not.toMatch(/id="warnings"|⚠️|^warning:/m);
+});
+
+test('a warning out of a log cannot steer the terminal', () => {
+  expect(resultTable(hostileRun())).not.toContain('\u001b');
 });

@@ -1,5 +1,6 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import { aboutCells } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import { answer, disagreements, question, runVerdict } from './sections/answer.ts';
 import type { StoredRun } from './stored/stored-run.ts';
@@ -7,13 +8,16 @@ import { markdownText } from './words/markdown.ts';
 import { recommendedLines, showValue, situation, toldCases } from './words/ranking-words.ts';
 import {
   answeringCells,
+  assumed,
   cellName,
   count,
-  interval,
+  droppedInterval,
+  droppedShare,
   percent,
   rate,
   skippedCells,
   time,
+  warningsOf,
 } from './words/words.ts';
 
 const MARKS = { pass: '✅ pass', fail: '❌ fail', unknown: '❔ unknown' } as const;
@@ -67,8 +71,8 @@ export function summaryMarkdown(run: StoredRun): string {
     const { document } = cell.result;
     return [
       markdownText(cellName(cell, cells)),
-      percent(document.droppedShare),
-      interval(document.interval),
+      droppedShare(document),
+      droppedInterval(document),
       count(document.unattributed),
       ...(predicted
         ? [
@@ -97,6 +101,15 @@ export function summaryMarkdown(run: StoredRun): string {
   const skipped = skippedCells(run).map(
     ({ header, skipped: reason }) => `- skipped ${markdownText(header.id)}: ${markdownText(reason)}`,
   );
+  const unplayed = run.unplayed.map(
+    ({ id, why: reason }) => `- **${markdownText(id)}**: unknown, not played: ${markdownText(reason)}`,
+  );
+  const taken = assumed(cells).map((sentence) => `- assumed: ${markdownText(sentence)}`);
+  const warnings = warningsOf(cells).map((one) => {
+    const about = aboutCells(one);
+    return `- ⚠️ ${about === undefined ? '' : `**${markdownText(about)}**: `}${markdownText(one.warning)}`;
+  });
+  const remarks = [...different, ...why, ...unplayed, ...skipped, ...warnings, ...taken];
   const { run: info } = run;
   return [
     `## onedrop: ${MARKS[runVerdict(run)]}`,
@@ -109,7 +122,7 @@ export function summaryMarkdown(run: StoredRun): string {
     row(head.map((_, index) => (index === 0 || index === head.length - 1 ? '---' : '---:'))),
     ...lines.map(row),
     ...adviceOf(run).flatMap(rankingMarkdown),
-    ...(why.length + different.length + skipped.length > 0 ? ['', ...different, ...why, ...skipped] : []),
+    ...(remarks.length > 0 ? ['', ...remarks] : []),
     '',
     `Seed ${info.seed}, commit ${markdownText(info.commit)}, ${markdownText(info.machine)}. Again: \`${info.command.replaceAll('`', "'")}\``,
     '',

@@ -1,18 +1,23 @@
 import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
+import { warningLine } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import type { StoredRun } from './stored/stored-run.ts';
 import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
 import {
   answeringCells,
+  assumed,
   count,
-  interval,
+  droppedInterval,
+  droppedShare,
   percent,
   rate,
   showAxis,
   skippedCells,
   time,
+  unplayedLines,
   varyingAxes,
+  warningsOf,
 } from './words/words.ts';
 
 /** The table that ends a run on a terminal: one line a cell, then why cells did not pass and what was skipped. */
@@ -50,8 +55,8 @@ export function resultTable(run: StoredRun): string {
     header.axes.policy,
     ...axes.map((name) => showAxis(header.axes, name)),
     ...(seeds ? [String(header.seed)] : []),
-    percent(document.droppedShare),
-    interval(document.interval),
+    droppedShare(document),
+    droppedInterval(document),
     count(document.unattributed),
     ...(predicted
       ? [
@@ -71,12 +76,14 @@ export function resultTable(run: StoredRun): string {
     .map(
       ({ header, result }) => `${header.id}: ${result.document.verdict}: ${result.document.why.join('; ')}`,
     );
+  const unplayed = unplayedLines(run);
   const skipped = skippedCells(run).map(({ header, skipped: why }) => `${header.id}: skipped: ${why}`);
+  const warnings = warningsOf(cells).map(warningLine);
+  const taken = assumed(cells).map((sentence) => `assumed: ${sentence}`);
+  const remarks = [...reasons, ...unplayed, ...skipped, ...warnings, ...taken];
   return [
     align([head, ...lines]),
-    ...(reasons.length + skipped.length > 0 ? [''] : []),
-    ...reasons,
-    ...skipped,
+    ...(remarks.length > 0 ? ['', ...remarks] : []),
     ...adviceOf(run).flatMap(rankingText),
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -6,10 +6,14 @@ import { junitXml } from './junit.ts';
 import { ledgerCsv } from './ledger-csv.ts';
 import { renderReport } from './report.ts';
 import { reportJson } from './report-json.ts';
+import { compressLarge, compressLog } from './stored/compress-log.ts';
 import type { StoredRun } from './stored/stored-run.ts';
 import { summaryMarkdown } from './summary.ts';
 
-/** Writes every report of a run into `directory` and returns the paths, the page first. The same run gives the same bytes. */
+/**
+ * Writes every report of a run into `directory` and returns the paths, the page first. The same run gives the same
+ * bytes. What is large, the ledger and the run's log where it is in the same folder, is compressed (`.gz`).
+ */
 export async function writeReports(run: StoredRun, directory: string): Promise<string[]> {
   mkdirSync(directory, { recursive: true });
   const written: string[] = [];
@@ -24,7 +28,10 @@ export async function writeReports(run: StoredRun, directory: string): Promise<s
   write('junit.xml', junitXml(run));
   const ledger = join(directory, 'ledger.csv');
   await pipeline(Readable.from(lines(ledgerCsv(run))), createWriteStream(ledger));
-  written.push(ledger);
+  // What a report before this one has left.
+  rmSync(`${ledger}.gz`, { force: true });
+  written.push(await compressLarge(ledger));
+  await compressLog(directory);
   return written;
 }
 

@@ -7,7 +7,7 @@ import {
   UPSTREAM_SERVICE,
   upstreamService,
 } from '../harness/workload/handoff-workload.ts';
-import { bringIn, gone, selecting } from './two-deployments.ts';
+import { bringIn, remove, selecting } from './two-deployments.ts';
 
 /** From a changed selector to rules on every node: endpoints within a second, kube-proxy's next sync, and room to spare. */
 const RULES_FOLLOW = 10_000;
@@ -90,22 +90,17 @@ async function moveUpstreams(stage: Stage, from: Version, to: Version): Promise<
       await stage.call(metadata?.name ?? '', `/rehome?over=${drainOver}`);
     await stage.sleep(drainOver + RULES_FOLLOW);
   });
-  await stage.step(`retire ${from}`, async () => {
-    // A release that was interrupted early has not brought it in yet.
-    if ((await stage.kube.get('Deployment', `gateway-${from}`)) !== undefined)
-      await stage.kube.patch('Deployment', `gateway-${from}`, { spec: { replicas: 0 } });
-    await gone(stage, from);
-  });
+  await stage.step(`retire ${from}`, () => remove(stage, from));
 }
 
 async function takeOver(stage: Stage, from: Version, to: Version): Promise<void> {
   await stage.step(
     `workers of ${to} take over`,
     async () => {
-      for (const { metadata } of await stage.pods(from)) {
+      for (const { metadata } of await stage.running(from)) {
         const pod = metadata?.name ?? '';
-        await stage.call(pod, `/handover?version=${to}`);
-        await stage.kube.patch('Pod', pod, { metadata: { labels: { version: to } } });
+        if (await stage.call(pod, `/handover?version=${to}`))
+          await stage.kube.patch('Pod', pod, { metadata: { labels: { version: to } } });
       }
     },
     { cutOver: true },

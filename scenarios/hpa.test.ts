@@ -85,9 +85,9 @@ describe('when readiness fails on purpose', () => {
           ...stage,
           // Half of the pods are told, and nobody waits for the others.
           async call(pod, path) {
-            if (failed.length === PODS / 2) return;
+            if (failed.length === PODS / 2) return false;
             failed.push(pod);
-            await stage.call(pod, path);
+            return stage.call(pod, path);
           },
           until: (what, check, limit) =>
             what.includes('ready') ? stage.sleep(60_000) : stage.until(what, check, limit),

@@ -53,7 +53,10 @@ const SITUATIONS: Readonly<Record<Axes['hpaDuring'], Situation>> = {
   },
   storm: {
     target: 'gateway-v1',
-    builtOn: { prepare: (stage) => serveV1(stage), rollback: async () => {} },
+    builtOn: {
+      prepare: (stage) => serveV1(stage),
+      rollback: (stage) => stage.step('v1 back at full size', () => bringIn(stage, 'v1')),
+    },
     async happen(stage) {
       await stage.step('all connections are closed', () => drain(stage, 'v1', 0), { fault: true });
     },

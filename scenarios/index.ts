@@ -1,3 +1,4 @@
+import type { AxisName } from '../harness/contracts/axes.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
 import { blueGreen } from './blue-green.ts';
 import { handoff } from './handoff.ts';
@@ -13,19 +14,34 @@ import { selectorFlip } from './selector-flip.ts';
 import { serviceMesh } from './service-mesh.ts';
 import { seventyThirty } from './seventy-thirty.ts';
 
-/** Every strategy by name, in the order in which they are listed and compared. */
-export const STRATEGIES: Readonly<Record<string, Strategy>> = {
-  'rolling-update': rollingUpdate,
-  'selector-flip': selectorFlip,
-  'readiness-fail': readinessFail,
-  'paced-drain': pacedDrain,
-  'make-before-break': makeBeforeBreak,
-  'blue-green': blueGreen,
-  'ingress-canary': ingressCanary,
-  'service-mesh': serviceMesh,
+const ALL: readonly Strategy[] = [
+  rollingUpdate,
+  selectorFlip,
+  readinessFail,
+  pacedDrain,
+  makeBeforeBreak,
+  blueGreen,
+  ingressCanary,
+  serviceMesh,
   handoff,
-  'seventy-thirty': seventyThirty,
-  'node-churn': nodeChurn,
-  'policy-change': policyChange,
+  seventyThirty,
+  nodeChurn,
+  policyChange,
   hpa,
-};
+];
+
+/** The axes that only some strategies heed, with the names of these. */
+const HEEDERS: ReadonlyMap<AxisName, readonly string[]> = new Map(
+  ALL.flatMap(({ heeds = [] }) => heeds).map((axis) => [
+    axis,
+    ALL.filter(({ heeds = [] }) => heeds.includes(axis)).map(({ name }) => name),
+  ]),
+);
+
+/** Every strategy by name, in the order in which they are listed and compared; each knows what only others heed. */
+export const STRATEGIES: Readonly<Record<string, Strategy>> = Object.fromEntries(
+  ALL.map((strategy) => {
+    const ignores = new Map([...HEEDERS].filter(([axis]) => !strategy.heeds?.includes(axis)));
+    return [strategy.name, { ...strategy, ignores }];
+  }),
+);

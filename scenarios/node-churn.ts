@@ -9,7 +9,7 @@ const TAINT = { key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' } as
  * and tainted, then deleted, and a fresh one is added. Its flows are hashed to other nodes, which know nothing of
  * them: they pick a flow up in mid-stream, choose a pod and a source port anew, and the pod answers with a reset.
  * With StableLoadBalancerNodeSet (KEP-3458) a node stays a backend until it is gone, without it leaves the pool at
- * the cordon (`--proxy iptables-1.22`, `cilium`). `rollback` lifts the cordons.
+ * the cordon (`--proxy iptables-1.22`, `cilium`). `rollback` lifts the cordons and adds a node for one that is away.
  */
 export const nodeChurn: Strategy = {
   name: 'node-churn',
@@ -35,8 +35,14 @@ export const nodeChurn: Strategy = {
             spec: { unschedulable: null, taints: null },
           });
     });
+    const numbers = (await stage.kube.list('Node')).map(({ metadata }) => numberOf(metadata?.name));
+    // Those that came in stay, so that of all numbers ever given the greatest is among these, or of the first nodes.
+    const greatest = Math.max(stage.axes.nodes, ...numbers);
+    for (let more = 1; more <= stage.axes.nodes - numbers.length; more++) await add(stage, greatest + more);
   },
 };
+
+const numberOf = (name = '') => Number(name.replace(/^node-/, ''));
 
 async function replace(stage: Stage, leaving: string, number: number): Promise<void> {
   const fault = { fault: true };
@@ -56,12 +62,15 @@ async function replace(stage: Stage, leaving: string, number: number): Promise<v
     },
     fault,
   );
-  await stage.step(
+  await add(stage, number);
+}
+
+const add = (stage: Stage, number: number): Promise<void> =>
+  stage.step(
     `node-${number} is added`,
     async () => {
       await stage.kube.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: `node-${number}` } });
       await stage.sleep(60_000 + 2 * stage.axes.heartbeat);
     },
-    fault,
+    { fault: true },
   );
-}

@@ -1,6 +1,6 @@
 import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
 import type { Version } from '../harness/contracts/workload.ts';
-import { bringIn, ROOM, retire, retiring, serveV1 } from './two-deployments.ts';
+import { bringIn, noMore, ROOM, retire, retiring, serveV1, tell } from './two-deployments.ts';
 
 /**
  * One Service selects both versions. v2 comes in beside v1; then the v1 pods are told over their admin port to
@@ -25,19 +25,21 @@ export const readinessFail: Strategy = {
   },
   async rollback(stage) {
     await stage.step('v1 ready again', async () => {
-      for (const pod of await stage.pods('v1'))
-        await stage.call(pod.metadata?.name ?? '', '/restore-readiness');
+      await tell(stage, 'v1', '/restore-readiness');
       await bringIn(stage, 'v1');
     });
-    if ((await stage.pods('v2')).length === 0) return;
-    await stage.step('v2 fails readiness', () => unready(stage, 'v2'), { cutOver: true });
+    const fails = async () => {
+      await noMore(stage, 'v2');
+      await unready(stage, 'v2');
+    };
+    await stage.step('v2 fails readiness', fails, { cutOver: true });
     await stage.step('retire v2', () => retire(stage, 'v2'));
   },
 };
 
 /** Fails the readinessProbe of a version's pods, and waits until the kubelet has noticed. */
 export async function unready(stage: Stage, version: Version): Promise<void> {
-  for (const pod of await stage.pods(version)) await stage.call(pod.metadata?.name ?? '', '/fail-readiness');
+  await tell(stage, version, '/fail-readiness');
   await stage.until(`no ${version} pod is ready`, async () =>
     (await stage.pods(version)).every((pod) =>
       pod.status?.conditions?.every(({ type, status }) => type !== 'Ready' || status !== 'True'),

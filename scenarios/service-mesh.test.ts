@@ -48,10 +48,43 @@ describe('weights', () => {
   });
 });
 
-describe('a pod with a sidecar', () => {
+describe('a pod with a native sidecar', () => {
+  const native = { ...small, meshRouting: 'http', canarySteps: '100' } as const;
+
+  test.each(['no', 'yes'] as const)(
+    'drains in peace, for the sidecar gets SIGTERM after its application (EXIT_ON_ZERO %s)',
+    async (exitOnZero) => {
+      const { document, events } = await playOnSim(serviceMesh, { ...native, exitOnZero });
+      expect(document).toMatchObject({ dropped: 200, closed: 200, fin: 0, droppedTwice: 0, unattributed: 0 });
+      expect(document.lossIn10SecondsShare).toBeLessThan(0.12);
+      expect(hops(events)).toEqual([]);
+    },
+  );
+
+  test('lets preStop pass in peace as well', async () => {
+    const { document } = await playOnSim(serviceMesh, { ...native, exitOnZero: 'no', preStop: '30s' });
+    expect(document).toMatchObject({ dropped: 200, closed: 200, fin: 0, unattributed: 0 });
+  });
+
+  test('is killed with its application when the grace period is over', async () => {
+    const { document, events } = await playOnSim(serviceMesh, { ...native, exitOnZero: 'no', grace: '1m' });
+    expect(events.filter((event) => event.type === 'gateway' && event.did === 'killed')).toHaveLength(2);
+    expect(document).toMatchObject({ dropped: 200, unattributed: 0 });
+    expect(document.fin).toBeGreaterThan(80);
+  });
+
+  test('needs a kubelet that knows it: before 1.29 it ends as a classic one does', async () => {
+    const { document } = await playOnSim(serviceMesh, { ...native, exitOnZero: 'no', kubernetes: '1.28' });
+    expect(document.fin).toBeGreaterThan(150);
+    expect(document.lossIn10SecondsShare).toBe(1);
+  });
+});
+
+describe('a pod with a classic sidecar', () => {
   test('loses all its connections 5 s after SIGTERM, however long its application may drain', async () => {
     const { document, events, ledger } = await playOnSim(serviceMesh, {
       ...small,
+      sidecars: 'classic',
       meshRouting: 'http',
       exitOnZero: 'no',
       canarySteps: '100',
@@ -71,6 +104,7 @@ describe('a pod with a sidecar', () => {
   test('drains in peace with EXIT_ON_ZERO_ACTIVE_CONNECTIONS', async () => {
     const { document } = await playOnSim(serviceMesh, {
       ...small,
+      sidecars: 'classic',
       meshRouting: 'http',
       exitOnZero: 'yes',
       canarySteps: '100',
@@ -82,6 +116,7 @@ describe('a pod with a sidecar', () => {
   test('waits for no longer than the grace period, then all are killed', async () => {
     const { document, events } = await playOnSim(serviceMesh, {
       ...small,
+      sidecars: 'classic',
       meshRouting: 'http',
       exitOnZero: 'yes',
       canarySteps: '100',
@@ -95,6 +130,7 @@ describe('a pod with a sidecar', () => {
   test('loses them while its application is still in preStop', async () => {
     const { document, events } = await playOnSim(serviceMesh, {
       ...small,
+      sidecars: 'classic',
       meshRouting: 'http',
       exitOnZero: 'no',
       canarySteps: '100',

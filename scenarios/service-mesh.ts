@@ -13,11 +13,12 @@ import { ROOM, retire, retiring } from './two-deployments.ts';
  * the weights stand in the listener's filter chain, so each step changes the listener, and 45 s later (drainDuration)
  * Envoy ends all connections of the old one, those to v2 included: a canary of four steps drops clients again and again.
  *
- * Retiring a pod ends its sidecar 5 s after SIGTERM, whatever grace period its application has, and with it every
- * connection that the application meant to drain in peace; EXIT_ON_ZERO_ACTIVE_CONNECTIONS (`--exit-on-zero yes`) makes
- * the sidecar wait for the last of them. A stream that is silent for 5 minutes is reset.
+ * Retiring a pod ends its sidecar after the application, which drains in peace, since sidecars are native (Istio 1.27,
+ * Kubernetes 1.29). A classic one (`--sidecars classic`) gets SIGTERM together with the application and ends 5 s later,
+ * whatever grace period that has, and with it every connection; EXIT_ON_ZERO_ACTIVE_CONNECTIONS (`--exit-on-zero yes`)
+ * makes it wait for the last of them. A stream that is silent for 5 minutes is reset.
  *
- * Needs a mesh, room for twice the pods, and set with care: HTTP, EXIT_ON_ZERO, a heartbeat below 5 minutes. Choose it
+ * Needs a mesh, room for twice the pods, and set with care: HTTP, native sidecars, a heartbeat below 5 minutes. Choose it
  * where a mesh is there already; it only moves the problem, for the ingress gateway's own releases drop its clients
  * by the same two rules. A rollback sets the weight to 0.
  */

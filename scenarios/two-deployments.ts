@@ -41,23 +41,46 @@ export async function select(stage: Stage, version: Version): Promise<void> {
 }
 
 /**
- * Takes a version out of service. Paced: its pods ask their clients to go, evenly over `drainOver`, and are
- * removed once that time is over; abrupt: the Deployment is scaled to nothing, and the pods do on SIGTERM what
- * they do.
+ * Takes a version out of service, from wherever its coming in was interrupted. Paced: its pods ask their clients to
+ * go, evenly over `drainOver`, and are removed once that time is over; abrupt: the Deployment is scaled to nothing,
+ * and the pods do on SIGTERM what they do.
  */
 export async function retire(stage: Stage, version: Version): Promise<void> {
-  if (stage.axes.retire === 'paced') {
+  if (stage.axes.retire === 'paced' && (await noMore(stage, version)) > 0) {
     await drain(stage, version, stage.axes.drainOver);
     await stage.sleep(stage.axes.drainOver);
   }
-  await stage.kube.patch('Deployment', `gateway-${version}`, { spec: { replicas: 0 } });
+  await remove(stage, version);
+}
+
+/** Scales a version to nothing, where it has been brought in at all, and waits until its pods are gone. */
+export async function remove(stage: Stage, version: Version): Promise<void> {
+  const name = `gateway-${version}`;
+  if ((await stage.kube.get('Deployment', name)) !== undefined)
+    await stage.kube.patch('Deployment', name, { spec: { replicas: 0 } });
   await gone(stage, version);
 }
 
+/**
+ * No more pods of a version come in than run already, so that whatever its pods are told, all of them have been
+ * told: of a Deployment that shrinks, those go first which do not run yet. Returns how many run.
+ */
+export async function noMore(stage: Stage, version: Version): Promise<number> {
+  const name = `gateway-${version}`;
+  const { length } = await stage.running(version);
+  const deployment = await stage.kube.get('Deployment', name);
+  if ((deployment?.spec?.replicas ?? 0) > length)
+    await stage.kube.patch('Deployment', name, { spec: { replicas: length } });
+  return length;
+}
+
 /** Tells a version's pods to ask their clients to go, evenly over this time; they stay, and take new ones. */
-export async function drain(stage: Stage, version: Version, over: Millis): Promise<void> {
-  for (const pod of await stage.pods(version))
-    await stage.call(pod.metadata?.name ?? '', `/drain?over=${over}&how=${stage.axes.ask}`);
+export const drain = (stage: Stage, version: Version, over: Millis): Promise<void> =>
+  tell(stage, version, `/drain?over=${over}&how=${stage.axes.ask}`);
+
+/** POST to the admin port of each pod of a version that runs. */
+export async function tell(stage: Stage, version: Version, path: string): Promise<void> {
+  for (const { metadata } of await stage.running(version)) await stage.call(metadata?.name ?? '', path);
 }
 
 /** Waits until no pod of a version is left, not even a terminating one. */

@@ -1,7 +1,7 @@
 import type { Axes } from '../../harness/contracts/axes.ts';
 import type { Event } from '../../harness/contracts/event.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
-import { KubeError, NotReachedError } from '../../harness/errors.ts';
+import { InterruptedError, KubeError, NotReachedError } from '../../harness/errors.ts';
 import type { Random } from '../../harness/statistics/random.ts';
 import type { Clock } from '../../harness/time/clock.ts';
 import { formatDuration, type Millis } from '../../harness/time/duration.ts';
@@ -79,9 +79,12 @@ export class ControlPlane implements AsyncDisposable {
     );
   }
 
-  /** Brings up `axes.nodes` nodes; resolves when all are ready and have their first rules. */
-  async start(): Promise<void> {
-    for (let count = 0; count < this.context.axes.nodes; count++) await this.addNode();
+  /** Brings up `axes.nodes` nodes; resolves when all are ready and have their first rules. @throws InterruptedError. */
+  async start(signal?: AbortSignal): Promise<void> {
+    for (let count = 0; count < this.context.axes.nodes; count++) {
+      if (signal?.aborted) throw new InterruptedError('interrupted');
+      await this.addNode();
+    }
   }
 
   /** One more node, in the zone whose turn it is; resolves with its name when it is ready. */
@@ -105,7 +108,7 @@ export class ControlPlane implements AsyncDisposable {
 
   /**
    * The node's machine goes without a goodbye, with its pods. The balancer loses it at once; the API learns of it as
-   * it does for a machine that was deleted: not ready after 30 to 40 s, deleted within 5 s, its pods 40 to 60 s later.
+   * it does for a machine that was deleted: not ready after 50 to 55 s (before 1.32 40 to 45 s), deleted within 5 s, its pods 40 to 60 s later.
    */
   async removeNode(name: string): Promise<void> {
     await this.removeMachine(name);
@@ -126,9 +129,9 @@ export class ControlPlane implements AsyncDisposable {
   /**
    * Resolves when clients can reach the Service and the balancer has come to rest: the machine forwards, every node
    * the balancer holds healthy forwards new connections, and it has found out which nodes are healthy.
-   * @throws NotReachedError after `limit`.
+   * @throws NotReachedError after `limit`, InterruptedError once `signal` is aborted.
    */
-  async reachable(service: string, limit: Millis): Promise<void> {
+  async reachable(service: string, limit: Millis, signal?: AbortSignal): Promise<void> {
     const { clock } = this.context;
     const end = clock.now() + limit;
     for (;;) {
@@ -139,7 +142,7 @@ export class ControlPlane implements AsyncDisposable {
         throw new NotReachedError(
           `Service ${service} was not reachable within ${formatDuration(limit)}: ${missing}`,
         );
-      await clock.sleep(Math.min(1000, end - clock.now()));
+      await clock.sleep(Math.min(1000, end - clock.now()), signal);
     }
   }
 

@@ -45,6 +45,8 @@ export interface PodStart {
   readonly address: string;
   /** The container's environment with fieldRefs resolved; durations in it are in model milliseconds. */
   readonly env: Readonly<Record<string, string>>;
+  /** Whether this kubelet lets a sidecar outlive the application beside it. */
+  readonly nativeSidecars: boolean;
   /** The process runs: probes may begin. */
   started(): void;
   /** The process is gone, by signal or by itself; exactly once. */

@@ -18,19 +18,18 @@ export async function pushImage(
     options: GkeOptions;
     project: string;
     labels: Readonly<Record<string, string>>;
-    signal: AbortSignal;
     isThere: boolean;
   },
 ): Promise<string> {
-  const { name, options, project, labels, signal, isThere } = to;
+  const { name, options, project, labels, isThere } = to;
   const repository = repositoryOf(name, project, options);
-  if (!isThere) await run('gcloud', commands.createRepository(name, labels), { signal });
+  if (!isThere) await run('gcloud', commands.createRepository(name, labels));
   const env = { ...process.env, DOCKER_CONFIG: join(leaseFiles(name), 'docker') };
   const token = await run('gcloud', commands.accessToken());
   await run('docker', loginWords(repository), { input: token.trim(), env });
   const image = await gatewayImageName(repository);
   await using context = await imageContext(leaseFiles(name));
-  await run(...pushCommand(image, context.directory), { signal, env });
+  await run(...pushCommand(image, context.directory), { env });
   return image;
 }
 

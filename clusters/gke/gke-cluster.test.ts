@@ -1,8 +1,9 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { defaultAxes } from '../../harness/contracts/axes.ts';
+import { InterruptedError } from '../../harness/errors.ts';
 import { leaseHolder, owner, takeLease } from '../kubernetes/lease/lease.ts';
 import { createGkeCluster } from './gke-cluster.ts';
 import { gkeOptions, shapeOf } from './gke-options.ts';
@@ -15,6 +16,7 @@ const { appendFileSync, readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const words = process.argv.slice(2).join(' ');
 appendFileSync(join(__dirname, 'told'), words + '\\n');
+if (process.env.HANG === String(readFileSync(join(__dirname, 'told'), 'utf8').split('\\n').length - 1)) setTimeout(() => {}, 60_000);
 const answers = JSON.parse(readFileSync(join(__dirname, 'answers.json'), 'utf8'));
 const { out, err, code } = answers.find(({ to }) => words.startsWith(to)) ?? {};
 if (words.includes('get-credentials')) writeFileSync(process.env.KUBECONFIG, 'a kubeconfig');
@@ -130,12 +132,58 @@ test('sweep takes expired clusters and repositories, and leaves living ones', as
       ]),
     },
   ]);
-  expect(await sweepGke(OPTIONS)).toEqual([
-    { kind: 'GKE cluster', name: 'onedrop-gke-expired' },
-    { kind: 'Artifact Registry repository', name: 'onedrop-gke-expired' },
-  ]);
+  expect(await sweepGke(OPTIONS)).toEqual({
+    removed: [
+      { kind: 'GKE cluster', name: 'onedrop-gke-expired' },
+      { kind: 'Artifact Registry repository', name: 'onedrop-gke-expired' },
+    ],
+    unseen: [],
+  });
   expect(deletions()).toEqual([
     'container clusters delete onedrop-gke-expired',
     'artifacts repositories delete onedrop-gke-expired',
   ]);
 });
+
+test('where sweep may not look it says so, instead of finding nothing', async () => {
+  answers([{ to: 'container clusters list', code: 1, err: 'ERROR: permission denied' }]);
+  const { removed, unseen } = await sweepGke(OPTIONS);
+  expect(removed).toEqual([]);
+  expect(unseen).toMatchObject([{ what: 'GKE', why: expect.stringContaining('permission denied') }]);
+});
+
+test('whoever does not use GKE is not told that it could not be looked at', async () => {
+  answers([{ to: '', code: 1, err: 'ERROR: nobody is logged in' }]);
+  expect(await sweepGke(gkeOptions({}))).toEqual({ removed: [], unseen: [] });
+});
+
+test('whichever gcloud of its creation hangs, a cluster ends with the first interruption and is deleted', async () => {
+  // With a project to find out, an image to push and a machine for the clients.
+  const options = gkeOptions({ 'gateway-image': 'example.com/gateway:1', 'clients-from': 'vm' });
+  let hang = 1;
+  for (let ended = false; ; hang++, ended = false) {
+    rmSync(join(directory, 'told'), { force: true });
+    vi.stubEnv('HANG', String(hang));
+    const controller = new AbortController();
+    const name = `onedrop-gke-hang-${hang}-${process.pid}`;
+    const begun = createGkeCluster(name, SHAPE, options, controller.signal)
+      .catch((error: Error) => error)
+      .finally(() => {
+        ended = true;
+      });
+    // The tunnel is a gcloud as well, and goes on for as long as the cluster does.
+    while (!ended && told().length < hang) await new Promise((resolve) => setTimeout(resolve, 10));
+    vi.stubEnv('HANG', '');
+    controller.abort();
+    expect(await begun).toBeInstanceOf(InterruptedError);
+    expect(deletions()).toContain(`container clusters delete ${name}`);
+    expect(await leaseHolder(name)).toBe('unknown');
+    if (
+      told()[hang - 1]?.startsWith('compute start-iap-tunnel') ||
+      told()[hang - 1]?.startsWith('compute ssh')
+    )
+      break;
+  }
+  vi.unstubAllEnvs();
+  expect(hang).toBeGreaterThan(3);
+}, 60_000);

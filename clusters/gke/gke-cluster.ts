@@ -5,7 +5,7 @@ import { HarnessError } from '../../harness/errors.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { command } from '../command.ts';
 import { leaseFiles, owner, takeLease } from '../kubernetes/lease/lease.ts';
-import { commandOwnedBy } from '../kubernetes/lease/owned-command.ts';
+import { commandOwnedBy, heeding } from '../kubernetes/lease/owned-command.ts';
 import { wallTime } from '../kubernetes/lease/wall-time.ts';
 import { type ClientVm, createClientVm } from './client-vm.ts';
 import { pushImage } from './gateway-repository.ts';
@@ -42,7 +42,7 @@ export async function createGkeCluster(
 ): Promise<GkeCluster> {
   const keep = options.keep === 'true';
   const lease = keep ? undefined : await takeLease(name);
-  const run = keep ? command : commandOwnedBy(name);
+  const run = heeding(keep ? command : commandOwnedBy(name), signal);
   const commands = new GcloudCommands(options);
   const gcloud = (words: Words) => run('gcloud', words);
   const namespaces = new Set<string>();
@@ -62,9 +62,9 @@ export async function createGkeCluster(
     kept = keep && readClusters(await gcloud(commands.listClusters())).some((one) => one.name === name);
     const image =
       options['gateway-image'] ??
-      (await pushImage(run, commands, { name, options, project, labels, signal, isThere: kept }));
+      (await pushImage(run, commands, { name, options, project, labels, isThere: kept }));
     const words = kept ? commands.relabel(name, labels) : commands.createCluster(name, shape, labels);
-    await run('gcloud', words, { signal });
+    await run('gcloud', words);
     const file = join(leaseFiles(name), 'kubeconfig');
     await run('gcloud', commands.getCredentials(name), { env: { ...process.env, KUBECONFIG: file } });
     const kubeconfig = await readFile(file, 'utf8');

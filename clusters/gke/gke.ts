@@ -39,7 +39,7 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
       const key = JSON.stringify(shape);
       let gke = idle.get(key);
       if (gke === undefined) {
-        await checkQuota(shape, options);
+        await checkQuota(shape, options, context.signal);
         const name = keep ? keptName(shape, options) : nameFor('gke', spec.name);
         gke = await createGkeCluster(name, shape, options, context.signal);
       }
@@ -53,7 +53,7 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
         if (keep) await cluster.vm?.[Symbol.asyncDispose]();
         else await cluster.remove();
     },
-    sweep: () => sweepGke(options),
+    sweep: (signal) => sweepGke(options, signal),
   };
 }
 

@@ -77,8 +77,10 @@ export function missingQuota(
 }
 
 /** @throws HarnessError when the cluster could not be created anyway, before anything is. */
-export async function checkQuota(shape: Shape, options: GkeOptions): Promise<void> {
-  const { free, zones } = readRegion(await command('gcloud', new GcloudCommands(options).region()));
+export async function checkQuota(shape: Shape, options: GkeOptions, signal: AbortSignal): Promise<void> {
+  const { free, zones } = readRegion(
+    await command('gcloud', new GcloudCommands(options).region(), { signal }),
+  );
   const unknown = shape.zones.filter((zone) => !zones.includes(zone));
   if (unknown.length > 0)
     throw new HarnessError(

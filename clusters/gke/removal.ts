@@ -1,5 +1,7 @@
 import type { Removed } from '../../harness/contracts/cluster.ts';
+import { InterruptedError } from '../../harness/errors.ts';
 import { CommandError, command } from '../command.ts';
+import type { OwnedCommand } from '../kubernetes/lease/owned-command.ts';
 import type { GcloudCommands } from './gcloud-commands.ts';
 import { type Resource, readResources } from './gcloud-output.ts';
 import { LEFT_KINDS } from './left-kinds.ts';
@@ -15,18 +17,21 @@ export async function deleteCluster(
   commands: GcloudCommands,
   name: string,
   location?: string,
+  run: OwnedCommand = command,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    const operations = JSON.parse(await command('gcloud', commands.runningOperations(name, location)));
+    const operations = JSON.parse(await run('gcloud', commands.runningOperations(name, location)));
     // An operation that failed has ended as well.
     for (const operation of operations as { name: string }[])
-      await command('gcloud', commands.waitForOperation(operation.name, location)).catch(() => {});
+      await run('gcloud', commands.waitForOperation(operation.name, location)).catch((error) => {
+        if (error instanceof InterruptedError) throw error;
+      });
     try {
-      await command('gcloud', commands.deleteCluster(name, location));
+      await run('gcloud', commands.deleteCluster(name, location));
       return;
     } catch (error) {
       if (isMissing(error)) return;
-      if (attempt === DELETIONS) throw error;
+      if (attempt === DELETIONS || error instanceof InterruptedError) throw error;
     }
   }
 }
@@ -35,8 +40,9 @@ export async function deleteRepository(
   commands: GcloudCommands,
   name: string,
   location?: string,
+  run: OwnedCommand = command,
 ): Promise<void> {
-  await command('gcloud', commands.deleteRepository(name, location)).catch((error) => {
+  await run('gcloud', commands.deleteRepository(name, location)).catch((error) => {
     if (!isMissing(error)) throw error;
   });
 }
@@ -45,13 +51,14 @@ export async function deleteRepository(
 export async function deleteLeft(
   commands: GcloudCommands,
   isLeft: (resource: Resource) => boolean | Promise<boolean>,
+  run: OwnedCommand = command,
 ): Promise<Removed[]> {
   const all: Removed[] = [];
   for (const kind of LEFT_KINDS)
-    for (const resource of readResources(await command('gcloud', commands.listLeft(kind)))) {
+    for (const resource of readResources(await run('gcloud', commands.listLeft(kind)))) {
       if (!(await isLeft(resource))) continue;
       const { name, location } = resource;
-      await command('gcloud', commands.deleteLeft({ group: kind.group, name, location })).catch((error) => {
+      await run('gcloud', commands.deleteLeft({ group: kind.group, name, location })).catch((error) => {
         // GKE itself may have been faster.
         if (!isMissing(error)) throw error;
       });

@@ -1,7 +1,8 @@
 import type { Axes } from '../../harness/contracts/axes.ts';
+import { CommandError } from '../command.ts';
 import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
 import { MANAGED_BY } from '../kubernetes/lease/names.ts';
-import type { OwnedCommand } from '../kubernetes/lease/owned-command.ts';
+import { heeding, type OwnedCommand } from '../kubernetes/lease/owned-command.ts';
 import { BalancerBox } from '../netns/fabric/balancer.ts';
 
 /** The label by which sweep finds a container, and the lease that says whether its run still lives. */
@@ -11,6 +12,14 @@ interface Box {
   readonly container: string;
   readonly address: string;
   readonly rules: BalancerBox;
+}
+
+interface BoxOptions {
+  readonly lease: string;
+  readonly image: string;
+  readonly network: string;
+  /** Aborted when the run is asked to end. */
+  readonly signal?: AbortSignal;
 }
 
 /** A node as its container: the name is the same, the address is on the cluster's Docker network. */
@@ -33,26 +42,26 @@ const LOCAL_LAST = 32_700;
  * GKE's agent has them, and reply straight to the client.
  */
 export class BalancerBoxes implements AsyncDisposable {
+  /** Goes on after the run was asked to end. */
+  private readonly remove: OwnedCommand;
+  /** Does not. */
   private readonly run: OwnedCommand;
-  private readonly options: { readonly lease: string; readonly image: string; readonly network: string };
+  private readonly options: BoxOptions;
+  /** Containers that were begun, whatever came of them. */
+  private readonly begun: string[] = [];
   private readonly boxes = new Map<string, Promise<Box>>();
   private readonly nodes: (NodeContainer & { readonly number: number })[] = [];
 
-  private constructor(
-    run: OwnedCommand,
-    options: { readonly lease: string; readonly image: string; readonly network: string },
-  ) {
-    this.run = run;
+  private constructor(run: OwnedCommand, options: BoxOptions) {
+    this.remove = run;
+    this.run = heeding(run, options.signal);
     this.options = options;
   }
 
   /** Prepares the nodes' kernels; `image` must hold nft and ip, as every recent node image does. */
   static async open(
     run: OwnedCommand,
-    options: {
-      readonly lease: string;
-      readonly image: string;
-      readonly network: string;
+    options: BoxOptions & {
       readonly nodes: readonly NodeContainer[];
       readonly tcpLoose: Axes['tcpLoose'];
     },
@@ -91,16 +100,22 @@ export class BalancerBoxes implements AsyncDisposable {
     const boxes = (await Promise.allSettled(this.boxes.values())).flatMap((started) =>
       started.status === 'fulfilled' ? started.value : [],
     );
-    if (boxes.length === 0) return;
-    await this.run('docker', ['rm', '--force', '--volumes', ...boxes.map(({ container }) => container)]);
+    if (this.begun.length === 0) return;
+    await this.remove('docker', ['rm', '--force', '--volumes', ...this.begun]).catch((error) => {
+      // One that was interrupted may never have come to be.
+      if (!(error instanceof CommandError && /no such container/i.test(error.stderr))) throw error;
+    });
     for (const { name } of this.nodes)
       for (const { address } of boxes)
-        await this.in(name, ['ip', 'route', 'delete', 'local', address, 'table', 'local']).catch(() => {});
+        await this.remove('docker', [
+          ...['exec', name, 'ip', 'route', 'delete', 'local', address, 'table', 'local'],
+        ]).catch(() => {});
   }
 
   private async start(service: string): Promise<Box> {
     const { lease, image, network } = this.options;
     const container = `${lease}-balancer-${service}`;
+    this.begun.push(container);
     const labels = { ...MANAGED_BY, [LEASE_LABEL]: lease };
     await this.run('docker', [
       'run',

@@ -4,7 +4,7 @@ import { HarnessError } from '../../harness/errors.ts';
 import { command, lines } from '../command.ts';
 import { buildGatewayImage } from '../kubernetes/gateway/gateway-image.ts';
 import { leaseFiles, takeFreeLease, takeLease } from '../kubernetes/lease/lease.ts';
-import { commandOwnedBy, type OwnedCommand } from '../kubernetes/lease/owned-command.ts';
+import { commandOwnedBy, heeding, type OwnedCommand } from '../kubernetes/lease/owned-command.ts';
 import type { NodeContainer } from './balancer-boxes.ts';
 import { kindConfig, type Shape } from './kind-config.ts';
 import { NODE_IMAGES } from './node-image.ts';
@@ -19,6 +19,7 @@ const READY_WITHIN = '300s';
 export interface KindCluster {
   readonly name: string;
   readonly shape: Shape;
+  /** Ends with the run's own signal. */
   readonly run: OwnedCommand;
   /** The kubeconfig's text. */
   readonly kubeconfig: string;
@@ -54,18 +55,18 @@ export async function createKindCluster(options: {
   const { name, lease } = keep
     ? await freeKept(options.name)
     : { name: options.name, lease: await takeLease(options.name) };
-  const run = keep ? command : commandOwnedBy(name);
+  const run = heeding(keep ? command : commandOwnedBy(name), signal);
   let complete = false;
   try {
-    const image = options.gatewayImage ?? (await buildGatewayImage(run, leaseFiles(name), { signal }));
-    complete = keep && (await isComplete(name));
+    const image = options.gatewayImage ?? (await buildGatewayImage(run, leaseFiles(name)));
+    complete = keep && (await isComplete(name, run));
     if (!complete) {
       // A run that was killed may have begun it.
-      if (keep) await deleteKindCluster(name);
-      await create(run, name, shape, retain, signal);
+      if (keep) await deleteKindCluster(name, run);
+      await create(run, name, shape, retain);
     }
     const workers = await workersOf(run, name);
-    await load({ run, name, workers }, [image], signal);
+    await load({ run, name, workers }, [image]);
     const kubeconfig = await run('kind', ['get', 'kubeconfig', '--name', name]);
     await run('docker', ['exec', controlPlane(name), 'touch', COMPLETE]);
     rmSync(leaseFiles(name), { recursive: true, force: true });
@@ -80,16 +81,11 @@ export async function createKindCluster(options: {
 const load = (
   { run, name, workers }: Pick<KindCluster, 'run' | 'name' | 'workers'>,
   images: readonly string[],
-  signal: AbortSignal,
 ) =>
-  run(
-    'kind',
-    [
-      ...['load', 'docker-image', ...images, '--name', name],
-      ...['--nodes', workers.map((worker) => worker.name).join(',')],
-    ],
-    { signal },
-  );
+  run('kind', [
+    ...['load', 'docker-image', ...images, '--name', name],
+    ...['--nodes', workers.map((worker) => worker.name).join(',')],
+  ]);
 
 /**
  * Loads those of the images onto the workers that the local engine has, and returns them; the nodes pull the others.
@@ -98,14 +94,13 @@ const load = (
 export async function loadImages(
   kind: Pick<KindCluster, 'run' | 'name' | 'workers'>,
   images: readonly string[],
-  signal: AbortSignal,
 ): Promise<string[]> {
   const here: string[] = [];
   for (const image of images.filter((one) => !one.includes('@'))) {
-    const found = kind.run('docker', ['image', 'inspect', '--format', '{{.Id}}', image], { signal });
+    const found = kind.run('docker', ['image', 'inspect', '--format', '{{.Id}}', image]);
     if (await succeeds(found)) here.push(image);
   }
-  if (here.length > 0) await load(kind, here, signal);
+  if (here.length > 0) await load(kind, here);
   return here;
 }
 
@@ -123,8 +118,8 @@ const controlPlane = (name: string) => `${name}-control-plane`;
 const COMPLETE = '/kind/onedrop-complete';
 
 /** Whether a cluster of that name exists and came up as a whole. */
-export const isComplete = (name: string): Promise<boolean> =>
-  succeeds(command('docker', ['exec', controlPlane(name), 'test', '-e', COMPLETE]));
+export const isComplete = (name: string, run: OwnedCommand = command): Promise<boolean> =>
+  succeeds(run('docker', ['exec', controlPlane(name), 'test', '-e', COMPLETE]));
 
 const succeeds = (command: Promise<unknown>): Promise<boolean> =>
   command.then(
@@ -132,19 +127,13 @@ const succeeds = (command: Promise<unknown>): Promise<boolean> =>
     () => false,
   );
 
-async function create(
-  run: OwnedCommand,
-  name: string,
-  shape: Shape,
-  retain: boolean,
-  signal: AbortSignal,
-): Promise<void> {
+async function create(run: OwnedCommand, name: string, shape: Shape, retain: boolean): Promise<void> {
   const words = ['create', 'cluster', '--name', name, '--config', '-', '--wait', READY_WITHIN];
   // The user's own kubeconfig is not touched.
   words.push('--kubeconfig', join(leaseFiles(name), 'kubeconfig'));
   if (shape.image !== undefined) words.push('--image', shape.image);
   if (retain) words.push('--retain');
-  await run('kind', words, { input: kindConfig(shape), signal, ...onNetwork(name) });
+  await run('kind', words, { input: kindConfig(shape), ...onNetwork(name) });
 }
 
 async function workersOf(run: OwnedCommand, name: string): Promise<NodeContainer[]> {
@@ -166,16 +155,16 @@ async function workersOf(run: OwnedCommand, name: string): Promise<NodeContainer
 }
 
 /** Removes a cluster with its network, all that is attached to it, and its files; says whether there was anything to remove. */
-export async function deleteKindCluster(name: string): Promise<boolean> {
-  const there = await lines('kind', ['get', 'nodes', '--name', name]);
+export async function deleteKindCluster(name: string, run: OwnedCommand = command): Promise<boolean> {
+  const there = await lines('kind', ['get', 'nodes', '--name', name], run);
   const kubeconfig = join(leaseFiles(name), 'kubeconfig');
-  await command('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig]);
-  if ((await lines('docker', ['network', 'ls', '--quiet', '--filter', `name=^${name}$`])).length > 0) {
+  await run('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig]);
+  if ((await lines('docker', ['network', 'ls', '--quiet', '--filter', `name=^${name}$`], run)).length > 0) {
     there.push(name);
     // Balancers of a cell that was killed.
-    const attached = await lines('docker', ['ps', '--all', '--quiet', '--filter', `network=${name}`]);
-    if (attached.length > 0) await command('docker', ['rm', '--force', '--volumes', ...attached]);
-    await command('docker', ['network', 'rm', name]);
+    const attached = await lines('docker', ['ps', '--all', '--quiet', '--filter', `network=${name}`], run);
+    if (attached.length > 0) await run('docker', ['rm', '--force', '--volumes', ...attached]);
+    await run('docker', ['network', 'rm', name]);
   }
   rmSync(leaseFiles(name), { recursive: true, force: true });
   return there.length > 0;

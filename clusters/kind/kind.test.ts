@@ -64,8 +64,7 @@ describe("the images of the user's own gateway", () => {
       if (args[1] === 'inspect') throw new Error('No such image');
       return '';
     };
-    const { signal } = new AbortController();
-    return { held: await loadImages({ run, name: 'c', workers }, images, signal), ran };
+    return { held: await loadImages({ run, name: 'c', workers }, images), ran };
   }
 
   test('are loaded onto the workers where the local engine has them, and left to be pulled where not', async () => {

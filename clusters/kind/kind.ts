@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { join } from 'node:path';
 import type { V1Service } from '@kubernetes/client-node';
-import type { Axes } from '../../harness/contracts/axes.ts';
+import { AXES, type Axes } from '../../harness/contracts/axes.ts';
 import type {
   Capability,
   Cluster,
@@ -13,11 +13,12 @@ import type {
   Provider,
   RunContext,
 } from '../../harness/contracts/cluster.ts';
-import { command } from '../command.ts';
+import { command, lines } from '../command.ts';
 import type { KubernetesCluster } from '../kubernetes/kubernetes-cluster.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
 import { commandOwnedBy } from '../kubernetes/lease/owned-command.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
+import { lacksInotify } from './inotify.ts';
 import {
   certificateFor,
   createKindCluster,
@@ -30,7 +31,7 @@ import {
 } from './kind-cluster.ts';
 import { proxyMode, type Shape } from './kind-config.ts';
 import { imageVersion, nodeImage } from './node-image.ts';
-import { KEPT, sweepKind } from './sweep-kind.ts';
+import { CLUSTER_LABEL, KEPT, sweepKind } from './sweep-kind.ts';
 
 /** What can be chosen beside the axes. */
 export interface KindOptions {
@@ -50,6 +51,8 @@ export function createKind(options: KindOptions = {}): Provider {
   /** Clusters between two cells, by shape; a run's cells come one after the other. */
   const idle = new Map<string, KindCluster>();
   const { keep = false, retain = false } = options;
+  /** Nodes of other kind clusters on this machine; known after preflight. */
+  let running = 0;
   return {
     name: 'kind',
     description:
@@ -64,8 +67,12 @@ export function createKind(options: KindOptions = {}): Provider {
       'autoscaler',
     ]),
     lacks: (need) => LACKS[need],
-    refuses: (axes) => refusal(axes, image),
-    preflight,
+    refuses: (axes) => refusal(axes, image) ?? tooManyNodes(axes, running),
+    async preflight() {
+      // A cluster that is kept may be the very one that this run will use.
+      running = await runningNodes((name) => !(keep && name.startsWith(KEPT)));
+      return preflight(running);
+    },
     options: {
       'node-image': {
         value: 'VERSION|IMAGE',
@@ -115,7 +122,7 @@ export function createKind(options: KindOptions = {}): Provider {
         await lease[Symbol.asyncDispose]();
       }
     },
-    sweep: sweepKind,
+    sweep: (signal) => sweepKind(signal),
   };
 }
 
@@ -151,6 +158,7 @@ async function openCell(
     await BalancerBoxes.open(run, {
       lease: name,
       image: images.balancer,
+      signal: context.signal,
       network,
       nodes: workers,
       tcpLoose: spec.axes.tcpLoose,
@@ -171,7 +179,7 @@ async function openCell(
       spec: { ...service.spec, loadBalancerIP: await boxes.address(service.metadata?.name ?? '') },
     }),
     needsMetrics: () => metrics(),
-    bringImages: (own) => loadImages(kind, own, context.signal),
+    bringImages: (own) => loadImages(kind, own),
     facts: {
       'node image': images.node,
       'kind network': network,
@@ -243,7 +251,22 @@ function refusal({ proxy }: Axes, image: string | undefined): string | undefined
   return undefined;
 }
 
-async function preflight(): Promise<Preflight> {
+/** The workers and their control plane. */
+const nodesOf = ({ nodes }: Pick<Axes, 'nodes'>) => nodes + 1;
+
+function tooManyNodes(axes: Axes, running: number): string | undefined {
+  const lacking = lacksInotify(nodesOf(axes), running);
+  return lacking && `${lacking.what}; ${lacking.mend}`;
+}
+
+/** How many containers are nodes of kind clusters whose names are wanted; none where no engine answers. */
+async function runningNodes(wanted: (cluster: string) => boolean): Promise<number> {
+  const format = `{{.Label "${CLUSTER_LABEL}"}}`;
+  const words = ['ps', '--filter', `label=${CLUSTER_LABEL}`, '--format', format];
+  return (await lines('docker', words).catch(() => [])).filter(wanted).length;
+}
+
+async function preflight(running: number): Promise<Preflight> {
   const missing: { what: string; mend: string }[] = [];
   const works = (file: string, args: string[]) =>
     command(file, args).then(
@@ -268,7 +291,11 @@ async function preflight(): Promise<Preflight> {
       what: 'containers cannot be reached from here by their own addresses',
       mend: 'run onedrop itself in a container of the engine: docker run --rm -it --network host -v /var/run/docker.sock:/var/run/docker.sock -v "$PWD":/onedrop -w /onedrop node:24-bookworm (with docker and kind in it)',
     });
-  return missing.length > 0
-    ? { usable: false, missing }
-    : { usable: true, notes: [`kind: Docker engine ${engine}, ${kind}`] };
+  const least = lacksInotify(nodesOf({ nodes: 1 }), running);
+  if (least !== undefined) missing.push(least);
+  if (missing.length > 0) return { usable: false, missing };
+  const usual = lacksInotify(nodesOf({ nodes: Number(AXES.nodes.fallback) }), running);
+  const notes = [`kind: Docker engine ${engine}, ${kind}`];
+  if (usual !== undefined) notes.push(`kind: ${usual.what}; ${usual.mend}`);
+  return { usable: true, notes };
 }

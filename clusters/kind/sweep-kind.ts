@@ -1,4 +1,4 @@
-import type { Removed } from '../../harness/contracts/cluster.ts';
+import { NOTHING_LEFT, type Removed, type Swept, type Unseen } from '../../harness/contracts/cluster.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { command, lines } from '../command.ts';
 import {
@@ -9,13 +9,13 @@ import {
   takeFreeLease,
 } from '../kubernetes/lease/lease.ts';
 import { MANAGED_BY, nameFor } from '../kubernetes/lease/names.ts';
-import { endOrphans } from '../kubernetes/lease/owned-command.ts';
+import { endOrphans, heeding, type OwnedCommand } from '../kubernetes/lease/owned-command.ts';
 import { wallTime } from '../kubernetes/lease/wall-time.ts';
 import { LEASE_LABEL } from './balancer-boxes.ts';
 import { deleteKindCluster, isComplete } from './kind-cluster.ts';
 
 /** What kind itself labels its containers with. */
-const CLUSTER_LABEL = 'io.x-k8s.kind.cluster';
+export const CLUSTER_LABEL = 'io.x-k8s.kind.cluster';
 
 /** All that a run makes with kind is named so; kept clusters are not. */
 const PREFIX = nameFor('kind', '');
@@ -35,12 +35,36 @@ interface Container {
 }
 
 /** Removes containers, networks and clusters of runs that are dead, and what still worked for them. */
-export async function sweepKind(): Promise<Removed[]> {
+export async function sweepKind(signal?: AbortSignal): Promise<Swept> {
+  const run = heeding(command, signal);
   const removed: Removed[] = [];
+  const unseen: Unseen[] = [];
+  const leases = (await deadLeases()).filter((lease) => lease.startsWith(PREFIX) || lease.startsWith(KEPT));
+  try {
+    await run('docker', ['version']);
+  } catch (error) {
+    // Where no run of kind's is known to have died, an engine that is not there holds nothing of onedrop's either.
+    if (leases.length === 0) return NOTHING_LEFT;
+    return { removed, unseen: [{ what: `kind (${leases.join(', ')})`, why: (error as Error).message }] };
+  }
+  try {
+    await removeDead(run, signal, removed, unseen);
+  } catch (error) {
+    unseen.push({ what: 'kind', why: (error as Error).message });
+  }
+  return { removed, unseen };
+}
+
+async function removeDead(
+  run: OwnedCommand,
+  signal: AbortSignal | undefined,
+  removed: Removed[],
+  unseen: Unseen[],
+): Promise<void> {
   const dead = new Set((await deadLeases()).filter((lease) => lease.startsWith(PREFIX)));
   // Nothing may be made any more while it is being removed.
   for (const lease of dead) endOrphans(lease);
-  const containers = await ownContainers();
+  const containers = await ownContainers(run);
   for (const container of containers) {
     const lease = leaseOf(container.Config.Labels);
     if (lease !== undefined && (await isDead(lease, container))) dead.add(lease);
@@ -48,39 +72,42 @@ export async function sweepKind(): Promise<Removed[]> {
   for (const { Id, Name, Config } of containers) {
     const labels = Config.Labels ?? {};
     if (labels[LEASE_LABEL] === undefined || !dead.has(labels[LEASE_LABEL])) continue;
-    await command('docker', ['rm', '--force', '--volumes', Id]);
+    await run('docker', ['rm', '--force', '--volumes', Id]);
     removed.push({ kind: 'container', name: Name.replace(/^\//, '') });
   }
-  const networks = (await lines('docker', ['network', 'ls', '--format', '{{.Name}}'])).filter((name) =>
+  const networks = (await lines('docker', ['network', 'ls', '--format', '{{.Name}}'], run)).filter((name) =>
     dead.has(name),
   );
   const clusters = containers.flatMap(({ Config }) => Config.Labels?.[CLUSTER_LABEL] ?? []);
   for (const name of new Set([...clusters, ...networks])) {
     if (!dead.has(name)) continue;
-    await deleteKindCluster(name);
+    await deleteKindCluster(name, run);
     removed.push({ kind: 'kind cluster', name });
   }
   // Before the leases are forgotten, for they say which namespaces of a kept cluster are dead.
-  if (dead.size > 0) removed.push(...(await sweepKept()));
+  if (dead.size > 0) {
+    const kept = await sweepKept(run, signal);
+    removed.push(...kept.removed);
+    unseen.push(...kept.unseen);
+  }
   for (const lease of dead) forgetLease(lease);
-  removed.push(...(await sweepHalfMade()));
+  removed.push(...(await sweepHalfMade(run)));
   forgetStrays(PREFIX);
-  return removed;
 }
 
 /** Removes clusters that were to be kept, but whose run died before they came up, and networks of those that a user deleted. */
-async function sweepHalfMade(): Promise<Removed[]> {
+async function sweepHalfMade(run: OwnedCommand): Promise<Removed[]> {
   const removed: Removed[] = [];
   const names = [
     ...(await deadLeases()),
-    ...(await lines('docker', ['network', 'ls', '--format', '{{.Name}}'])),
+    ...(await lines('docker', ['network', 'ls', '--format', '{{.Name}}'], run)),
   ];
   for (const name of new Set(names.filter((one) => one.startsWith(KEPT)))) {
     // Without its lease first, which a run that starts now would take for a cluster in use.
-    if (await isComplete(name)) continue;
+    if (await isComplete(name, run)) continue;
     const lease = await takeFreeLease(name);
     if (lease === undefined) continue;
-    if (!(await isComplete(name)) && (await deleteKindCluster(name)))
+    if (!(await isComplete(name, run)) && (await deleteKindCluster(name, run)))
       removed.push({ kind: 'kind cluster', name });
     await lease[Symbol.asyncDispose]();
   }
@@ -88,39 +115,45 @@ async function sweepHalfMade(): Promise<Removed[]> {
 }
 
 /** Removes the namespaces that dead cells left in clusters that are kept; one that does not answer is left as it is. */
-async function sweepKept(): Promise<Removed[]> {
-  const kept = (await lines('kind', ['get', 'clusters'])).filter((name) => name.startsWith(KEPT));
-  if (kept.length === 0) return [];
+async function sweepKept(run: OwnedCommand, signal: AbortSignal | undefined): Promise<Swept> {
+  const kept = (await lines('kind', ['get', 'clusters'], run)).filter((name) => name.startsWith(KEPT));
+  if (kept.length === 0) return NOTHING_LEFT;
   const { KubeConfig } = await import('../kubernetes/api/kube-config.ts');
   const { ApiConnection } = await import('../kubernetes/api/api-connection.ts');
   const { sweepMetricsGroups } = await import('../kubernetes/metrics-server.ts');
   const { sweepNamespaces } = await import('../kubernetes/lease/run-namespace.ts');
   const removed: Removed[] = [];
+  const unseen: Unseen[] = [];
   for (const name of kept) {
     const config = new KubeConfig();
-    config.loadFromString(await command('kind', ['get', 'kubeconfig', '--name', name]));
+    config.loadFromString(await run('kind', ['get', 'kubeconfig', '--name', name]));
     const clock = new ScaledClock(1);
-    const connection = new ApiConnection(config, clock);
+    const connection = new ApiConnection(config, clock, signal);
     const sweep = async () => {
       await sweepMetricsGroups(connection);
-      return sweepNamespaces(connection, clock);
+      return sweepNamespaces(connection, clock, signal);
     };
-    removed.push(...(await sweep().catch(() => [])));
+    const swept = await sweep().catch((error: Error) => ({
+      removed: [],
+      unseen: [{ what: `kind cluster ${name}`, why: error.message }],
+    }));
+    removed.push(...swept.removed);
+    unseen.push(...swept.unseen);
   }
-  return removed;
+  return { removed, unseen };
 }
 
 /** Containers of kind clusters that onedrop made, and its balancers. */
-async function ownContainers(): Promise<Container[]> {
+async function ownContainers(run: OwnedCommand): Promise<Container[]> {
   const [[label, value]] = Object.entries(MANAGED_BY) as [[string, string]];
   const list = (filter: string) =>
-    lines('docker', ['ps', '--all', '--quiet', '--no-trunc', '--filter', filter]);
+    lines('docker', ['ps', '--all', '--quiet', '--no-trunc', '--filter', filter], run);
   const ids = new Set([
     ...(await list(`label=${CLUSTER_LABEL}`)),
     ...(await list(`label=${label}=${value}`)),
   ]);
   if (ids.size === 0) return [];
-  const containers = JSON.parse(await command('docker', ['container', 'inspect', ...ids])) as Container[];
+  const containers = JSON.parse(await run('docker', ['container', 'inspect', ...ids])) as Container[];
   return containers.filter(({ Config }) => leaseOf(Config.Labels) !== undefined);
 }
 

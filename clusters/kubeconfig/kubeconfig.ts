@@ -6,6 +6,7 @@ import type {
   Provider,
   RunContext,
 } from '../../harness/contracts/cluster.ts';
+import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { findHops, hopFacts, hopLacked, hopsOffered } from '../kubernetes/front/found-hops.ts';
 import { withBalancer } from '../kubernetes/front/google-balancer.ts';
@@ -15,6 +16,7 @@ import { diagnose } from './diagnose.ts';
 import { axesOf, balancerOf } from './findings.ts';
 import { KUBECONFIG_OPTIONS, type KubeconfigOptions, kubeconfigOptions } from './kubeconfig-options.ts';
 import { connect, type Found, getter, hopChoice, load, look } from './preflight-kubeconfig.ts';
+import { sweepKubeconfig } from './sweep-kubeconfig.ts';
 
 /** What every cluster can do; the rest is for preflight to find. */
 const ALWAYS: readonly Capability[] = ['passthrough-balancer', 'balancer-recreation', 'second-balancer'];
@@ -48,10 +50,7 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
       return diagnose(get, new ScaledClock(1), suspect, hopFacts(hops, true));
     },
     open: (spec, context) => openCell(spec, context, options, found),
-    async sweep() {
-      const { sweepNamespaces } = await import('../kubernetes/lease/run-namespace.ts');
-      return sweepNamespaces(await connect(options), new ScaledClock(1));
-    },
+    sweep: (signal) => sweepKubeconfig(options, signal),
   };
 }
 
@@ -68,7 +67,7 @@ async function openCell(
   found: Found | undefined,
 ): Promise<Cluster> {
   const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
-  const known = found ?? (await look(options)).found;
+  const known = found ?? (await heed(look(options), context.signal)).found;
   const entrance = known?.entrance ?? 'node-port';
   return KubernetesCluster.open({
     spec,

@@ -27,9 +27,9 @@ export async function load({ kubeconfig, context }: KubeconfigOptions) {
 }
 
 /** Its API server. @throws KubeError where it has no current context. */
-export async function connect(options: KubeconfigOptions) {
+export async function connect(options: KubeconfigOptions, signal?: AbortSignal) {
   const { ApiConnection } = await import('../kubernetes/api/api-connection.ts');
-  return new ApiConnection(await load(options), new ScaledClock(1));
+  return new ApiConnection(await load(options), new ScaledClock(1), signal);
 }
 
 /** GET on it. */

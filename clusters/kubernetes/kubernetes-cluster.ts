@@ -23,6 +23,7 @@ import type { Random } from '../../harness/statistics/random.ts';
 import type { Clock } from '../../harness/time/clock.ts';
 import type { Millis } from '../../harness/time/duration.ts';
 import { formatDuration } from '../../harness/time/duration.ts';
+import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { INJECT_LABEL } from '../../harness/workload/mesh-workload.ts';
 import { ADMIN_PORT, workload } from '../../harness/workload/workload.ts';
@@ -31,6 +32,7 @@ import { collectNamespace } from './api/collect.ts';
 import type { Dress } from './api/kube-client.ts';
 import { KubeClient } from './api/kube-client.ts';
 import { Observer } from './api/observer.ts';
+import { SystemWatch } from './api/system-watch.ts';
 import type { Entrance } from './front/entrance.ts';
 import { pickUrl, wayIn } from './front/entrance.ts';
 import { type FoundHops, hopFacts } from './front/found-hops.ts';
@@ -49,6 +51,9 @@ const CONTROL = 'control';
 /** As many attempts in a row must succeed before the Service counts as reachable: a balancer's backends turn healthy one by one. */
 const KNOCKS = 10;
 const KNOCK_LIMIT: Millis = 2000;
+
+/** How long a Service is waited for before it is asked whether the cluster itself is well. */
+const ASK_WHY_EVERY: Millis = 60_000;
 
 /** What a thin provider knows of the cluster that it has obtained. */
 export interface KubernetesClusterOptions {
@@ -83,6 +88,8 @@ export class KubernetesCluster implements Cluster {
   readonly podTemplates?: PodTemplates;
   readonly hasIngressController: boolean;
   readonly observer: Observer;
+  /** Aborted when the run is asked to end. */
+  readonly signal: AbortSignal;
   /** What looks at the cluster or steers it from here; always ended. A provider may add to it. */
   readonly watching: AsyncDisposableStack;
   /** What a provider makes beside the namespace, such as a balancer; removed before it. */
@@ -104,12 +111,14 @@ export class KubernetesCluster implements Cluster {
   private readonly random: Record<ClientGroup, Random>;
   private readonly namespace: RunNamespace;
   private readonly front: Front | undefined;
+  private readonly system: SystemWatch;
 
   private constructor(
     options: KubernetesClusterOptions,
     parts: {
       clock: Clock;
       kube: KubeClient;
+      system: SystemWatch;
       observer: Observer;
       namespace: RunNamespace;
       front: Front | undefined;
@@ -118,6 +127,7 @@ export class KubernetesCluster implements Cluster {
     },
     watching: AsyncDisposableStack,
   ) {
+    this.signal = options.context.signal;
     this.clock = parts.clock;
     this.kube = parts.kube;
     this.observer = parts.observer;
@@ -132,6 +142,7 @@ export class KubernetesCluster implements Cluster {
     this.random = { fleet: random.fork('fleet'), control: random.fork('control') };
     this.namespace = parts.namespace;
     this.front = parts.front;
+    this.system = parts.system;
     this.hasIngressController = parts.front !== undefined;
     this.watching = watching;
   }
@@ -149,11 +160,13 @@ export class KubernetesCluster implements Cluster {
       const dressed = await plain(object);
       return front === undefined ? dressed : front.dress(dressed);
     };
-    const kube = await KubeClient.connect({ config, clock, namespace: name, dress });
+    const { signal } = context;
+    const kube = await KubeClient.connect({ config, clock, namespace: name, dress, signal });
+    const system = new SystemWatch(kube.connection, clock, signal);
+    await system.whenWell((text) => context.record({ at: clock.now(), type: 'note', text }));
     const hopsFound = options.hops === undefined ? {} : hopFacts(options.hops);
     const facts = { ...(await clusterFacts(kube)), ...hopsFound, ...options.facts };
     const { own } = spec;
-    const { signal } = context;
     const place = { namespace: name, signal, ...(facts.kubernetes && { kubernetes: facts.kubernetes }) };
     const chart = own && (await renderOwnChart(own, place));
     if (own !== undefined)
@@ -179,25 +192,32 @@ export class KubernetesCluster implements Cluster {
     const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
     await kube.apply(deployment);
     await kube.apply(service);
-    if (chart !== undefined) await installChart(kube, clock, chart);
+    if (chart !== undefined) await installChart(kube, clock, chart, signal);
     for (const note of chart?.notes ?? []) observer.note(note);
     const podTemplates = chart?.templates;
     opening.move();
-    const parts = { clock, kube, observer, namespace, front, facts, podTemplates };
+    const parts = { clock, kube, system, observer, namespace, front, facts, podTemplates };
     return new KubernetesCluster(options, parts, watching.move());
   }
 
   /** Also waits until the control group can be reached. */
-  async reachable(service: string, limit: Millis): Promise<void> {
+  async reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
     const deadline = this.clock.now() + limit;
+    let askAfter = this.clock.now() + ASK_WHY_EVERY;
     for (const name of [service, CONTROL])
       for (let inRow = 0; inRow < KNOCKS; ) {
         if (this.failure !== undefined) throw this.failure;
         if (this.clock.now() > deadline) throw new NotReachedError(this.whyUnreachable(name, limit));
-        if ((await this.knock(name)) && this.settled.every((holds) => holds(name))) inRow++;
+        if ((await heed(this.knock(name), signal)) && this.settled.every((holds) => holds(name))) inRow++;
         else {
           inRow = 0;
-          await this.clock.sleep(500);
+          if (this.clock.now() > askAfter) {
+            // A cluster that has fallen ill since it was opened will not carry anybody there.
+            const complaint = await this.system.complaint();
+            if (complaint !== undefined) throw new NotReachedError(complaint);
+            askAfter = this.clock.now() + ASK_WHY_EVERY;
+          }
+          await this.clock.sleep(500, signal);
         }
       }
   }

@@ -144,9 +144,12 @@ export class MetricsServer implements AsyncDisposable {
   private async unregister(groupVersion: string): Promise<void> {
     const [group, version] = groupVersion.split('/') as [string, string];
     const path = `${API_SERVICES}/${version}.${group}`;
-    await this.cluster.kube.connection.request('DELETE', path).catch((error) => {
-      if (!(error instanceof KubeError && error.reason === 'NotFound')) throw error;
-    });
+    await this.cluster.kube.connection
+      .deaf()
+      .request('DELETE', path)
+      .catch((error) => {
+        if (!(error instanceof KubeError && error.reason === 'NotFound')) throw error;
+      });
   }
 
   private async available(): Promise<void> {
@@ -161,7 +164,7 @@ export class MetricsServer implements AsyncDisposable {
         throw new NotReachedError(
           `The API server does not reach the metrics that this process serves at ${this.options.host}, not within ${formatDuration(AVAILABLE_WITHIN)}: ${missing}`,
         );
-      await this.clock.sleep(500);
+      await this.clock.sleep(500, this.cluster.signal);
     }
   }
 

@@ -20,6 +20,20 @@ export function connectionLimit(limits = readFileSync('/proc/self/limits', 'utf8
   return hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard) - RESERVE;
 }
 
+/** How the limit is raised, for people. */
+const RAISE =
+  'raise it where the shell is started: `ulimit -Hn 65536` as root, LimitNOFILE= of its systemd unit, or docker run --ulimit nofile=65536';
+
+/** Why no cell at all can run here for want of file descriptors, and what mends it; undefined where some can. */
+export function tooFewDescriptors(limit = connectionLimit()): { what: string; mend: string } | undefined {
+  const least = controlClients(1) + 1;
+  if (limit >= least) return undefined;
+  return {
+    what: `a process may open ${limit + RESERVE} files here (ulimit -Hn), and at least ${RESERVE + least} are needed: ${RESERVE} for logs, pipes and probes, and one for each connection`,
+    mend: RAISE,
+  };
+}
+
 const allClients = ({ clients }: Pick<Axes, 'clients'>) => clients + controlClients(clients);
 
 /** How many other processes must hold the clients' connections: none as long as the harness itself can. */
@@ -34,12 +48,14 @@ export function refusal(axes: Axes, limit = connectionLimit()): string | undefin
     return 'IPVS needs the kernel module ip_vs, which namespaces of an unprivileged user cannot load; the simulator models it';
   if (axes.proxy === 'cilium' || axes.proxy === 'cilium-1.16')
     return "Cilium's dataplane is eBPF that its agent loads as root of the host; the simulator models it";
+  const tooFew = tooFewDescriptors(limit);
+  if (tooFew !== undefined) return `${tooFew.what}; ${tooFew.mend}`;
   const most = Math.min(
     MOST_PROCESSES * limit,
     Math.floor((axes.pods * limit) / (axes.pods > 1 ? UNEVEN : 1)),
   );
   if (axes.clients > most)
-    return `${axes.clients} clients are more than ${axes.pods === 1 ? 'one pod' : `${axes.pods} pods`} can hold here: the hard limit of file descriptors (ulimit -Hn) leaves ${limit} connections a process; raise it, take more --pods, or --clients ${most}`;
+    return `${axes.clients} clients are more than ${axes.pods === 1 ? 'one pod' : `${axes.pods} pods`} can hold here: a process may open ${limit + RESERVE} files (ulimit -Hn), which leaves ${limit} connections; take more --pods, --clients ${most} at most, or ${RAISE}`;
   if (axes.nodes > MOST_NODES)
     return `more than ${MOST_NODES} nodes on one machine measure the machine, not the cluster`;
   return undefined;

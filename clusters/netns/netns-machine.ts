@@ -53,6 +53,8 @@ interface MachineOptions {
   readonly record: (event: TimedEvent) => void;
   /** The user's own gateway; undefined: the built-in one. */
   readonly own: Config | undefined;
+  /** Aborted when the run is asked to end. */
+  readonly signal?: AbortSignal;
 }
 
 /** The Linux kernel as the control plane's machine: namespaces, real rules, real processes. */
@@ -68,12 +70,14 @@ export class NetnsMachine implements Machine {
   private readonly balancer: BalancerBox;
   private readonly pending = new Set<Promise<void>>();
   private pods = 0;
-  private disposed = false;
+  private readonly signal: AbortSignal | undefined;
+  private readonly ending = new AbortController();
 
   private constructor(
     fabric: Fabric,
-    { launcher, clock, record, own }: Pick<MachineOptions, 'launcher' | 'clock' | 'record' | 'own'>,
+    { launcher, clock, record, own, signal }: Omit<MachineOptions, 'axes'>,
   ) {
+    this.signal = signal;
     this.own = own;
     this.launcher = launcher;
     this.fabric = fabric;
@@ -97,12 +101,14 @@ export class NetnsMachine implements Machine {
     this.numbers.set(machine.name, machine.number);
     await this.fabric.addNode(machine);
     const part = `agent of ${machine.name}, which answers its health checks`;
-    const agent = await NodeAgent.start(this.launcher, machine.name, {
-      counted: (values) => this.record({ type: 'evidence', source: machine.name, values }),
-      lagged: (lag) =>
+    const told = {
+      counted: (values: Readonly<Record<string, number>>) =>
+        this.record({ type: 'evidence', source: machine.name, values }),
+      lagged: (lag: number) =>
         this.record({ type: 'harness', lag: Math.round(lag * this.clock.speed), drift: 0, part }),
-      died: (why) => this.record({ type: 'harness-died', part, why }),
-    });
+      died: (why: string) => this.record({ type: 'harness-died', part, why }),
+    };
+    const agent = await NodeAgent.start(this.launcher, machine.name, told, this.signal);
     this.nodes.set(machine.name, { machine, agent, rules: undefined, pods: new Set() });
   }
 
@@ -151,8 +157,8 @@ export class NetnsMachine implements Machine {
         exited(why);
         const delay = tolerated(SANDBOX_REMOVAL, clock.speed);
         this.later(async () => {
-          await clock.sleep(delay);
-          if (!this.disposed) await this.fabric.removePod(namespace, node.machine);
+          await clock.sleep(delay, this.ending.signal);
+          await this.fabric.removePod(namespace, node.machine);
         });
       };
       const { own } = this;
@@ -269,7 +275,7 @@ export class NetnsMachine implements Machine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.disposed = true;
+    this.ending.abort();
     for (const { agent, pods } of this.nodes.values()) {
       agent[Symbol.dispose]();
       for (const pod of pods) kill(pod);
@@ -282,7 +288,7 @@ export class NetnsMachine implements Machine {
   private later(work: () => Promise<void>, failed?: (why: string) => void): void {
     const promise = work()
       .catch((error: Error) => {
-        if (!this.disposed) failed?.(error.message);
+        if (!this.ending.signal.aborted) failed?.(error.message);
       })
       .finally(() => this.pending.delete(promise));
     this.pending.add(promise);

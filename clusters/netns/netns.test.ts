@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
+import { INTERRUPTS } from './launcher/relaunch.ts';
 import { preflight } from './preflight.ts';
 
 const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli', 'main.ts');
@@ -115,19 +116,78 @@ function isGone(pid: string): boolean {
   }
 }
 
-test.skipIf(missing !== undefined)(
-  'SIGTERM ends a run in order: its log is complete and says so',
-  async () => {
-    const { child, log, said } = launch('terminated');
+test.skipIf(missing !== undefined).each(INTERRUPTS)(
+  '%s ends a run in order: its log is complete and says so',
+  async (signal) => {
+    const { child, log, said } = launch(`ended-by-${signal}`);
     await until(
       () => existsSync(log) && readFileSync(log, 'utf8').includes('"name":"calm","edge":"begin"'),
       () => (child.exitCode === null ? undefined : `ended too early:\n${said()}`),
     );
-    child.kill('SIGTERM');
+    child.kill(signal);
     const [code] = await once(child, 'exit');
     expect(readFileSync(log, 'utf8').trim().split('\n').at(-1)).toContain('"outcome":"interrupted"');
     expect(code, said()).toBe(2);
   },
+);
+
+/** How many of a family run this very program, `unshare` with its words included. */
+const runOfUs = (members: readonly string[]) =>
+  members.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(CLI);
+    } catch {
+      return false;
+    }
+  }).length;
+
+test.skipIf(missing !== undefined).each([
+  ['has hardly begun', 1],
+  ['makes its namespaces', 2],
+  ['begins again inside them, where nobody takes signals yet', 3],
+])(
+  'a Ctrl-C while a run %s ends it',
+  async (what, processes) => {
+    const { child, said } = launch(`early-${what}`, [], 0.1);
+    let members: string[] = [];
+    await until(
+      () => {
+        members = family(child.pid as number);
+        return runOfUs(members) >= processes;
+      },
+      () => (child.exitCode === null ? undefined : `ended too early:\n${said()}`),
+    );
+    child.kill('SIGINT');
+    const [code, signal] = await once(child, 'exit');
+    expect([2, 130, 'SIGINT'], said()).toContain(signal ?? code);
+    await until(
+      () => members.every(isGone),
+      () => undefined,
+    );
+  },
+  30_000,
+);
+
+test.skipIf(missing !== undefined).each([
+  ['its nodes come up', '"type":"run"'],
+  ['v1 is waited for', '"name":"v1 serves","edge":"begin"'],
+])(
+  'while %s, the first Ctrl-C ends a run whose time hardly passes',
+  async (what, reached) => {
+    // A model second is ten real ones: whoever waits for time to pass would wait for minutes.
+    const { child, log, said } = launch(`interrupted-while-${what}`, [], 0.1);
+    await until(
+      () => existsSync(log) && readFileSync(log, 'utf8').includes(reached),
+      () => (child.exitCode === null ? undefined : `ended too early:\n${said()}`),
+    );
+    const members = family(child.pid as number);
+    child.kill('SIGINT');
+    const [code] = await once(child, 'exit');
+    expect(code, said()).toBe(2);
+    expect(readFileSync(log, 'utf8').trim().split('\n').at(-1)).toContain('"outcome":"interrupted"');
+    expect(members.filter((pid) => !isGone(pid))).toEqual([]);
+  },
+  30_000,
 );
 
 test.skipIf(missing !== undefined)(

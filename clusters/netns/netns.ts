@@ -1,7 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Axes } from '../../harness/contracts/axes.ts';
-import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/contracts/cluster.ts';
+import {
+  type Cluster,
+  type ClusterSpec,
+  NOTHING_LEFT,
+  type Provider,
+  type RunContext,
+} from '../../harness/contracts/cluster.ts';
 import type { ClientAddress, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../harness/contracts/event.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
@@ -78,7 +84,7 @@ export const netns: Provider = {
   preflight,
   open: (spec, context) => NetnsCluster.open(spec, context),
   // The kernel removes everything with the process that made it.
-  sweep: async () => [],
+  sweep: async () => NOTHING_LEFT,
 };
 
 class NetnsCluster implements Cluster {
@@ -88,6 +94,7 @@ class NetnsCluster implements Cluster {
   private readonly machine: NetnsMachine;
   private readonly dialPool: DialPool;
   private readonly resources: AsyncDisposableStack;
+  private readonly signal: AbortSignal;
 
   private constructor(
     parts: {
@@ -96,9 +103,11 @@ class NetnsCluster implements Cluster {
       machine: NetnsMachine;
       dialPool: DialPool;
       facts: Readonly<Record<string, string>>;
+      signal: AbortSignal;
     },
     resources: AsyncDisposableStack,
   ) {
+    this.signal = parts.signal;
     this.clock = parts.clock;
     this.controlPlane = parts.controlPlane;
     this.machine = parts.machine;
@@ -111,11 +120,12 @@ class NetnsCluster implements Cluster {
     await using resources = new AsyncDisposableStack();
     const clock = new ScaledClock(context.speed ?? defaultSpeed(axes));
     const record = (event: TimedEvent) => context.record({ at: clock.now(), ...event });
+    const { signal } = context;
     const launcher = resources.use(new Launcher());
-    const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record, own }));
+    const machine = resources.use(await NetnsMachine.open({ launcher, clock, axes, record, own, signal }));
     resources.use(watchHarness(clock, record));
     const dialPool = resources.use(new DialPool(dialProcesses(axes), own, record, clock.speed));
-    resources.use(await ControlGateway.start(launcher, clock.speed));
+    resources.use(await ControlGateway.start(launcher, clock.speed, signal));
     const controlPlane = resources.use(
       new ControlPlane({
         clock,
@@ -126,17 +136,17 @@ class NetnsCluster implements Cluster {
         axes,
       }),
     );
-    await controlPlane.start();
+    await controlPlane.start(signal);
     const facts = await kernelFacts(clock.speed);
-    return new NetnsCluster({ clock, controlPlane, machine, dialPool, facts }, resources.move());
+    return new NetnsCluster({ clock, controlPlane, machine, dialPool, facts, signal }, resources.move());
   }
 
   get kube(): Kube {
     return this.controlPlane.kube;
   }
 
-  reachable(service: string, limit: Millis): Promise<void> {
-    return this.controlPlane.reachable(service, limit);
+  reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
+    return this.controlPlane.reachable(service, limit, signal);
   }
 
   call(pod: string, path: string): Promise<void> {

@@ -25,22 +25,27 @@ interface Cell {
   readonly unattributed: number;
   readonly allOnV2Millis: number | null;
   readonly verdict: string;
+  readonly why: readonly string[];
 }
 
 /** A run with 60 clients to its end: its document, and all that it wrote and said. */
 async function played(name: string, words: readonly string[]) {
   const directory = join(scratch, name);
   const common = ['--cluster', 'netns', '--clients', '60', '--no-predict', '--backoff', '1m'];
-  const args = [join(ROOT, 'harness', 'cli.ts'), 'scenario', ...words, ...common];
+  const args = [join(ROOT, 'harness', 'cli', 'main.ts'), 'scenario', ...words, ...common];
   const child = spawn(process.execPath, [...args, '--format', 'json', '--out', directory], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, GATEWAY_TOKEN: 'quite-secret-token' },
   });
-  const [printed, said] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  const [printed, said, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number]>,
+  ]);
   const log = readFileSync(join(directory, 'events.jsonl'), 'utf8');
   const report = readFileSync(join(directory, 'report.html'), 'utf8');
   const { cells, skipped } = JSON.parse(printed) as { cells: Cell[]; skipped: { id: string; why: string }[] };
-  return { cells, skipped, all: [printed, said, log, report].join('\n'), log };
+  return { code, cells, skipped, all: [printed, said, log, report].join('\n'), log };
 }
 
 test.skipIf(missing !== undefined)(
@@ -106,5 +111,54 @@ test.skipIf(missing !== undefined)(
     ]);
     // Only one pod of each version runs, so that each connection's is known.
     expect(log).not.toContain('unknown v');
+  },
+);
+
+/** The example's gateway with other commands. */
+function variant(name: string, v1: readonly string[], v2: readonly string[]): string {
+  const gateway = join(ROOT, 'harness', 'example', 'gateway.main.ts');
+  const config = join(scratch, `${name}.config.ts`);
+  const command = JSON.stringify({ v1: [...v1, 'node', gateway], v2: [...v2, 'node', gateway] });
+  writeFileSync(
+    config,
+    `export default {
+       gateway: { command: ${command}, env: { TOKEN: 't' }, port: 9000, path: '/socket', readyPath: '/healthz',
+         admin: { port: 9001 }, drainSignal: 'SIGUSR2' },
+       version: { header: 'x-build', match: /^app\\/(.+)$/ }, versions: { v1: '2.4.0', v2: '2.5.0' },
+       pod: { header: 'x-served-by' },
+       clients: { subprotocols: ['chat.v2'], headers: { authorization: 'Bearer t' } },
+     };
+    `,
+  );
+  return config;
+}
+
+test.skipIf(missing !== undefined)(
+  'a version that cannot start ends its cell with its exit code and last words, which is no fault of the harness',
+  { timeout: 120_000 },
+  async () => {
+    const broken = ['sh', '-c', 'echo the port is taken >&2; exit 3'];
+    const config = variant('broken', ['env', 'BUILD=2.4.0'], broken);
+    const { code, cells } = await played('broken', ['rolling-update', '--config', config]);
+    expect(code).toBe(2);
+    expect(cells).toMatchObject([
+      {
+        verdict: 'unknown',
+        why: [expect.stringMatching(/cannot start: .* exit code 3, last words: the port is taken/)],
+      },
+    ]);
+  },
+);
+
+test.skipIf(missing !== undefined)(
+  'a gateway that says a version that is neither makes its cell unknown, with what it said',
+  { timeout: 120_000 },
+  async () => {
+    const config = variant('other', ['env', 'BUILD=2.4.0'], ['env', 'BUILD=9.2.4.0']);
+    const { code, cells } = await played('other', ['rolling-update', '--config', config]);
+    expect(code).toBe(2);
+    expect(cells[0]?.why).toContainEqual(
+      expect.stringContaining('"9.2.4.0", which is neither "2.4.0" (v1) nor "2.5.0" (v2)'),
+    );
   },
 );

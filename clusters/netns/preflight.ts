@@ -1,6 +1,7 @@
 import type { Preflight } from '../../harness/contracts/cluster.ts';
 import { CommandError, command } from '../command.ts';
 import { isInside, unshareArguments } from './launcher/relaunch.ts';
+import { tooFewDescriptors } from './limits.ts';
 
 const TOOLS = [
   ['ip', '-V'],
@@ -20,6 +21,8 @@ export async function preflight(): Promise<Preflight> {
   const missing: string[] = [];
   for (const [tool, question] of TOOLS) if (!(await works(tool, question))) missing.push(tool);
   if (missing.length > 0) return unusable(`${missing.join(', ')} not found`, INSTALL);
+  const tooFew = tooFewDescriptors();
+  if (tooFew !== undefined) return { usable: false, missing: [tooFew] };
   if (isInside()) return { usable: true, notes: [] };
   try {
     const unshare = await unshareArguments();

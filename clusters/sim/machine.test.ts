@@ -55,6 +55,7 @@ class Bench {
       node: nodeName(node),
       address: podAddress(node, 2),
       env: { VERSION: 'v1', POD_NAME: name, NODE_NAME: nodeName(node), ...env },
+      nativeSidecars: true,
       started: () => this.hear(`${name} started`),
       exited: (why) => this.hear(`${name} exited: ${why}`),
     });

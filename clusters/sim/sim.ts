@@ -1,6 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Cluster, ClusterSpec, Provider, RunContext } from '../../harness/contracts/cluster.ts';
+import {
+  type Cluster,
+  type ClusterSpec,
+  NOTHING_LEFT,
+  type Provider,
+  type RunContext,
+} from '../../harness/contracts/cluster.ts';
 import type { ClientAddress, Greeting, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
 import type { Millis } from '../../harness/time/duration.ts';
@@ -28,7 +34,7 @@ export const sim: Provider = {
   refuses: () => undefined,
   preflight: async () => ({ usable: true, notes: [] }),
   open: (spec, context) => SimCluster.open(spec, context),
-  sweep: async () => [],
+  sweep: async () => NOTHING_LEFT,
 };
 
 class SimCluster implements Cluster {
@@ -37,8 +43,9 @@ class SimCluster implements Cluster {
   readonly facts: Readonly<Record<string, string>>;
   private readonly controlPlane: ControlPlane;
   private readonly machine: SimMachine;
+  private readonly signal: AbortSignal;
 
-  static async open({ axes }: ClusterSpec, { record, random }: RunContext): Promise<SimCluster> {
+  static async open({ axes }: ClusterSpec, { record, random, signal }: RunContext): Promise<SimCluster> {
     const clock = new VirtualClock();
     const forked = random.fork('cluster');
     const machine = new SimMachine({
@@ -54,12 +61,18 @@ class SimCluster implements Cluster {
       record,
       axes,
     });
-    const cluster = new SimCluster(clock, machine, controlPlane);
-    await clock.run(() => controlPlane.start());
+    const cluster = new SimCluster(clock, machine, controlPlane, signal);
+    await clock.run(() => controlPlane.start(signal));
     return cluster;
   }
 
-  private constructor(clock: VirtualClock, machine: SimMachine, controlPlane: ControlPlane) {
+  private constructor(
+    clock: VirtualClock,
+    machine: SimMachine,
+    controlPlane: ControlPlane,
+    signal: AbortSignal,
+  ) {
+    this.signal = signal;
     this.clock = clock;
     this.machine = machine;
     this.controlPlane = controlPlane;
@@ -67,8 +80,8 @@ class SimCluster implements Cluster {
     this.facts = { time: 'virtual', network: 'modelled, without latency' };
   }
 
-  reachable(service: string, limit: Millis): Promise<void> {
-    return this.controlPlane.reachable(service, limit);
+  reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
+    return this.controlPlane.reachable(service, limit, signal);
   }
 
   call(pod: string, path: string): Promise<void> {

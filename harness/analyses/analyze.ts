@@ -9,8 +9,10 @@ import { type Landings, landingsAnalysis } from './landings.ts';
 import { buildLedger, type Ledger } from './ledger.ts';
 import { type Rates, ratesAnalysis } from './rates.ts';
 import { extraPods } from './resources.ts';
+import { sayingsAnalysis } from './sayings.ts';
 import { type Strips, stripsAnalysis } from './strips.ts';
 import { type Bounds, type CriterionResult, judge } from './verdict.ts';
+import { warningsAfter } from './warnings.ts';
 
 /** All that is known about one cell; `document` is its stable part. */
 export interface CellResult {
@@ -70,7 +72,8 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
   const landings = running(landingsAnalysis, cell, broken);
   const innocence = running(innocenceAnalysis, cell, broken);
   const strips = running(stripsAnalysis, cell, broken);
-  const all = [fleet, history, rates, connections, landings, innocence, strips];
+  const sayings = running(sayingsAnalysis, cell, broken);
+  const all = [fleet, history, rates, connections, landings, innocence, strips, sayings];
   return {
     fold(event) {
       for (const analysis of all) analysis.fold(event);
@@ -91,7 +94,8 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
       } catch (error) {
         broken.push(`ledger: ${error instanceof Error ? error.message : String(error)}`);
       }
-      const judgement = judge({ cell, ...results, rows: ledger.rows, broken }, bounds);
+      const said = sayings.result();
+      const judgement = judge({ cell, ...results, sayings: said, rows: ledger.rows, broken }, bounds);
       const beginOf = (wanted: StepSpan['phase']) =>
         results.history.steps.find(({ phase }) => phase === wanted)?.begin ?? null;
       const document = cellDocument(cell, {
@@ -101,6 +105,7 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         rollbackAt: beginOf('rollback'),
         extraPods: extraPods(results.history),
         judgement,
+        warnings: [...(cell.warnings ?? []), ...warningsAfter(cell, results.history.steps)],
       });
       return { document, criteria: judgement.criteria, ledger, ...results };
     },

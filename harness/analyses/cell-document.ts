@@ -4,6 +4,7 @@ import type { CellHeader, Foretold } from '../contracts/event.ts';
 import type { Interval, Quantiles } from '../statistics/statistics.ts';
 import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics/statistics.ts';
 import type { Millis } from '../time/duration.ts';
+import { assumptions } from './assumptions.ts';
 import type { Connections } from './connections.ts';
 import type { FleetResult } from './fleet.ts';
 import type { Landings } from './landings.ts';
@@ -84,6 +85,10 @@ export interface CellDocument {
   readonly timeAway: Quantiles | null;
   readonly verdict: VerdictName;
   readonly why: readonly string[];
+  /** What the verdict takes for given, in sentences. */
+  readonly assumes: readonly string[];
+  /** What makes this result meaningless or surprising: a sentence each. */
+  readonly warnings: readonly string[];
   readonly predicted?: Prediction;
 }
 
@@ -117,6 +122,7 @@ export function cellDocument(
     rollbackAt: Millis | null;
     extraPods: number;
     judgement: Judgement;
+    warnings: readonly string[];
   },
 ): CellDocument {
   const { fleet, ledger, rates, connections, landings, releaseAt, rollbackAt, judgement } = results;
@@ -168,6 +174,8 @@ export function cellDocument(
     timeAway: quantiles(rows.map(({ away }) => away)),
     verdict: judgement.verdict,
     why: judgement.why,
+    assumes: assumptions(cell),
+    warnings: results.warnings,
   };
 }
 

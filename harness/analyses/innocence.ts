@@ -16,9 +16,14 @@ export interface Innocence {
   /** How the cell ended; `missing` when the log breaks off before its end. */
   readonly outcome: Extract<Timed, { type: 'end' }>['outcome'] | 'missing';
   readonly why: string | undefined;
+  /** Nodes that ceased to be ready by no step's doing, and were not removed, with when they did first. */
+  readonly unwell: readonly { readonly node: string; readonly at: Millis }[];
 }
 
 interface State {
+  unwell: Map<string, Millis>;
+  /** Steps under way that are faults: what they do to nodes is what is measured. */
+  faults: number;
   worstLag: Millis;
   worstLagAt: Millis | null;
   worstLagPart: string | undefined;
@@ -28,7 +33,7 @@ interface State {
   end: Extract<Timed, { type: 'end' }> | undefined;
 }
 
-/** The lag and death of the harness's own processes, its clock's drift, and whether the cell was finished. */
+/** The lag and death of the harness's own processes, its clock's drift, whether the nodes stayed ready and the cell was finished. */
 export const innocenceAnalysis: Analysis<State, Innocence> = {
   name: 'innocence',
   start: () => ({
@@ -39,10 +44,17 @@ export const innocenceAnalysis: Analysis<State, Innocence> = {
     died: [],
     samples: 0,
     end: undefined,
+    unwell: new Map(),
+    faults: 0,
   }),
   fold(state, event) {
     if (event.type === 'end') state.end = event;
     if (event.type === 'harness-died') state.died.push(event);
+    if (event.type === 'step' && event.fault) state.faults += event.edge === 'begin' ? 1 : -1;
+    if (event.type === 'note' && event.node?.ready === false && state.faults === 0 && state.end === undefined)
+      state.unwell.set(event.node.name, state.unwell.get(event.node.name) ?? event.at);
+    // A node that goes for good is a cause of its own.
+    if (event.type === 'node' && event.change === 'removed') state.unwell.delete(event.node);
     if (event.type !== 'harness') return;
     state.samples++;
     state.worstDrift = Math.max(state.worstDrift, Math.abs(event.drift));
@@ -52,9 +64,10 @@ export const innocenceAnalysis: Analysis<State, Innocence> = {
       state.worstLagPart = event.part;
     }
   },
-  result: ({ end, ...rest }) => ({
+  result: ({ end, unwell, faults: _, ...rest }) => ({
     ...rest,
     outcome: end?.outcome ?? 'missing',
     why: end?.why,
+    unwell: [...unwell].map(([node, at]) => ({ node, at })),
   }),
 };

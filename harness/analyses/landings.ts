@@ -17,6 +17,8 @@ export interface Landings {
 interface State {
   /** The version that new connections should not land on, once a cut-over has begun. */
   old: 'v1' | 'v2' | undefined;
+  /** Begin of the cut-over that `old` follows from. */
+  since: Millis;
   cutOverAt: Millis | null;
   readonly clients: Set<ClientName>;
   landings: number;
@@ -25,24 +27,32 @@ interface State {
 
 /**
  * From the begin of the step marked as cut-over on, new connections should land on v2; from the begin of a
- * rollback's cut-over on, on v1. Between the begin of a rollback and its cut-over nothing is expected.
+ * rollback's cut-over on, on v1. Between the begin of a rollback and its cut-over nothing is expected, nor of what
+ * arrives within the cut-over's own millisecond: it was under way before.
  */
 export const landingsAnalysis: Analysis<State, Landings> = {
   name: 'landings',
-  start: () => ({ old: undefined, cutOverAt: null, clients: new Set(), landings: 0, lastLandingAt: null }),
+  start: () => ({
+    old: undefined,
+    since: 0,
+    cutOverAt: null,
+    clients: new Set(),
+    landings: 0,
+    lastLandingAt: null,
+  }),
   fold(state, event) {
     if (event.type === 'step' && event.edge === 'begin') {
       if (event.phase === 'release' && event.cutOver === true) {
-        state.old = 'v1';
+        turn(state, 'v1', event.at);
         state.cutOverAt ??= event.at;
       } else if (event.phase === 'rollback') {
-        if (event.cutOver === true) state.old = 'v2';
+        if (event.cutOver === true) turn(state, 'v2', event.at);
         else if (state.old === 'v1') state.old = undefined;
       }
     }
     // Whoever takes a connection over lands it as well.
     if (event.type !== 'open' && event.type !== 'rehomed') return;
-    if (event.version !== state.old || !isFleet(event.client)) return;
+    if (event.version !== state.old || event.at === state.since || !isFleet(event.client)) return;
     state.clients.add(event.client);
     state.landings++;
     state.lastLandingAt = event.at;
@@ -54,3 +64,9 @@ export const landingsAnalysis: Analysis<State, Landings> = {
     lastLandingAt,
   }),
 };
+
+/** A cut-over begins; where several steps are one, the first of them counts. */
+function turn(state: State, old: 'v1' | 'v2', at: Millis): void {
+  if (state.old !== old) state.since = at;
+  state.old = old;
+}

@@ -48,6 +48,8 @@ export function testDocument(header: CellHeader, changes: Partial<CellDocument> 
     timeAway: null,
     verdict: 'pass',
     why: [],
+    assumes: [],
+    warnings: [],
     ...changes,
   };
 }

@@ -193,7 +193,7 @@ export function testLog(cell: CellHeader, story: Story): Timed[] {
       log(at + 500, { type: 'pod', ...old, phase: 'gone', ready: false });
       end = Math.max(end, at + 2000);
     });
-  } else step(FLIP, FLIP + 1000, 'nothing', 'release');
+  } else step(FLIP, FLIP + 1000, 'nothing that clients see', 'release', { fault: true });
   step(FLIP + 200_000, end, 'everybody returns', 'settle');
   events.sort((a, b) => a.at - b.at);
   return [...events, { at: end, type: 'end', outcome: 'finished' }];

@@ -2,10 +2,12 @@ import type { CellHeader } from '../contracts/event.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
 import type { FleetResult } from './fleet.ts';
+import type { StepSpan } from './history.ts';
 import type { Innocence } from './innocence.ts';
 import type { Landings } from './landings.ts';
 import type { LedgerRow } from './ledger.ts';
 import type { Rates } from './rates.ts';
+import type { Sayings } from './sayings.ts';
 
 export type VerdictName = 'pass' | 'fail' | 'unknown';
 
@@ -28,6 +30,8 @@ export interface Findings {
   readonly rates: Rates;
   readonly landings: Landings;
   readonly innocence: Innocence;
+  readonly history: { readonly steps: readonly StepSpan[] };
+  readonly sayings: Sayings;
   readonly rows: readonly LedgerRow[];
   /** Analyses that threw, with their message. */
   readonly broken: readonly string[];
@@ -42,7 +46,8 @@ export interface CriterionResult {
 
 interface Criterion {
   readonly name: string;
-  judge(findings: Findings, bounds: Bounds): Omit<CriterionResult, 'name'>;
+  /** Undefined where it has nothing to say. */
+  judge(findings: Findings, bounds: Bounds): Omit<CriterionResult, 'name'> | undefined;
 }
 
 const count = (number: number) => number.toLocaleString('en-US');
@@ -50,6 +55,8 @@ const clients = (number: number) => `${count(number)} client${number === 1 ? '' 
 const were = (number: number) => (number === 1 ? 'was' : 'were');
 const percent = (share: number) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 const lagLimit = (cell: CellHeader, bounds: Bounds): Millis => cell.axes.heartbeat * bounds.lagOfHeartbeat;
+
+const NOT_TRIED = 'what was promised was not tried';
 
 const good = (says: string) => ({ outcome: 'pass' as const, says });
 const bad = (says: string) => ({ outcome: 'fail' as const, says });
@@ -65,7 +72,7 @@ const CRITERIA: readonly Criterion[] = [
         : unknown(
             outcome === 'missing'
               ? "the log breaks off before the cell's end"
-              : `the cell was ${outcome}${why === undefined ? '' : `: ${why}`}`,
+              : `${outcome === 'failed' ? 'the release failed' : `the cell was ${outcome}`}${why === undefined ? '' : `: ${why}`}`,
           ),
   },
   {
@@ -81,6 +88,34 @@ const CRITERIA: readonly Criterion[] = [
       fleet.clients >= cell.axes.clients
         ? good(`all ${clients(fleet.clients)} were connected`)
         : unknown(`only ${count(fleet.clients)} of ${clients(cell.axes.clients)} were ever connected`),
+  },
+  {
+    name: 'what was promised was tried',
+    judge: ({ cell: { kind }, fleet, innocence, history, sayings: { reachedV2, strange } }) => {
+      if (kind === undefined) return good('logs from before cells had a kind do not say what was promised');
+      // What was cut short is unknown for that, and may have been on its way.
+      if (innocence.outcome !== 'finished') return good('what was promised was on its way');
+      const steps = history.steps.filter(({ phase }) => phase === 'release');
+      if (steps.length === 0) return unknown(`${NOT_TRIED}: no step of the release was played`);
+      if (history.steps.some(({ phase }) => phase === 'rollback'))
+        return good('the release was interrupted and rolled back');
+      if (kind === 'experiment')
+        return steps.some(({ cutOver, fault }) => cutOver || fault)
+          ? good('what the question is about was done')
+          : unknown(`${NOT_TRIED}: no step of the release changed anything`);
+      if (reachedV2 > 0) return good(`${clients(reachedV2)} came to v2`);
+      if (strange.length > 0) return good('who came to v2 cannot be told');
+      return unknown(
+        `${NOT_TRIED}: none of ${clients(fleet.clients)} ever came to v2, so that nothing is shown of their way there`,
+      );
+    },
+  },
+  {
+    name: 'gateways say what they are',
+    judge: ({ sayings: { strange } }) =>
+      strange.length === 0
+        ? good('what gateways said of themselves fits what is known of them')
+        : unknown(strange.join('; ')),
   },
   {
     name: 'control group untouched',
@@ -114,6 +149,15 @@ const CRITERIA: readonly Criterion[] = [
           : `the harness lagged by ${formatDuration(worstLag)} at most`,
       );
     },
+  },
+  {
+    name: 'nodes stayed ready',
+    judge: ({ innocence: { unwell } }) =>
+      unwell.length === 0
+        ? undefined
+        : unknown(
+            `the cluster itself was not well: ${unwell.map(({ node, at }) => `node ${node} ceased to be ready at ${formatDuration(at)}`).join(', ')}, which no step did`,
+          ),
   },
   {
     name: 'harness whole',
@@ -207,10 +251,10 @@ export interface Judgement {
 
 /** Judges a cell. Doubt about the measurement outweighs any finding: then the verdict is `unknown`, never `pass` or `fail`. */
 export function judge(findings: Findings, bounds: Bounds = BOUNDS): Judgement {
-  const criteria = CRITERIA.map((criterion) => ({
-    name: criterion.name,
-    ...criterion.judge(findings, bounds),
-  }));
+  const criteria = CRITERIA.flatMap((criterion) => {
+    const result = criterion.judge(findings, bounds);
+    return result === undefined ? [] : [{ name: criterion.name, ...result }];
+  });
   const of = (outcome: VerdictName) => criteria.filter((criterion) => criterion.outcome === outcome);
   const verdict = of('unknown').length > 0 ? 'unknown' : of('fail').length > 0 ? 'fail' : 'pass';
   const deciding = verdict === 'pass' ? criteria : [...of('unknown'), ...of('fail')];

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import type { PlannedCell } from '../run/plan.ts';
 import { serveLive } from './live.ts';
@@ -51,4 +53,24 @@ test('the page is served on loopback only, and not to a page of another name', a
   expect((await get(live.url)).body).toContain('<title>onedrop: running</title>');
   expect((await get(live.url, 'evil.example')).status).toBe(403);
   expect((await get(`${live.url}../etc/passwd`)).status).toBe(404);
+});
+
+test('connections that say nothing, half of a request, or read nothing end with the page', async () => {
+  const live = await serveLive(0);
+  const sockets = ['', 'GET / HTTP/1.1\r\nHos', 'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n'].map(
+    (said) => {
+      const socket = connect({
+        port: Number(new URL(live.url).port),
+        host: '127.0.0.1',
+        allowHalfOpen: true,
+      });
+      socket.write(said);
+      socket.on('error', () => {});
+      return socket;
+    },
+  );
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  await live[Symbol.asyncDispose]();
+  for (const socket of sockets) socket.destroy();
+  await expect(get(live.url)).rejects.toThrow('ECONNREFUSED');
 });

@@ -37,6 +37,9 @@ type Message =
 /** Real milliseconds between two updates of the page. */
 const PERIOD = 200;
 
+/** Real milliseconds that pages have, at the end, to read the last that is said. */
+const FAREWELL = 200;
+
 /**
  * Serves the live page on a port of loopback, 0 for any free one, or on a socket that listens there. Everything said so far of the current cell is told
  * again to whoever opens the page later.
@@ -93,7 +96,11 @@ export async function serveLive(where: number | { fd: number }): Promise<LivePag
     },
     async [Symbol.asyncDispose]() {
       for (const listener of listeners) listener.end();
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      // Whoever opened a connection and says nothing, or reads nothing, would keep the process alive for good.
+      await Promise.race([closed, wall.sleep(FAREWELL)]);
+      server.closeAllConnections();
+      await closed;
     },
   };
 }

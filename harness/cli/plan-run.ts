@@ -3,7 +3,7 @@ import type { AxisTexts } from '../contracts/axes.ts';
 import type { Provider } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import { addMistakes, UsageError } from '../errors.ts';
-import { type PlannedCell, planCells } from '../run/plan.ts';
+import { type PlannedCell, planCells, warningLines } from '../run/plan.ts';
 import { oneOf, wholeNumber } from './checks.ts';
 import { chooseProviders, chooseStrategies, isComparison } from './choose.ts';
 import { axisTexts, type ScenarioOptions } from './options.ts';
@@ -56,6 +56,7 @@ export async function planRun(names: readonly string[], options: ScenarioOptions
     notes.push(
       `${measured.length} cells will be measured one after the other; --cluster sim models them in about a minute`,
     );
+  notes.push(...warningLines(cells));
   return { cells, notes, providers, ...numbers };
 }
 

@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { launcherPid } from '../../clusters/netns/launcher/relaunch.ts';
 import type { RunInfo } from '../analyses/run-info.ts';
+import { commit } from './commit.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -25,18 +25,7 @@ export function runInfo(seed: number): RunInfo {
     command: ['npm run scenario --', ...process.argv.slice(3)].join(' '),
     machine: `${type()} ${release()}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}, ${memory} GiB`,
     onedrop: VERSIONS.onedrop,
-    commit: commit(),
+    commit: commit(ROOT),
     seed,
   };
-}
-
-/** The commit that is checked out, with `+` where the work tree differs from it; `unknown` outside a checkout. */
-function commit(): string {
-  const git = (...words: string[]) =>
-    execFileSync('git', words, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  try {
-    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`;
-  } catch {
-    return 'unknown';
-  }
 }

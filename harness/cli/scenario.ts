@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { PROVIDERS } from '../../clusters/index.ts';
-import { inheritedListener, relaunch } from '../../clusters/netns/launcher/relaunch.ts';
+import { INTERRUPTS, inheritedListener, relaunch } from '../../clusters/netns/launcher/relaunch.ts';
 import { resultDocument, runVerdict } from '../../reports/result/result-document.ts';
 import { RunReader } from '../../reports/stored/stored-run.ts';
 import { resultTable } from '../../reports/terminal.ts';
@@ -18,7 +18,7 @@ import type { ScenarioOptions } from './options.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { createProgress } from './progress.ts';
 import { RUNS, runInfo, VERSIONS } from './run-info.ts';
-import { tellRemoved } from './sweep.ts';
+import { tellSwept } from './sweep.ts';
 import { shownPath, typedPath } from './typed-path.ts';
 
 /** `onedrop scenario`: plays what was asked for, and reports. */
@@ -26,7 +26,10 @@ export async function scenario(names: string[], options: ScenarioOptions): Promi
   if (options.list) return list();
   if (names.includes('doctor')) return doctor(names, options);
   const plan = await planRun(names, options);
-  if (options.dryRun) return print(dryRun(plan).join('\n'));
+  if (options.dryRun) {
+    for (const note of plan.notes) say(note);
+    return print(dryRun(plan).join('\n'));
+  }
   if (!(await agreed(plan, options))) return;
   const { cells, providers, livePort } = plan;
   // Returns only inside namespaces of our own, which netns builds its network in.
@@ -41,7 +44,7 @@ export async function scenario(names: string[], options: ScenarioOptions): Promi
   const progress = createProgress(process.stderr, () => 'played');
   await using live = livePort === undefined ? undefined : await serveLive(inheritedListener() ?? livePort);
   if (live !== undefined) say(`live at ${live.url}`);
-  for (const provider of providers) tellRemoved(await provider.sweep(), say);
+  for (const provider of providers) tellSwept(await provider.sweep(signal), say);
   await using _held = closing(providers);
   const outcome = await run({
     cells,
@@ -102,7 +105,7 @@ const closing = (providers: readonly Provider[]): AsyncDisposable => ({
 /** The first Ctrl-C ends the run cleanly, the second at once. */
 function catchInterrupts(directory: string): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  for (const signal of INTERRUPTS)
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(EXIT.unknown);
       say(`\n${signal}: ending; what was logged until now is kept in ${shownPath(directory)}`);

@@ -23,7 +23,7 @@ const provider = (runs?: 'command' | 'image'): Provider => ({
   refuses: () => undefined,
   preflight: async () => ({ usable: true, notes: [] }),
   open: () => Promise.reject(new Error('opens nothing')),
-  sweep: async () => [],
+  sweep: async () => ({ removed: [], unseen: [] }),
   ...(runs === undefined ? {} : { runs }),
 });
 const strategy = (requires: readonly Requirement[], changes: Partial<Strategy> = {}): Strategy => ({

@@ -16,6 +16,37 @@ export const BACKOFF_MODELS = [
 
 export type BackoffModel = (typeof BACKOFF_MODELS)[number];
 
+/** Releases of Kubernetes whose differences are modelled, oldest first. */
+export const KUBERNETES_VERSIONS = [
+  '1.20',
+  '1.21',
+  '1.22',
+  '1.23',
+  '1.24',
+  '1.25',
+  '1.26',
+  '1.27',
+  '1.28',
+  '1.29',
+  '1.30',
+  '1.31',
+  '1.32',
+  '1.33',
+  '1.34',
+  '1.35',
+  '1.36',
+  '1.37',
+] as const;
+
+export type KubernetesVersion = (typeof KUBERNETES_VERSIONS)[number];
+
+/** The modelled release that a version's text names (`v1.34.2-gke.100`): the nearest one; undefined where it names none. */
+export function kubernetesVersion(text: string): KubernetesVersion | undefined {
+  const minor = Number(/^v?1\.(\d+)/.exec(text)?.[1] ?? Number.NaN);
+  if (Number.isNaN(minor)) return undefined;
+  return KUBERNETES_VERSIONS[Math.min(Math.max(minor - 20, 0), KUBERNETES_VERSIONS.length - 1)];
+}
+
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const duration = (least: string, most: string) =>
   z
@@ -31,6 +62,16 @@ const duration = (least: string, most: string) =>
     .refine((value) => value >= parseDuration(least) && value <= parseDuration(most), {
       message: `must lie between ${least} and ${most}`,
     });
+
+/** What a Deployment takes for maxSurge and maxUnavailable: an int32 or a percentage (k8s intstr.IntOrString). */
+const podCount = z
+  .string()
+  .regex(/^\d+%?$/, 'must be a count or a percentage')
+  .refine((text) => Number.parseInt(text, 10) < 2 ** 31, 'must be at most 2147483647');
+/** k8s pkg/apis/apps/validation IsNotMoreThan100Percent. */
+const notAll = (text: string) => !text.endsWith('%') || Number.parseInt(text, 10) <= 100;
+const ascends = (steps: string) =>
+  steps.split('-').every((step, index, all) => index === 0 || Number(step) > Number(all[index - 1]));
 
 interface Axis<Schema extends z.ZodType = z.ZodType> {
   /** Checks and converts one value as typed by the user. */
@@ -86,6 +127,7 @@ export const AXES = {
     'iptables',
     'Service dataplane of the nodes',
   ),
+  kubernetes: choice(KUBERNETES_VERSIONS, '1.37', 'release of Kubernetes: kubelets and controllers'),
   drain: choice(
     ['close-all', 'abrupt', 'paced'],
     'close-all',
@@ -111,8 +153,13 @@ export const AXES = {
   ),
   grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
   preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),
-  maxSurge: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxSurge'),
-  maxUnavailable: axis(z.string().regex(/^\d+%?$/), '25%', 'N|N%', 'Deployment maxUnavailable'),
+  maxSurge: axis(podCount, '25%', 'N|N%', 'Deployment maxSurge'),
+  maxUnavailable: axis(
+    podCount.refine(notAll, 'must not be greater than 100%'),
+    '25%',
+    'N|N%',
+    'Deployment maxUnavailable',
+  ),
   retire: choice(['paced', 'abrupt'], 'paced', 'how old pods are retired once v2 takes new connections'),
   ask: choice(
     ['close', 'message'],
@@ -138,7 +185,10 @@ export const AXES = {
     'node-churn: one node is replaced, or every node that carries no pod',
   ),
   canarySteps: axis(
-    z.string().regex(/^(\d{1,2}-)*100$/, 'weights up to 100, such as 5-25-50-100'),
+    z
+      .string()
+      .regex(/^(\d{1,2}-)*100$/, 'weights up to 100, such as 5-25-50-100')
+      .refine(ascends, 'each weight must be greater than the one before'),
     '5-25-50-100',
     'N-N-100',
     'ingress-canary: shares of new connections, in per cent',
@@ -162,6 +212,11 @@ export const AXES = {
   ),
   meshRouting: choice(['http', 'tcp'], 'http', 'service-mesh: what the mesh takes WebSockets for'),
   exitOnZero: choice(['no', 'yes'], 'no', 'service-mesh: EXIT_ON_ZERO_ACTIVE_CONNECTIONS of the sidecars'),
+  sidecars: choice(
+    ['native', 'classic'],
+    'native',
+    'service-mesh: sidecars that end after the application (Istio 1.27, Kubernetes 1.29), or together with it',
+  ),
   hpaDuring: choice(
     ['readiness-fail', 'rolling-update', 'selector-flip', 'storm'],
     'readiness-fail',

@@ -31,6 +31,21 @@ export interface Removed {
   readonly name: string;
 }
 
+/** What `sweep` did, and where it could not look, so that something may still be left. */
+export interface Swept {
+  readonly removed: readonly Removed[];
+  readonly unseen: readonly Unseen[];
+}
+
+/** What `sweep` could not look at, or not remove, and why. */
+export interface Unseen {
+  readonly what: string;
+  readonly why: string;
+}
+
+/** Of a provider that leaves nothing behind, whatever ends it. */
+export const NOTHING_LEFT: Swept = { removed: [], unseen: [] };
+
 /** What is asked of a cluster for one cell. */
 export interface ClusterSpec {
   readonly axes: Axes;
@@ -94,8 +109,8 @@ export interface Provider {
   preflight(): Promise<Preflight>;
   /** The cluster, with all its nodes ready and nothing on it; whatever fails, nothing half-made is left. */
   open(spec: ClusterSpec, context: RunContext): Promise<Cluster>;
-  /** Removes what killed runs left behind, found by label; harmless to living runs. */
-  sweep(): Promise<Removed[]>;
+  /** Removes what killed runs left behind, found by label; harmless to living runs. Never throws: what fails, or is interrupted, is `unseen`. */
+  sweep(signal?: AbortSignal): Promise<Swept>;
   /** What can be chosen, by the option's name (`node-image`); providers may share an option. */
   readonly options?: Readonly<Record<string, ProviderOption>>;
   /** This provider with what was chosen, by the option's name. @throws UsageError naming every value that is not allowed. */
@@ -116,8 +131,11 @@ export interface Provider {
 export interface Cluster extends AsyncDisposable {
   readonly clock: Clock;
   readonly kube: Kube;
-  /** Resolves when clients can reach the Service under test through its balancer. @throws NotReachedError. */
-  reachable(service: string, limit: Millis): Promise<void>;
+  /**
+   * Resolves when clients can reach the Service under test through its balancer.
+   * @throws NotReachedError, InterruptedError once `signal` (default: the run's) is aborted.
+   */
+  reachable(service: string, limit: Millis, signal?: AbortSignal): Promise<void>;
   /** POST to the gateway's admin port in this pod, for instance `/fail-readiness` or `/drain?over=300000`. */
   call(pod: string, path: string): Promise<void>;
   /** Opens a WebSocket; never throws, failure arrives as closed. */

@@ -2,8 +2,11 @@ import type { Millis } from '../time/duration.ts';
 import type { Axes } from './axes.ts';
 import type { ClientGroup, Ending } from './connection.ts';
 
-/** The version of this vocabulary; a reader of older logs converts them on reading. */
-export const EVENT_SCHEMA = 1;
+/**
+ * The version of this vocabulary; a reader of older logs converts them on reading. 2: the first line names what is
+ * planned, the last one says how the run ended, and each `end` seals the lines before it.
+ */
+export const EVENT_SCHEMA = 2;
 
 /** A client's name in the log: `c17` in the fleet, `k3` in the control group. */
 export type ClientName = string;
@@ -30,6 +33,10 @@ export interface CellHeader {
   readonly rollsBack?: string;
   /** The measured cell that this cell predicts. */
   readonly predicts?: string;
+  /** What the user's own gateway is to say that its versions are; absent: the built-in one's `v1` and `v2`. */
+  readonly says?: { readonly v1: string; readonly v2: string };
+  /** What makes its result meaningless or surprising, known before it was played: a sentence each. */
+  readonly warnings?: readonly string[];
   /** Model milliseconds a real one; null on a virtual clock. */
   readonly speed: number | null;
   readonly facts: Readonly<Record<string, string>>;
@@ -42,6 +49,26 @@ export interface RunHeader {
   readonly seed: number;
   readonly commit: string;
   readonly versions: Readonly<Record<string, string>>;
+  /** The id of every cell that is to be played, in order, without predictions; absent in schema 1. */
+  readonly cells?: readonly string[];
+}
+
+/** How a cell, or the whole run, ended. `failed`: the release could not be played, and not for a fault of the harness. */
+export type Outcome = 'finished' | 'interrupted' | 'broken' | 'failed';
+
+/** What stands before an `end` in the log: a cell's lines from its header on, or all lines of the run. */
+export interface Seal {
+  readonly lines: number;
+  /** CRC-32 in hexadecimal: of a cell's lines with their line ends; the run's, of all lines that no cell's `end` seals. */
+  readonly sum: string;
+}
+
+/** The last line of a log: nothing was planned that is not in it, unless `outcome` says so. */
+export interface RunEnd {
+  readonly type: 'end';
+  readonly outcome: Exclude<Outcome, 'failed'>;
+  /** Absent before it is written. */
+  readonly seal?: Seal;
 }
 
 /** What a prediction with one seed came to, in clients. */
@@ -85,6 +112,7 @@ export type Event =
   | { readonly type: 'skipped'; readonly cell: CellHeader; readonly why: string }
   /** What one more seed of the prediction of a measured cell, of this id, came to; repeat it to see how. */
   | ({ readonly type: 'foretold'; readonly cell: string } & Foretold)
+  | RunEnd
   | Timed;
 
 export type TimedEvent =
@@ -232,9 +260,20 @@ export type TimedEvent =
     }
   /** A part of the harness itself has died and taken with it what it did or held: what follows cannot be believed. */
   | { readonly type: 'harness-died'; readonly part: string; readonly why: string }
-  | { readonly type: 'note'; readonly text: string }
+  | {
+      readonly type: 'note';
+      readonly text: string;
+      /** The node that it is about, which has ceased to be ready, or is so again. */
+      readonly node?: { readonly name: string; readonly ready: boolean };
+    }
   /** The last line of a cell. */
-  | { readonly type: 'end'; readonly outcome: 'finished' | 'interrupted' | 'broken'; readonly why?: string };
+  | {
+      readonly type: 'end';
+      readonly outcome: Outcome;
+      readonly why?: string;
+      /** Absent in schema 1, and before it is written. */
+      readonly seal?: Seal;
+    };
 
 /** An event with its time of arrival and, where a real API server gave one, that server's own time for it (ISO 8601). */
 export type Timed = { readonly at: Millis; readonly apiTime?: string } & TimedEvent;

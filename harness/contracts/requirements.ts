@@ -34,4 +34,4 @@ export const EFFORTS: readonly Effort[] = ['capacity', 'endpoint', 'component', 
 
 /** What it takes; `component` for what only a log of another version knows. */
 export const effortOf = (requirement: string): Effort =>
-  requirement in REQUIREMENTS ? REQUIREMENTS[requirement as Requirement] : 'component';
+  Object.hasOwn(REQUIREMENTS, requirement) ? REQUIREMENTS[requirement as Requirement] : 'component';

@@ -18,7 +18,10 @@ export interface Stage {
   sleep(time: Millis): Promise<void>;
   /** Waits until `check` holds, asking once a model second. @throws NotReachedError after `limit` (10 minutes unless said). */
   until(what: string, check: () => Promise<boolean>, limit?: Millis): Promise<void>;
-  /** Waits until a Deployment has rolled out: observed, updated, ready and nothing old left. */
+  /**
+   * Waits until a Deployment has rolled out: observed, updated, ready and nothing old left.
+   * @throws ReleaseFailedError as soon as the cluster says that a pod of it cannot start, or when none is ready in time.
+   */
   rolledOut(deployment: string, limit?: Millis): Promise<void>;
   /**
    * Puts an ingress controller before the gateways and the Service under test before it; where the cluster has a
@@ -27,8 +30,13 @@ export interface Stage {
   putInFront(controller: V1Deployment, selector: Record<string, string>): Promise<void>;
   /** Pods of a version that are not being deleted. */
   pods(version: Version): Promise<V1Pod[]>;
-  /** POST to the admin port of one pod. */
-  call(pod: string, path: string): Promise<void>;
+  /** Those of them whose gateway runs: they can be called, and may hold clients. */
+  running(version: Version): Promise<V1Pod[]>;
+  /**
+   * POST to the admin port of one pod. False where it turns out that the pod is going, does not run or has lost its
+   * node: then it holds nobody who could be told anything. @throws HarnessError when it runs and does not answer 2xx.
+   */
+  call(pod: string, path: string): Promise<boolean>;
   /** Waits until clients can reach a Service through its load balancer. @throws NotReachedError. */
   reachable(service: string, limit?: Millis): Promise<void>;
   /** Changes the DNS record that clients dial: it names this Service's load balancer from now on; each client follows within `dnsTtl`. */
@@ -46,6 +54,8 @@ export interface Strategy {
   requires(axes: Axes): readonly Requirement[];
   /** Axes that only some strategies heed, of those that this one does; all heed the others. */
   readonly heeds?: readonly AxisName[];
+  /** Axes that only others heed, with their names; known to those that stand in one table. */
+  readonly ignores?: ReadonlyMap<AxisName, readonly string[]>;
   /** Axis values that this strategy is run with unless the user says otherwise, as typed on the command line; several separated by commas. */
   readonly defaults?: Partial<Record<keyof Axes, string>>;
   /** Axis values that a comparison of all strategies plays it with, in place of its defaults: what there is to choose in it. */

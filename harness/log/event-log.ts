@@ -1,14 +1,16 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Event } from '../contracts/event.ts';
+import { LineSeals } from './seal.ts';
 
 /**
  * The append-only log of a run: one JSON document a line, written synchronously, so that a crash loses at most
- * what `buffer` characters hold (0: nothing).
+ * what `buffer` characters hold (0: nothing). Each `end` seals the lines before it.
  */
 export class EventLog implements Disposable {
   readonly path: string;
   private readonly file: number;
   private readonly buffer: number;
+  private readonly seals = new LineSeals();
   private pending = '';
 
   /** Opens `path` for appending; it must not exist yet, for a log is never written twice. */
@@ -19,7 +21,9 @@ export class EventLog implements Disposable {
   }
 
   append(event: Event): void {
-    this.pending += `${JSON.stringify(event)}\n`;
+    const line = JSON.stringify(event.type === 'end' ? { ...event, seal: this.seals.before(event) } : event);
+    this.seals.add(event, line);
+    this.pending += `${line}\n`;
     if (this.pending.length > this.buffer) this.flush();
   }
 

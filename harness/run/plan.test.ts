@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Provider } from '../contracts/cluster.ts';
 import type { Strategy } from '../contracts/scenario.ts';
 import { UsageError } from '../errors.ts';
-import { planCells } from './plan.ts';
+import { planCells, warningLines } from './plan.ts';
 
 const strategy: Strategy = {
   name: 'some-strategy',
@@ -20,7 +20,7 @@ const provider: Provider = {
   refuses: () => undefined,
   preflight: async () => ({ usable: true, notes: [] }),
   open: () => Promise.reject(new Error('a plan opens nothing')),
-  sweep: async () => [],
+  sweep: async () => ({ removed: [], unseen: [] }),
 };
 const plan = (texts: Parameters<typeof planCells>[0]['texts'], over: Partial<Strategy> = {}, repeat = 1) =>
   planCells({ strategies: [{ ...strategy, ...over }], providers: [provider], texts, seed: 5, repeat });
@@ -93,4 +93,83 @@ test('what the user types wins over what the strategy would choose', () => {
 
 test('a strategy that needs what the cluster does not offer is skipped with the reason', () => {
   expect(plan({}, { needs: ['ingress', 'mesh'] })[0]?.skip).toBe('sim does not offer ingress, mesh');
+});
+
+/** All that is wrong, a sentence each. */
+function mistakesOf(act: () => unknown): readonly string[] {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof UsageError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
+
+test('what the API server would refuse is refused before anything is made, in its words', () => {
+  expect(mistakesOf(() => plan({ maxSurge: '0', maxUnavailable: '0%' }))).toEqual([
+    '--max-unavailable 0%: may not be 0 when --max-surge is 0',
+  ]);
+  expect(mistakesOf(() => plan({ maxSurge: '0,1', maxUnavailable: '1' }))).toEqual([]);
+  expect(mistakesOf(() => plan({ maxSurge: '150%', maxUnavailable: '100%' }))).toEqual([]);
+  const [percent, count, word] = mistakesOf(() => plan({ maxUnavailable: '150%,2147483648,some' }));
+  expect(percent).toContain('--max-unavailable 150%: must not be greater than 100%');
+  expect(count).toContain('--max-unavailable 2147483648: must be at most 2147483647');
+  expect(word).toContain('--max-unavailable some: must be a count or a percentage');
+});
+
+test('weights that do not ascend are refused', () => {
+  expect(mistakesOf(() => plan({ canarySteps: '5-25-50-100,100' }))).toEqual([]);
+  const mistakes = mistakesOf(() => plan({ canarySteps: '50-5-100,5-5-100,5-50' }));
+  expect(mistakes).toHaveLength(3);
+  expect(mistakes[0]).toContain('--canary-steps 50-5-100: each weight must be greater than the one before');
+});
+
+test('pods for which the nodes have no room are refused, where onedrop makes the nodes', () => {
+  expect(mistakesOf(() => plan({ pods: '110', nodes: '1' }))).toEqual([]);
+  expect(mistakesOf(() => plan({ pods: '111', nodes: '1' }))).toEqual([
+    '--pods 111: some-strategy needs room for 111 pods, and 1 node takes 110',
+  ]);
+  const twice = { requires: () => ['room for twice the pods'] as const };
+  expect(mistakesOf(() => plan({ pods: '111', nodes: '2' }, twice))).toHaveLength(1);
+});
+
+test('more cells than a run may have are refused at once, with their number', () => {
+  const numbers = (most: number) => Array.from({ length: most }, (_, index) => index + 1).join(',');
+  const many = {
+    nodes: numbers(100),
+    clients: numbers(5900),
+    proxy: 'iptables,ipvs',
+    policy: 'Cluster,Local',
+  };
+  expect(
+    mistakesOf(() => plan({ ...many, backoff: '1s,2s,3s,4s,5s', heartbeat: '10s,20s,30s,40s,50s' })),
+  ).toEqual([
+    '59,000,000 cells: a run may have 10,000 at most; choose fewer strategies, clusters, values of axes or repeats',
+  ]);
+  expect(mistakesOf(() => plan({}, {}, 1e9))[0]).toContain('1,000,000,000 cells');
+  expect(plan({}, {}, 10_000)).toHaveLength(10_000);
+});
+
+test('names that every object has are no axes', () => {
+  for (const name of ['toString', 'constructor', 'hasOwnProperty'])
+    expect(plan({ [name]: 'x' })).toHaveLength(1);
+});
+
+test('a cell knows its warnings, those that no strategy heeds among them', () => {
+  const ignores = new Map([['canarySteps', ['a-canary', 'a-mesh']]] as const);
+  const warned = (over: Partial<Strategy>) =>
+    plan({ canarySteps: '5-100', drain: 'paced' }, { heeds: ['maxSurge'], ...over }).map(
+      ({ warnings }) => warnings,
+    );
+  expect(warned({ ignores })).toEqual([
+    [
+      expect.stringContaining('SIGKILL ends about 90 %'),
+      '--canary-steps 5-100 changes nothing: only a-canary and a-mesh heed it.',
+    ],
+  ]);
+  expect(warned({})).toEqual([[expect.stringContaining('SIGKILL')]]);
+  expect(warningLines(plan({ drain: 'paced,close-all' }, { heeds: ['maxSurge'] }))).toEqual([
+    expect.stringMatching(/^warning: some-strategy\/drain=paced: The paced drain/),
+  ]);
 });

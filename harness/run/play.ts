@@ -1,9 +1,10 @@
+import { speedUnheeded } from '../analyses/warnings.ts';
 import { gatewayFact } from '../config/own-gateway.ts';
 import type { Axes } from '../contracts/axes.ts';
 import type { Cluster, RunContext } from '../contracts/cluster.ts';
-import type { CellHeader, Event, TimedEvent } from '../contracts/event.ts';
+import type { CellHeader, Event, Outcome, TimedEvent } from '../contracts/event.ts';
 import type { Stage, Strategy } from '../contracts/scenario.ts';
-import { InterruptedError, NotReachedError } from '../errors.ts';
+import { InterruptedError, NotReachedError, ReleaseFailedError } from '../errors.ts';
 import { Fleet } from '../fleet/fleet.ts';
 import { Whereabouts } from '../fleet/pod-by-version.ts';
 import { Random } from '../statistics/random.ts';
@@ -14,7 +15,7 @@ import { createStage, type OwnStage, type Phase } from './stage.ts';
 
 /** How one cell ended; whatever the outcome, its log is closed by an `end` event and its cluster is gone. */
 export interface Played {
-  readonly outcome: 'finished' | 'interrupted' | 'broken';
+  readonly outcome: Outcome;
   /** Set when it was not finished. */
   readonly error?: Error;
 }
@@ -66,17 +67,18 @@ export async function play(cell: PlannedCell, options: PlayOptions): Promise<Pla
       },
     );
     now = () => cluster?.clock.now() ?? 0;
-    options.record({ type: 'cell', cell: header(cell, cluster, options.predicts) });
+    options.record({ type: 'cell', cell: header(cell, cluster, options) });
     for (const event of early) options.record(event);
     sink = options.record;
     played = await perform(cell, cluster, context, options.audience, own && { ...own, pods });
   } catch (error) {
     if (cluster === undefined) {
-      options.record({ type: 'cell', cell: header(cell, undefined, options.predicts) });
+      options.record({ type: 'cell', cell: header(cell, undefined, options) });
       for (const event of early) options.record(event);
     }
     played = failed(error, options.signal);
-    if (played.outcome === 'broken') await cluster?.collect(options.directory).catch(() => {});
+    if (played.outcome === 'broken' || played.outcome === 'failed')
+      await cluster?.collect(options.directory).catch(() => {});
   }
   // The log ends before the cluster does: what dies in the clean-up is no finding.
   const end = now();
@@ -88,7 +90,12 @@ export async function play(cell: PlannedCell, options: PlayOptions): Promise<Pla
     outcome,
     ...(error === undefined ? {} : { why: error.message }),
   });
-  await cluster?.[Symbol.asyncDispose]();
+  try {
+    await cluster?.[Symbol.asyncDispose]();
+  } catch (error) {
+    // What was found stays found, and is reported; but something of the cluster may be left behind.
+    return { outcome: 'broken', error: played.error ?? (error as Error) };
+  }
   return played;
 }
 
@@ -99,14 +106,22 @@ function ownStage({ own, provider: { runs } }: PlannedCell): OwnStage | undefine
 
 function failed(error: unknown, signal: AbortSignal): Played {
   const reason = error instanceof Error ? error : new Error(String(error));
-  return {
-    outcome: signal.aborted || reason instanceof InterruptedError ? 'interrupted' : 'broken',
-    error: reason,
-  };
+  if (signal.aborted || reason instanceof InterruptedError) return { outcome: 'interrupted', error: reason };
+  return { outcome: reason instanceof ReleaseFailedError ? 'failed' : 'broken', error: reason };
 }
 
-function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: string | undefined): CellHeader {
+function header(
+  cell: PlannedCell,
+  cluster: Cluster | undefined,
+  { predicts, speed: typed }: Pick<PlayOptions, 'predicts' | 'speed'>,
+): CellHeader {
   const speed = cluster?.clock.speed ?? 1;
+  // A prediction is played as fast as it can be, whatever was typed for what it predicts.
+  const ignored =
+    cluster === undefined || typed === undefined || predicts !== undefined
+      ? undefined
+      : speedUnheeded(typed, cell.provider.name, speed);
+  const warnings = [...(cell.warnings ?? []), ...(ignored === undefined ? [] : [ignored])];
   return {
     id: predicts === undefined ? cell.id : `${cell.id}@${cell.provider.name}`,
     strategy: cell.strategy.name,
@@ -120,6 +135,8 @@ function header(cell: PlannedCell, cluster: Cluster | undefined, predicts: strin
     ...(cell.variant === undefined ? {} : { variant: cell.variant }),
     ...(cell.rollsBack === undefined ? {} : { rollsBack: cell.rollsBack.id }),
     ...(predicts === undefined ? {} : { predicts }),
+    ...(cell.own === undefined || cell.provider.runs === undefined ? {} : { says: cell.own.versions }),
+    ...(warnings.length === 0 ? {} : { warnings }),
     speed: Number.isFinite(speed) ? speed : null,
     facts: {
       ...cluster?.facts,
@@ -155,7 +172,7 @@ async function perform(
       const prepare = stage('prepare');
       await prepare.step('v1 serves', async () => {
         await (strategy.prepare ?? noPreparation)(prepare);
-        await cluster.reachable(prepare.workload.service, 600_000);
+        await prepare.reachable(prepare.workload.service);
       });
       fleet = new Fleet({
         clock,

@@ -75,7 +75,8 @@ test('what did not finish is not rolled back, and the log says why', async () =>
   };
   const events = await eventsOf('broken', compared(broken));
   expect(headers(events)).toHaveLength(1);
-  expect(events.at(-1)).toMatchObject({
+  expect(events.at(-1)).toEqual({ type: 'end', outcome: 'broken' });
+  expect(events.at(-2)).toMatchObject({
     type: 'skipped',
     cell: { rollsBack: 'selector-flip' },
     why: 'selector-flip did not finish, so that nobody knows its half',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ReleaseLength } from '../analyses/release-length.ts';
 import type { RunInfo } from '../analyses/run-info.ts';
 import type { Provider } from '../contracts/cluster.ts';
-import type { CellHeader, Event, RunHeader } from '../contracts/event.ts';
+import type { CellHeader, Event, RunEnd, RunHeader } from '../contracts/event.ts';
 import { EVENT_SCHEMA } from '../contracts/event.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { EventLog } from '../log/event-log.ts';
@@ -40,10 +40,10 @@ const SIMULATED_BUFFER = 1 << 18;
 
 /**
  * One run: plays every cell in turn, a measured one after its prediction, into one log. Returns how it ended;
- * the log is complete up to there in any case.
+ * the log is complete up to there in any case, and names what was planned whether it was played or not.
  */
-export async function run(options: RunOptions): Promise<Played['outcome']> {
-  const { cells, predictor, directory, signal, audience, info, versions } = options;
+export async function run(options: RunOptions): Promise<RunEnd['outcome']> {
+  const { cells, directory, info, versions } = options;
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'run.json'), `${JSON.stringify(info, null, 2)}\n`);
   const measured = cells.some(({ provider }) => provider.evidence === 'measured');
@@ -53,8 +53,28 @@ export async function run(options: RunOptions): Promise<Played['outcome']> {
     options.observe(event);
   };
   const { seed, commit } = info;
-  record({ type: 'run', schema: EVENT_SCHEMA, seed, commit, versions } satisfies RunHeader);
-  let outcome: Played['outcome'] = 'finished';
+  record({
+    type: 'run',
+    schema: EVENT_SCHEMA,
+    seed,
+    commit,
+    versions,
+    cells: cells.map(({ id }) => id),
+  } satisfies RunHeader);
+  let outcome: RunEnd['outcome'] = 'broken';
+  try {
+    outcome = await playAll(options, record);
+  } finally {
+    record({ type: 'end', outcome });
+  }
+  return outcome;
+}
+
+async function playAll(
+  { cells, predictor, directory, signal, audience, info, speed }: RunOptions,
+  record: (event: Event) => void,
+): Promise<RunEnd['outcome']> {
+  const outcomes = new Set<Played['outcome']>();
   const lengths = new Map<string, ReleaseLength>();
   const perform = async (cell: PlannedCell, index: number, predicts?: string) => {
     const length = new ReleaseLength();
@@ -69,10 +89,10 @@ export async function run(options: RunOptions): Promise<Played['outcome']> {
         length.observe(event);
         record(event);
       },
-      ...(options.speed === undefined ? {} : { speed: options.speed }),
+      ...(speed === undefined ? {} : { speed }),
       ...(predicts === undefined ? {} : { predicts }),
     });
-    if (played.outcome !== 'finished') outcome = played.outcome;
+    outcomes.add(played.outcome);
     audience.end(cell, played);
   };
   for (const [index, planned] of cells.entries()) {
@@ -87,10 +107,13 @@ export async function run(options: RunOptions): Promise<Played['outcome']> {
       const name = `${info.id}-${index}`;
       for await (const event of foretell(cell, predictor, { name, directory, signal })) record(event);
     }
-    if (signal.aborted) return 'interrupted';
+    if (signal.aborted) {
+      outcomes.add('interrupted');
+      break;
+    }
     await perform(cell, index);
   }
-  return outcome;
+  return outcomes.has('broken') ? 'broken' : outcomes.has('interrupted') ? 'interrupted' : 'finished';
 }
 
 /** A cell that rolls another one back is interrupted when a share of that one's release, as just played, is over. */

@@ -1,18 +1,28 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { clientProtocol } from '../config/client-protocol.ts';
 import { ownAdminPath } from '../config/own-gateway.ts';
 import type { Axes } from '../contracts/axes.ts';
 import type { Cluster } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import type { TimedEvent } from '../contracts/event.ts';
+import type { Kube } from '../contracts/kube.ts';
 import type { Stage } from '../contracts/scenario.ts';
-import { NotReachedError } from '../errors.ts';
+import { HarnessError, NotReachedError, ReleaseFailedError } from '../errors.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
-import { workload } from '../workload/workload.ts';
+import { heed } from '../time/heed.ts';
+import { isGateway, workload } from '../workload/workload.ts';
+import { whyNotReady, whyNotStarting } from './not-starting.ts';
 
 export type Phase = Extract<TimedEvent, { type: 'step' }>['phase'];
 
 const POLL: Millis = 1000;
 const PATIENCE: Millis = 600_000;
+/** How often pods are asked whether they can start at all. */
+const LOOK: Millis = 5000;
+
+/** By then the API knows of a node that is gone: 50 s without a heartbeat, found out within 5 s (Kubernetes 1.32). */
+const NODE_MISSED: Millis = 60_000;
 
 /** The user's own gateway on a cluster that runs it. */
 export interface OwnStage {
@@ -52,28 +62,45 @@ export function createStage(
     sleep: (time) => clock.sleep(time, signal),
     async until(what, check, limit = PATIENCE) {
       const deadline = clock.now() + limit;
-      while (!(await check())) {
+      while (!(await heed(check(), signal))) {
         if (clock.now() >= deadline)
           throw new NotReachedError(`${what}: not so within ${formatDuration(limit)}`);
         await clock.sleep(POLL, signal);
       }
     },
-    rolledOut: (name, limit) =>
-      stage.until(
-        `Deployment ${name} is rolled out`,
-        async () => {
-          const deployment = await kube.get('Deployment', name);
-          const { replicas = 1 } = deployment?.spec ?? {};
-          const { status, metadata } = deployment ?? {};
-          return (
-            (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
-            (status?.updatedReplicas ?? 0) === replicas &&
-            (status?.replicas ?? 0) === replicas &&
-            (status?.readyReplicas ?? 0) === replicas
-          );
-        },
-        limit,
-      ),
+    async rolledOut(name, limit) {
+      const begun = clock.now();
+      const redact = (text: string) => (own === undefined ? text : clientProtocol(own.config).redact(text));
+      const what = `Deployment ${name} is rolled out`;
+      let pods: V1Pod[] = [];
+      let looked = begun;
+      const check = async () => {
+        const deployment = await kube.get('Deployment', name);
+        const { replicas = 1, selector } = deployment?.spec ?? {};
+        const { status, metadata } = deployment ?? {};
+        if (
+          (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
+          (status?.updatedReplicas ?? 0) === replicas &&
+          (status?.replicas ?? 0) === replicas &&
+          (status?.readyReplicas ?? 0) === replicas
+        )
+          return true;
+        if (clock.now() - looked < LOOK) return false;
+        looked = clock.now();
+        pods = selector?.matchLabels === undefined ? [] : await kube.list('Pod', selector.matchLabels);
+        const why = whyNotStarting(pods, clock.now() - begun);
+        if (why !== undefined) throw new ReleaseFailedError(redact(`Deployment ${name}: ${why}`));
+        return false;
+      };
+      try {
+        await stage.until(what, check, limit);
+      } catch (error) {
+        const why = error instanceof NotReachedError ? whyNotReady(pods) : undefined;
+        throw why === undefined
+          ? error
+          : new ReleaseFailedError(redact(`${(error as Error).message}: ${why}`));
+      }
+    },
     async putInFront(controller, selector) {
       if (cluster.hasIngressController) return;
       await kube.apply(controller);
@@ -84,9 +111,42 @@ export function createStage(
       (await kube.list('Pod', { app: 'gateway', version })).filter(
         ({ metadata }) => metadata?.deletionTimestamp === undefined,
       ),
-    call: (pod, path) => cluster.call(pod, own === undefined ? path : ownAdminPath(own.config, path)),
-    reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit),
+    running: async (version) => (await stage.pods(version)).filter(runs),
+    async call(name, path) {
+      const asked = own === undefined ? path : ownAdminPath(own.config, path);
+      const deadline = clock.now() + NODE_MISSED;
+      for (;;) {
+        try {
+          await heed(cluster.call(name, asked), signal);
+          return true;
+        } catch (error) {
+          if (!(await canAnswer(cluster.kube, name))) return false;
+          if (!(error instanceof HarnessError) || clock.now() >= deadline) throw error;
+        }
+        await clock.sleep(POLL, signal);
+      }
+    },
+    reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit, signal),
     point,
   };
   return stage;
+}
+
+/** The pod stays, and its gateway's process runs. */
+function runs({ metadata, spec, status }: V1Pod): boolean {
+  const containers = spec?.containers ?? [];
+  const gateway = (containers.find(isGateway) ?? containers[0])?.name;
+  return (
+    metadata?.deletionTimestamp === undefined &&
+    (status?.containerStatuses?.some(({ name, state }) => name === gateway && state?.running !== undefined) ??
+      false)
+  );
+}
+
+/** A pod that did not answer is there still, runs, and has a node that is ready. */
+async function canAnswer(kube: Kube, name: string): Promise<boolean> {
+  const pod = await kube.get('Pod', name);
+  if (pod === undefined || !runs(pod)) return false;
+  const node = await kube.get('Node', pod.spec?.nodeName ?? '');
+  return node?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }

@@ -10,6 +10,8 @@ export const MESH_GATEWAY_IMAGE = 'auto';
 export const INJECT_LABEL = 'sidecar.istio.io/inject';
 /** The annotation that picks what is injected: `gateway` makes the pod itself the proxy. */
 export const TEMPLATE_ANNOTATION = 'inject.istio.io/templates';
+/** The annotation by which a pod asks for a sidecar that ends after its application, or for one of old. */
+export const NATIVE_SIDECAR_ANNOTATION = 'sidecar.istio.io/nativeSidecar';
 /** The annotation with the proxy's own settings. */
 export const PROXY_CONFIG_ANNOTATION = 'proxy.istio.io/config';
 
@@ -86,7 +88,7 @@ export function meshWorkload(axes: Axes): MeshWorkload {
 const istio = (kind: string, spec: object): KubernetesObject =>
   ({ apiVersion: API, kind, metadata: { name: SERVICE }, spec }) as KubernetesObject;
 
-function withSidecar(deployment: V1Deployment, { exitOnZero }: Axes): V1Deployment {
+function withSidecar(deployment: V1Deployment, { exitOnZero, sidecars }: Axes): V1Deployment {
   const { spec } = deployment;
   if (spec === undefined) return deployment;
   const { metadata } = spec.template;
@@ -100,7 +102,11 @@ function withSidecar(deployment: V1Deployment, { exitOnZero }: Axes): V1Deployme
         metadata: {
           ...metadata,
           labels: { ...metadata?.labels, [INJECT_LABEL]: 'true' },
-          annotations: { ...metadata?.annotations, [PROXY_CONFIG_ANNOTATION]: JSON.stringify(proxyConfig) },
+          annotations: {
+            ...metadata?.annotations,
+            [NATIVE_SIDECAR_ANNOTATION]: String(sidecars === 'native'),
+            [PROXY_CONFIG_ANNOTATION]: JSON.stringify(proxyConfig),
+          },
         },
       },
     },

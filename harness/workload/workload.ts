@@ -84,6 +84,8 @@ function own(version: Version, { gateway, runs }: OwnWorkload): V1Container {
       ...(admin === undefined ? [] : [{ name: 'admin', containerPort: admin.port }]),
     ],
     ...ownProbes(gateway, port),
+    // What it said last is told where it cannot start.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     securityContext: RESTRICTED,
   };
 }

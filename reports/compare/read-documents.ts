@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import { UsageError } from '../../harness/errors.ts';
 import { REPORT_SCHEMA, type ResultDocument, resultDocument } from '../result/result-document.ts';
+import { readJson } from '../stored/read-json.ts';
 import { readRun } from '../stored/stored-run.ts';
 
 const holdsLog = (directory: string) =>
@@ -18,9 +19,11 @@ export async function readDocuments(directory: string): Promise<CellDocument[]> 
     return [...resultDocument(await readRun(directory)).cells];
   const report = join(directory, 'report.json');
   if (existsSync(report)) {
-    const document = JSON.parse(readFileSync(report, 'utf8')) as ResultDocument;
-    if (document.schema !== REPORT_SCHEMA)
-      throw new UsageError([`${report}: has schema ${document.schema}, this program reads ${REPORT_SCHEMA}`]);
+    const document = readJson(report) as ResultDocument;
+    if (document?.schema !== REPORT_SCHEMA || !Array.isArray(document.cells))
+      throw new UsageError([
+        `${report}: has schema ${JSON.stringify(document?.schema)} and ${Array.isArray(document?.cells) ? '' : 'no '}cells, this program reads ${REPORT_SCHEMA} with cells`,
+      ]);
     return [...document.cells];
   }
   const inside = existsSync(directory)

@@ -1,7 +1,7 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import type { RunInfo } from '../../harness/analyses/run-info.ts';
 import type { VerdictName } from '../../harness/analyses/verdict.ts';
-import type { StoredRun } from '../stored/stored-run.ts';
+import type { StoredRun, Unplayed } from '../stored/stored-run.ts';
 import { answeringCells, rolledBackCells, skippedCells } from '../words/words.ts';
 import { adviceOf, type RankingDocument, rankingDocument } from './advice.ts';
 
@@ -15,15 +15,21 @@ export interface ResultDocument {
   readonly verdict: VerdictName;
   readonly cells: readonly CellDocument[];
   readonly skipped: readonly { readonly id: string; readonly why: string }[];
+  /** Planned cells that the run did not reach; each is unknown. */
+  readonly unplayed: readonly Unplayed[];
   /** Releases interrupted half-way and rolled back, in the shape of `cells`; the id of each begins with its cell's. */
   readonly rolledBack: readonly CellDocument[];
   /** One a cluster, where there are at least two releases to compare. */
   readonly ranking: readonly RankingDocument[];
 }
 
-/** The run's verdict: fail where a cell fails, else unknown where one is unknown or none was played, else pass. */
+/**
+ * The run's verdict: unknown where it did not come to its end with all that was planned; else fail where a cell fails,
+ * else unknown where one is unknown or none was played, else pass.
+ */
 export function runVerdict(run: StoredRun): VerdictName {
   const verdicts = answeringCells(run).map(({ result }) => result.document.verdict);
+  if (run.ended !== 'finished' || run.unplayed.length > 0) return 'unknown';
   if (verdicts.includes('fail')) return 'fail';
   return verdicts.length === 0 || verdicts.includes('unknown') ? 'unknown' : 'pass';
 }
@@ -36,6 +42,7 @@ export function resultDocument(run: StoredRun): ResultDocument {
     verdict: runVerdict(run),
     cells: answeringCells(run).map(({ result }) => result.document),
     skipped: skippedCells(run).map(({ header, skipped }) => ({ id: header.id, why: skipped })),
+    unplayed: run.unplayed,
     rolledBack: rolledBackCells(run).map(({ result }) => result.document),
     ranking: adviceOf(run).map(rankingDocument),
   };

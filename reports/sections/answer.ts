@@ -31,6 +31,7 @@ function manner(document: CellDocument): string {
 /** One cell's finding in one sentence. */
 export function cellAnswer({ result: { document } }: AnalysedCell): string {
   const { dropped, clients, droppedShare, droppedTwice, predicted } = document;
+  if (clients === 0) return 'no client was ever connected, so that there is nothing to tell';
   const share =
     dropped === 0
       ? `none of ${plural(clients, 'client')} lost its connection (95 % interval ${interval(document.interval)})`
@@ -45,6 +46,15 @@ export function cellAnswer({ result: { document } }: AnalysedCell): string {
 
 /** The answer of the whole run in one sentence; for several cells, who passed and what the others failed of. */
 export function answer(run: StoredRun): string {
+  const [first] = run.unplayed;
+  const missing =
+    first === undefined
+      ? ''
+      : ` ${plural(run.unplayed.length, 'planned cell')} ${run.unplayed.length === 1 ? 'was' : 'were'} not played: ${first.why}.`;
+  return playedAnswer(run) + missing;
+}
+
+function playedAnswer(run: StoredRun): string {
   const cells = answeringCells(run);
   const [only] = cells;
   if (only === undefined) return 'No cell was played, so there is no answer.';
@@ -63,7 +73,8 @@ export function answer(run: StoredRun): string {
           : [detail.replace(/(, )?seed \d+$/, ''), `mean of ${group.length} seeds`]
               .filter((word) => word !== '')
               .join(', ');
-      return `${percent(mean)} (${words})`;
+      const none = group.every(({ result }) => result.document.clients === 0);
+      return `${none ? 'unknown' : percent(mean)} (${words})`;
     });
     if (parts.length <= 8) return `Clients that lost their connection: ${listed(parts)}.`;
   }

@@ -10,7 +10,7 @@ import {
 import { numberedSteps, releaseBegin } from '../charts/chart-spec.ts';
 import { type Html, html } from '../page/html.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
-import { cellName, count, percent, plural, time } from '../words/words.ts';
+import { cellName, count, droppedShare, percent, plural, time } from '../words/words.ts';
 import { cellAnswer } from './answer.ts';
 import { autoscalerSection } from './autoscaler-section.ts';
 import { clientStrips, clusterLanes } from './lanes.ts';
@@ -105,7 +105,7 @@ function details(cell: AnalysedCell, cells: readonly AnalysedCell[], shelf: Char
   const { document, criteria, history } = cell.result;
   const strips = cells.length <= 6 ? 40 : 20;
   return html`<details class="cell"${open && html` open`}>
-<summary>${cellName(cell, cells)}${badge(document.verdict)}<span class="note">${percent(document.droppedShare)} dropped, ${count(document.unattributed)} unattributed</span></summary>
+<summary>${cellName(cell, cells)}${badge(document.verdict)}<span class="note">${droppedShare(document)} dropped, ${count(document.unattributed)} unattributed</span></summary>
 <p>${capital(cellAnswer(cell))}.</p>
 <ul class="criteria">${criteria.map(({ outcome, says }) => html`<li>${badge(outcome)}<span>${says}</span></li>`)}</ul>
 ${steps(cell)}

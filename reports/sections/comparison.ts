@@ -2,7 +2,16 @@ import type { AxisName } from '../../harness/contracts/axes.ts';
 import { connectionsChart } from '../charts/cell-charts.ts';
 import { type Html, html } from '../page/html.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
-import { cellName, count, interval, percent, rate, showAxis, time, varyingAxes } from '../words/words.ts';
+import {
+  cellName,
+  count,
+  droppedInterval,
+  percent,
+  rate,
+  showAxis,
+  time,
+  varyingAxes,
+} from '../words/words.ts';
 import { representatives } from './over-seeds.ts';
 import { badge, type ChartShelf } from './parts.ts';
 
@@ -44,11 +53,15 @@ function columns(cells: readonly AnalysedCell[]): Column[] {
       show: ({ result }) => badge(result.document.verdict),
       key: ({ result }) => ['pass', 'unknown', 'fail'].indexOf(result.document.verdict),
     },
-    number('dropped', ({ result }) => result.document.droppedShare, percent),
+    number(
+      'dropped',
+      ({ result: { document } }) => (document.clients === 0 ? null : document.droppedShare),
+      percent,
+    ),
     {
       title: '95 % interval',
       number: true,
-      show: ({ result }) => interval(result.document.interval),
+      show: ({ result }) => droppedInterval(result.document),
       key: ({ result }) => result.document.interval[0],
     },
     ...(cells.some(({ result }) => result.document.predicted)

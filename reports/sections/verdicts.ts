@@ -1,7 +1,17 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import { type Html, html } from '../page/html.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
-import { cellName, count, interval, percent, rate, time } from '../words/words.ts';
+import {
+  assumed,
+  cellName,
+  count,
+  droppedInterval,
+  droppedShare,
+  interval,
+  percent,
+  rate,
+  time,
+} from '../words/words.ts';
 import { representatives } from './over-seeds.ts';
 import { badge } from './parts.ts';
 
@@ -29,9 +39,9 @@ function card(cell: AnalysedCell, cells: readonly AnalysedCell[]): Html {
   const { document } = cell.result;
   return html`<article class="card">
 <h3><span>${cellName(cell, cells)}</span>${badge(document.verdict)}</h3>
-<div class="big">${percent(document.droppedShare)} <small>of ${count(document.clients)} clients dropped${document.dropped > 0 && document.droppedTwice === 0 && ', once each'}</small></div>
+<div class="big">${droppedShare(document)} <small>of ${count(document.clients)} clients dropped${document.dropped > 0 && document.droppedTwice === 0 && ', once each'}</small></div>
 ${rangeBar(document)}
-<p class="interval">95 % interval ${interval(document.interval)}</p>
+<p class="interval">95 % interval ${droppedInterval(document)}</p>
 <dl class="facts">
 ${prediction(document)}
 <dt>dropped twice or more</dt>${tally(document.droppedTwice)}
@@ -56,6 +66,7 @@ export function verdictCards(cells: readonly AnalysedCell[]): Html {
   const shown = chosen.slice(0, MOST_CARDS);
   return html`<section id="verdicts" aria-label="Verdicts">
 <div class="cards">${shown.map((cell) => card(cell, cells))}</div>
+${assumed(cells).map((sentence) => html`<p class="note">Assumed: ${sentence}.</p>`)}
 ${shown.length < cells.length && html`<p class="note">${chosen.length < cells.length && 'Of cells that differ in nothing but the seed, the first. '}${shown.length < chosen.length && `${shown.length} of ${chosen.length} are shown here. `}All ${cells.length} cells stand in the tables below.</p>`}
 </section>`;
 }

@@ -3,15 +3,11 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 
-/** A log beyond this many bytes is worth compressing: it shrinks to about a fifteenth. */
-const LARGE_LOG = 20_000_000;
+/** A file beyond this many bytes is worth compressing: a log shrinks to about a fifteenth. */
+const LARGE = 20_000_000;
 
-/**
- * Compresses a finished run's event log when it is large, and returns the path of what is there afterwards. Whoever
- * reads runs reads both; a compression that is broken off leaves the plain log.
- */
-export async function compressLog(directory: string, larger = LARGE_LOG): Promise<string> {
-  const plain = join(directory, 'events.jsonl');
+/** Compresses a file when it is large, and returns the path of what is there afterwards; broken off, the plain one stays. */
+export async function compressLarge(plain: string, larger = LARGE): Promise<string> {
   const packed = `${plain}.gz`;
   if (!existsSync(plain)) return packed;
   if (statSync(plain).size < larger) return plain;
@@ -21,3 +17,7 @@ export async function compressLog(directory: string, larger = LARGE_LOG): Promis
   rmSync(plain);
   return packed;
 }
+
+/** Compresses a finished run's event log when it is large; whoever reads runs reads both. */
+export const compressLog = (directory: string, larger = LARGE): Promise<string> =>
+  compressLarge(join(directory, 'events.jsonl'), larger);

@@ -1,4 +1,5 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
+import { type Told, told } from '../../harness/analyses/warnings.ts';
 import { AXES, type AxisName } from '../../harness/contracts/axes.ts';
 import { formatDuration, type Millis } from '../../harness/time/duration.ts';
 import { type AnalysedCell, isAnalysed, type StoredCell, type StoredRun } from '../stored/stored-run.ts';
@@ -29,6 +30,25 @@ const points = (share: number) =>
 export const plural = (number: number, noun: string): string =>
   `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
 
+/** Clients of a cell that were dropped, as a share; a dash where nobody was ever connected. */
+export const droppedShare = ({
+  clients,
+  droppedShare: share,
+}: Pick<CellDocument, 'clients' | 'droppedShare'>) => (clients === 0 ? '–' : percent(share));
+
+/** The interval of that share; a dash where nobody was ever connected. */
+export const droppedInterval = ({ clients, interval: range }: Pick<CellDocument, 'clients' | 'interval'>) =>
+  clients === 0 ? '–' : interval(range);
+
+/** What the verdicts of these cells take for given, each sentence once. */
+export const assumed = (cells: readonly AnalysedCell[]): string[] => [
+  ...new Set(cells.flatMap(({ result }) => result.document.assumes)),
+];
+
+/** Planned cells that were not played, a line each. */
+export const unplayedLines = ({ unplayed }: StoredRun): string[] =>
+  unplayed.map(({ id, why }) => `${id}: unknown: not played: ${why}`);
+
 /** A time, or a dash where there is none. */
 export const time = (length: Millis | null | undefined): string =>
   length === null || length === undefined ? '–' : formatDuration(length);
@@ -48,6 +68,10 @@ export const rolledBackCells = ({ cells }: StoredRun): AnalysedCell[] =>
   cells
     .filter(isAnalysed)
     .filter(({ header }) => header.predicts === undefined && header.rollsBack !== undefined);
+
+/** What makes results of a run meaningless or surprising, each once, with the cells that it is about. */
+export const warningsOf = (cells: readonly AnalysedCell[]): Told[] =>
+  told(cells.map((cell) => ({ name: cellName(cell, cells), warnings: cell.result.document.warnings })));
 
 export const skippedCells = ({ cells }: StoredRun): Extract<StoredCell, { skipped: string }>[] =>
   cells.filter((cell) => !isAnalysed(cell)) as Extract<StoredCell, { skipped: string }>[];

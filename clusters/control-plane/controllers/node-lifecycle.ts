@@ -3,14 +3,15 @@ import type { Random } from '../../../harness/statistics/random.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { zoneOf } from '../addresses.ts';
 import type { Context } from '../context.ts';
+import { behaviourOf } from '../kubernetes-versions.ts';
 import type { MachineNode } from '../machine.ts';
 import { nameOf, timestamp } from '../store/objects.ts';
 import { podCondition } from '../store/pods.ts';
 
 /** What the control plane takes to see that a node is gone (kube-controller-manager and cloud-controller-manager defaults). */
 const TIMES = {
-  /** --node-monitor-grace-period 40 s after the last lease, renewed every 10 s. */
-  notReady: { least: 30_000, most: 40_000 },
+  /** --node-monitor-period: how often the leases are looked at. */
+  looks: 5000,
   /** cloud-node-lifecycle asks the cloud every 5 s whether the machine of a node that is not ready still exists. */
   deleted: { least: 0, most: 5000 },
   /** The pod garbage collector waits 40 s before it believes that a node is gone, and looks every 20 s. */
@@ -50,9 +51,13 @@ export class NodeLifecycle implements Disposable {
     this.random = context.random.fork('node-lifecycle');
   }
 
-  /** The machine is gone, its Node object still there: not ready after 30 to 40 s, then deleted, then its pods. */
+  /**
+   * The machine is gone, its Node object still there: not ready at the first look after the node monitor's grace period
+   * (40 s, since 1.32 50 s), then deleted, then its pods.
+   */
   machineGone(name: string): void {
-    this.later(TIMES.notReady, () => {
+    const grace = behaviourOf(this.context.axes.kubernetes).nodeMonitorGrace;
+    this.later({ least: grace, most: grace + TIMES.looks }, () => {
       this.markNotReady(name);
       this.later(TIMES.deleted, () => {
         if (this.context.store.get('Node', name) === undefined) return;

@@ -4,6 +4,7 @@ import type { Millis } from '../../../harness/time/duration.ts';
 import { ADMIN_PORT } from '../../../harness/workload/workload.ts';
 import { podAddress } from '../addresses.ts';
 import type { Context } from '../context.ts';
+import { behaviourOf, type KubernetesBehaviour } from '../kubernetes-versions.ts';
 import type { MachineNode, PodProcess } from '../machine.ts';
 import { isDeleting, labelsOf, nameOf, timestamp, uidOf } from '../store/objects.ts';
 import { podCondition } from '../store/pods.ts';
@@ -19,11 +20,14 @@ import {
   step,
   wakeAt,
 } from './kubelet.ts';
+import { termination } from './termination.ts';
 
 /** From a pod bound to a node to its process: watch, sandbox, address, container, with the image already there. */
 const POD_START = { least: 300, most: 1000 } as const;
 /** From a change in the API to the kubelet's acting on it. */
 const WATCH = { least: 2, most: 20 } as const;
+/** From the start of a container to the kubelet's noticing it: it lists all containers once a second (pleg/generic.go). */
+const RELIST = { least: 0, most: 1000 } as const;
 
 interface Running {
   readonly name: string;
@@ -51,6 +55,7 @@ interface View {
 /** The kubelets of all nodes: runs each pod's state machine against the machine and writes its status. */
 export class KubeletDriver implements Disposable {
   private readonly context: Context;
+  private readonly behaviour: KubernetesBehaviour;
   private readonly nodes = new Map<string, { number: number; last: number; used: Set<string> }>();
   private readonly pods = new Map<string, Running>();
   private readonly seen = new Map<string, View>();
@@ -60,6 +65,7 @@ export class KubeletDriver implements Disposable {
 
   constructor(context: Context) {
     this.context = context;
+    this.behaviour = behaviourOf(context.axes.kubernetes);
     context.store.watch((type, object) => {
       if (object.kind !== 'Pod') return;
       this.log(type, object as V1Pod);
@@ -116,9 +122,10 @@ export class KubeletDriver implements Disposable {
   }
 
   private adopt(pod: V1Pod, node: string): void {
-    const config = kubeletConfig(pod);
+    const config = kubeletConfig(pod, this.behaviour);
     const random = this.context.random.fork(`kubelet/${uidOf(pod)}`);
-    const phase = (_probe: ProbeName, period: Millis) => random.integer(0, Math.max(1, period));
+    const phase = (_probe: ProbeName, period: Millis) =>
+      this.behaviour.firstProbe === 'triggered' ? 0 : random.integer(0, Math.max(1, period));
     const running: Running = {
       name: nameOf(pod),
       uid: uidOf(pod),
@@ -155,7 +162,8 @@ export class KubeletDriver implements Disposable {
       node: pod.node,
       address: pod.address,
       env: environment(object, pod.address),
-      started: current(() => this.feed(pod, { type: 'started' })),
+      nativeSidecars: this.behaviour.nativeSidecars,
+      started: current(() => this.feed(pod, { type: 'started', noticedAfter: this.draw(RELIST) })),
       exited: (why) =>
         current(() => {
           pod.exit = why;
@@ -247,7 +255,10 @@ export class KubeletDriver implements Disposable {
       ready,
       started,
       restartCount: state.restarts,
-      state: started ? { running: { startedAt: timestamp(state.startedAt as Millis) } } : { waiting: {} },
+      state: started
+        ? { running: { startedAt: timestamp(state.startedAt as Millis) } }
+        : { waiting: state.stage === 'back-off' ? { reason: 'CrashLoopBackOff' } : {} },
+      ...(pod.exit === undefined ? {} : { lastState: { terminated: termination(pod.exit) } }),
     };
     this.context.store.update('Pod', pod.name, (current) => ({
       ...current,

@@ -1,5 +1,6 @@
 import type { V1Container } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
+import type { KubernetesBehaviour } from '../kubernetes-versions.ts';
 import { withDefaults } from '../store/defaults.ts';
 import {
   createKubelet,
@@ -12,13 +13,19 @@ import {
   wakeAt,
 } from './kubelet.ts';
 
-const config = (container: Partial<V1Container> = {}, grace = 30): KubeletConfig =>
+/** Of a kubelet of 1.20, whose probes follow their ticks alone, unless said otherwise. */
+const config = (
+  container: Partial<V1Container> = {},
+  grace = 30,
+  firstProbe: KubernetesBehaviour['firstProbe'] = 'random-part-of-period',
+): KubeletConfig =>
   kubeletConfig(
     withDefaults({
       kind: 'Pod',
       metadata: { name: 'pod' },
       spec: { terminationGracePeriodSeconds: grace, containers: [{ name: 'c', image: 'i', ...container }] },
     }),
+    { firstProbe },
   );
 
 const http = { httpGet: { path: '/readyz', port: 8081 } };
@@ -76,6 +83,7 @@ it('reads the real defaults: period 10 s, timeout 1 s, one success, three failur
       },
     },
     restarts: true,
+    triggersReadiness: false,
   });
 });
 
@@ -149,6 +157,58 @@ describe('probes', () => {
       '30 readiness',
       '30 liveness',
     ]);
+  });
+});
+
+describe('since 1.21 the readiness probe', () => {
+  const triggered = (container: Partial<V1Container>, phase = 0) =>
+    new Player(config(container, 30, 'triggered'), phase);
+  const start = (pod: Player, noticedAfter = 700) => pod.feed({ type: 'started', noticedAfter });
+
+  it('runs as soon as the kubelet sees the container, between two ticks, which keep their phase', () => {
+    const pod = triggered({ readinessProbe: http, livenessProbe: http });
+    pod.until(12_000);
+    start(pod).until(12_700);
+    expect(isReady(pod.state)).toBe(true);
+    pod.until(31_000);
+    expect(pod.did).toEqual(['12.7 readiness', '20 readiness', '20 liveness', '30 readiness', '30 liveness']);
+  });
+
+  it('that finds nobody ready runs again at the tick and no sooner', () => {
+    const pod = triggered({ readinessProbe: http });
+    pod.healthy.readiness = false;
+    start(pod.until(2000)).until(9000);
+    pod.healthy.readiness = true;
+    expect(isReady(pod.state)).toBe(false);
+    expect(isReady(pod.until(10_000).state)).toBe(true);
+    expect(pod.did).toEqual(['2.7 readiness', '10 readiness']);
+  });
+
+  it('still waits for initialDelaySeconds', () => {
+    const pod = start(triggered({ readinessProbe: { ...http, initialDelaySeconds: 12 } })).until(25_000);
+    expect(pod.did).toEqual(['20 readiness']);
+  });
+
+  it('runs at once when the startup probe has passed', () => {
+    const pod = triggered({ startupProbe: http, readinessProbe: { ...http, periodSeconds: 60 } });
+    start(pod.until(1000)).until(10_000);
+    expect(pod.did).toEqual(['10 startup', '10 readiness']);
+    expect(isReady(pod.state)).toBe(true);
+  });
+
+  it('runs once more when it has failed for good, as the status that says so is written', () => {
+    const pod = start(triggered({ readinessProbe: http }).until(1000), 0).until(5000);
+    pod.healthy.readiness = false;
+    pod.until(39_000);
+    expect(pod.did).toEqual(['1 readiness', ...[10, 20, 30, 30].map((at) => `${at} readiness`)]);
+    expect(isReady(pod.state)).toBe(false);
+  });
+
+  it('runs as soon in a container that was started again', () => {
+    const pod = start(triggered({ readinessProbe: http }).until(1000)).until(3000);
+    pod.feed({ type: 'exited' }).until(3000);
+    start(pod).until(3700);
+    expect(pod.did).toEqual(['1.7 readiness', '3 start', '3.7 readiness']);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { V1Container, V1Pod, V1Probe } from '@kubernetes/client-node';
 import type { Millis } from '../../../harness/time/duration.ts';
+import type { KubernetesBehaviour } from '../kubernetes-versions.ts';
 
 const PROBES = ['startup', 'readiness', 'liveness'] as const;
 export type ProbeName = (typeof PROBES)[number];
@@ -31,11 +32,15 @@ export interface KubeletConfig {
     | { readonly kind: 'http'; readonly path: string; readonly port: number };
   readonly probes: Readonly<Partial<Record<ProbeName, ProbeConfig>>>;
   readonly restarts: boolean;
+  /** Since 1.21 a readiness probe is also run when the status of a started container that is not ready is written. */
+  readonly triggersReadiness: boolean;
 }
 
 interface ProbeState {
   /** The worker's next tick; ticks keep their phase over restarts. */
   readonly next: Millis;
+  /** When the worker is woken between two ticks. */
+  readonly triggered: Millis | undefined;
   readonly pending: boolean;
   readonly last: boolean | undefined;
   readonly run: number;
@@ -59,7 +64,8 @@ export interface KubeletState {
 }
 
 export type KubeletInput =
-  | { readonly type: 'started' }
+  /** `noticedAfter`: until the kubelet sees by itself that the container runs. */
+  | { readonly type: 'started'; readonly noticedAfter?: Millis }
   | { readonly type: 'exited' }
   | { readonly type: 'probed'; readonly probe: ProbeName; readonly ok: boolean }
   /** Also for a second, shorter deletion. */
@@ -76,8 +82,11 @@ export type KubeletAction =
 
 const seconds = (count: number | undefined): Millis => (count ?? 0) * 1000;
 
-/** Reads the part of a defaulted pod that its kubelet acts on. */
-export function kubeletConfig(pod: V1Pod): KubeletConfig {
+/** Reads the part of a defaulted pod that its kubelet acts on, as a kubelet of this behaviour does. */
+export function kubeletConfig(
+  pod: V1Pod,
+  { firstProbe }: Pick<KubernetesBehaviour, 'firstProbe'>,
+): KubeletConfig {
   const container = pod.spec?.containers[0];
   const probes: Partial<Record<ProbeName, ProbeConfig>> = {};
   for (const name of PROBES) {
@@ -89,6 +98,7 @@ export function kubeletConfig(pod: V1Pod): KubeletConfig {
     preStop: preStop(container),
     probes,
     restarts: pod.spec?.restartPolicy !== 'Never',
+    triggersReadiness: firstProbe === 'triggered',
   };
 }
 
@@ -127,8 +137,8 @@ const portNumber = (container: V1Container | undefined, port: number | string): 
     : (container?.ports?.find(({ name }) => name === port)?.containerPort ?? Number(port));
 
 /**
- * A pod that its kubelet has begun to start. Each probe's worker sleeps a random part of its period before it ticks
- * for the first time (k8s pkg/kubelet/prober/worker.go): `phase` draws that part.
+ * A pod that its kubelet has begun to start. Up to 1.20 each probe's worker sleeps a random part of its period before
+ * it ticks for the first time (k8s pkg/kubelet/prober/worker.go): `phase` draws that part.
  */
 export function createKubelet(
   config: KubeletConfig,
@@ -140,7 +150,15 @@ export function createKubelet(
     const probe = config.probes[name];
     if (probe === undefined) continue;
     const next = now + phase(name, probe.period);
-    probes[name] = { next, pending: false, last: undefined, run: 0, result: initial(name), onHold: false };
+    probes[name] = {
+      next,
+      triggered: undefined,
+      pending: false,
+      last: undefined,
+      run: 0,
+      result: initial(name),
+      onHold: false,
+    };
   }
   return {
     stage: 'starting',
@@ -173,7 +191,8 @@ export function wakeAt(state: KubeletState): Millis | undefined {
   if (runs(state))
     for (const name of PROBES) {
       const probe = state.probes[name];
-      if (probe !== undefined && asks(state, name)) times.push(probe.next);
+      if (probe !== undefined && asks(state, name))
+        times.push(Math.min(probe.next, probe.triggered ?? probe.next));
     }
   return times.length > 0 ? Math.min(...times) : undefined;
 }
@@ -197,7 +216,7 @@ export function step(config: KubeletConfig, state: KubeletState, input: KubeletI
   switch (input.type) {
     case 'started':
       return state.stage === 'starting'
-        ? still(begin(config, state, now))
+        ? still(begin(config, state, now, input.noticedAfter ?? 0))
         : still({ ...state, startedAt: now });
     case 'exited':
       return still(exited(config, state, now));
@@ -213,14 +232,22 @@ export function step(config: KubeletConfig, state: KubeletState, input: KubeletI
 }
 
 /** A new container: its probes start from their initial results, in their old phase. */
-function begin(config: KubeletConfig, state: KubeletState, now: Millis): KubeletState {
+function begin(config: KubeletConfig, state: KubeletState, now: Millis, noticedAfter: Millis): KubeletState {
   const probes = { ...state.probes };
   for (const name of PROBES) {
     const probe = probes[name];
     if (probe !== undefined)
       probes[name] = { ...probe, result: initial(name), onHold: false, pending: false };
   }
-  return { ...state, stage: 'running', startedAt: now, probes: skipPassed(config, probes, now) };
+  const inPhase = trigger(config, skipPassed(config, probes, now), now + noticedAfter);
+  return { ...state, stage: 'running', startedAt: now, probes: inPhase };
+}
+
+/** Writing the status of a container that is not ready wakes its readiness worker (prober_manager.go UpdatePodStatus). */
+function trigger(config: KubeletConfig, probes: KubeletState['probes'], at: Millis): KubeletState['probes'] {
+  const { readiness } = probes;
+  if (!config.triggersReadiness || readiness === undefined || readiness.result === true) return probes;
+  return { ...probes, readiness: { ...readiness, triggered: at } };
 }
 
 /** Ticks at which the worker had nothing to ask are over; the next one is the first from now on, in phase. */
@@ -306,7 +333,10 @@ function probed(config: KubeletConfig, state: KubeletState, name: ProbeName, ok:
     onHold: fatal,
   };
   const answered = { ...state.probes, [name]: after };
-  const seen = { ...state, probes: name === 'startup' ? skipPassed(config, answered, now) : answered };
+  const inPhase = name === 'startup' ? skipPassed(config, answered, now) : answered;
+  // A result that is another one is written to the pod's status.
+  const written = after.result !== probe.result && hasStarted({ ...state, probes: inPhase });
+  const seen = { ...state, probes: written ? trigger(config, inPhase, now) : inPhase };
   if (!fatal || state.stage !== 'running') return still(seen);
   return stop(config, seen, settings.grace ?? config.grace, now);
 }
@@ -319,11 +349,15 @@ function tick(config: KubeletConfig, state: KubeletState, now: Millis): Step {
     const probe = probes[name];
     const settings = config.probes[name];
     if (probe === undefined || settings === undefined) continue;
-    if (!runs(state) || !asks(state, name) || probe.next > now) continue;
-    const next = probe.next + settings.period * (Math.floor((now - probe.next) / settings.period) + 1);
+    if (!runs(state) || !asks(state, name)) continue;
+    const isTriggered = probe.triggered !== undefined && probe.triggered <= now;
+    if (probe.next > now && !isTriggered) continue;
+    const passed = probe.next > now ? 0 : Math.floor((now - probe.next) / settings.period) + 1;
+    const next = probe.next + settings.period * passed;
     const early = now - (state.startedAt ?? now) < settings.initialDelay;
     const ask = !early && !probe.pending;
-    probes[name] = { ...probe, next, pending: probe.pending || ask };
+    const triggered = isTriggered ? undefined : probe.triggered;
+    probes[name] = { ...probe, next, triggered, pending: probe.pending || ask };
     if (ask) actions.push({ do: 'probe', probe: name });
   }
   return { state: { ...state, probes }, actions };

@@ -123,6 +123,10 @@ describe('refusals', () => {
     );
     const none = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: '0%' } };
     expect(reason(() => store.create(deployment({ strategy: none }), 0))).toBe('Invalid');
+    const over = { type: 'RollingUpdate', rollingUpdate: { maxSurge: '150%', maxUnavailable: '101%' } };
+    expect(() => store.create(deployment({ strategy: over }), 0)).toThrow(
+      /invalid:\nspec.strategy.rollingUpdate.maxUnavailable: Invalid value: "101%": must not be greater than 100%$/,
+    );
     expect(() =>
       store.create(
         service({ ports: [{ port: 0 }], externalTrafficPolicy: 'local', type: 'LoadBalancer' }),

@@ -131,6 +131,15 @@ function strategy(given: NonNullable<V1Deployment['spec']>['strategy'], complain
   for (const field of ['maxSurge', 'maxUnavailable'] as const)
     if (!isIntOrPercent(rolling?.[field]))
       complain(`spec.strategy.rollingUpdate.${field}`, rolling?.[field], 'must be a count or a percentage');
+  if (
+    /%$/.test(String(rolling?.maxUnavailable)) &&
+    Number.parseInt(String(rolling?.maxUnavailable), 10) > 100
+  )
+    complain(
+      'spec.strategy.rollingUpdate.maxUnavailable',
+      rolling?.maxUnavailable,
+      'must not be greater than 100%',
+    );
   if (isZero(rolling?.maxSurge) && isZero(rolling?.maxUnavailable))
     complain(
       'spec.strategy.rollingUpdate.maxUnavailable',

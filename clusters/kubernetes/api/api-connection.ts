@@ -5,7 +5,7 @@ import type {
   SecurityAuthentication,
 } from '@kubernetes/client-node';
 import { HttpMethod, IsomorphicFetchHttpLibrary, RequestContext as Request } from '@kubernetes/client-node';
-import { KubeError } from '../../../harness/errors.ts';
+import { InterruptedError, KubeError } from '../../../harness/errors.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 
@@ -29,12 +29,17 @@ export class ApiConnection implements SecurityAuthentication {
   readonly config: KubeConfig;
   readonly server: string;
   private readonly clock: Clock;
+  private readonly signal: AbortSignal | undefined;
   private dispatcher: ReturnType<RequestContext['getDispatcher']>;
 
-  /** @throws KubeError when the kubeconfig has no current context. */
-  constructor(config: KubeConfig, clock: Clock) {
+  /**
+   * Once `signal` is aborted, whatever is under way or asked for ends with InterruptedError.
+   * @throws KubeError when the kubeconfig has no current context.
+   */
+  constructor(config: KubeConfig, clock: Clock, signal?: AbortSignal) {
     this.config = config;
     this.clock = clock;
+    this.signal = signal;
     const cluster = config.getCurrentCluster();
     if (cluster === null)
       throw new KubeError(
@@ -42,6 +47,11 @@ export class ApiConnection implements SecurityAuthentication {
         'the kubeconfig has no current context; choose one with kubectl config use-context',
       );
     this.server = cluster.server;
+  }
+
+  /** The same server for clean-up, which goes on after the run was asked to end. */
+  deaf(): ApiConnection {
+    return this.signal === undefined ? this : new ApiConnection(this.config, this.clock);
   }
 
   getName(): string {
@@ -53,6 +63,8 @@ export class ApiConnection implements SecurityAuthentication {
     await this.config.applySecurityAuthentication(context);
     this.dispatcher ??= context.getDispatcher();
     if (this.dispatcher !== undefined) context.setDispatcher(this.dispatcher);
+    const { signal } = this;
+    if (signal !== undefined && context.getSignal() === undefined) context.setSignal(signal);
   }
 
   /** One HTTP request for what is no object: discovery, subresources, logs, proxies. @throws KubeError. */
@@ -67,7 +79,7 @@ export class ApiConnection implements SecurityAuthentication {
       request.setHeaderParam('Content-Type', contentType);
       return (await this.send(request)).body.text();
     };
-    return once ? send().catch((error) => Promise.reject(asKubeError(error))) : this.attempt(send);
+    return once ? this.only(send) : this.attempt(send);
   }
 
   /** Reads a response that goes on, such as a followed log, line by line until it ends or `signal` is aborted. */
@@ -114,17 +126,27 @@ export class ApiConnection implements SecurityAuthentication {
     return response;
   }
 
-  /** Does `send` again while the server is not there or too busy; for what may be repeated. @throws KubeError. */
+  /** Does `send` again while the server is not there or too busy; for what may be repeated. @throws KubeError, InterruptedError. */
   async attempt<T>(send: () => Promise<T>): Promise<T> {
     for (const wait of RETRY_AFTER) {
       try {
         return await send();
       } catch (error) {
+        if (this.signal?.aborted) throw new InterruptedError('interrupted');
         if (!isTransient(error)) throw asKubeError(error);
-        await this.clock.sleep(wait);
+        await this.clock.sleep(wait, this.signal);
       }
     }
-    return send().catch((error) => Promise.reject(asKubeError(error)));
+    return this.only(send);
+  }
+
+  /** Does `send` this one time. @throws KubeError. */
+  private async only<T>(send: () => Promise<T>): Promise<T> {
+    try {
+      return await send();
+    } catch (error) {
+      throw this.signal?.aborted ? new InterruptedError('interrupted') : asKubeError(error);
+    }
   }
 }
 

@@ -15,7 +15,9 @@ export interface Asked {
 export type Answer =
   | { readonly status?: number; readonly json: unknown }
   | { readonly watch: readonly unknown[]; readonly open?: boolean }
-  | 'break';
+  | 'break'
+  /** No answer ever comes. */
+  | 'hang';
 
 /** Kinds by group and version, each with its plural and whether it is in a namespace. */
 type Served = Readonly<Record<string, readonly [kind: string, name: string, namespaced: boolean][]>>;
@@ -105,6 +107,7 @@ async function read(request: IncomingMessage): Promise<Asked> {
 }
 
 function respond(response: ServerResponse, answer: Answer): void {
+  if (answer === 'hang') return;
   if (answer === 'break') {
     response.destroy();
     return;

@@ -74,8 +74,10 @@ export class KubeClient implements Kube {
     clock: Clock;
     namespace: string;
     dress?: Dress;
+    /** Ends every verb with InterruptedError once it is aborted. */
+    signal?: AbortSignal;
   }): Promise<KubeClient> {
-    const connection = new ApiConnection(options.config, options.clock);
+    const connection = new ApiConnection(options.config, options.clock, options.signal);
     const groups = servedGroups(JSON.parse(await connection.request('GET', '/apis')) as GroupList);
     return new KubeClient({ dress: (object) => object, ...options, connection, groups });
   }

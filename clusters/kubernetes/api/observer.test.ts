@@ -83,7 +83,9 @@ test('each change that the log has a word for is recorded once, in the order in 
     { service: 'gateway', endpoints: [{ ready: true }] },
   ]);
   expect(of('node').map((event) => (event as { change: string }).change)).toEqual(['added', 'removed']);
-  expect(of('note')).toMatchObject([{ text: 'node node-a is no longer ready' }]);
+  expect(of('note')).toMatchObject([
+    { text: 'node node-a is no longer ready', node: { name: 'node-a', ready: false } },
+  ]);
   expect(observer.all('Node')).toEqual([]);
   expect(observer.all('EndpointSlice')).toHaveLength(1);
 });

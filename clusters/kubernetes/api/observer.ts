@@ -109,8 +109,12 @@ export class Observer implements AsyncDisposable {
 
   private tellNode(node: V1Node, before: V1Node | undefined): void {
     if (before === undefined) this.tellNodeSet(node, 'added');
-    else if (isReady(node) !== isReady(before))
-      this.note(`node ${node.metadata?.name} is ${isReady(node) ? 'ready again' : 'no longer ready'}`);
+    else if (isReady(node) !== isReady(before)) this.tellReadiness(node.metadata?.name ?? '', isReady(node));
+  }
+
+  private tellReadiness(name: string, ready: boolean): void {
+    const text = `node ${name} is ${ready ? 'ready again' : 'no longer ready'}`;
+    this.seen({ type: 'note', text, node: { name, ready } });
   }
 
   private tellNodeSet(node: V1Node, change: 'added' | 'removed'): void {

@@ -1,5 +1,5 @@
 import type { V1Pod } from '@kubernetes/client-node';
-import { HarnessError, KubeError } from '../../../harness/errors.ts';
+import { HarnessError, InterruptedError, KubeError } from '../../../harness/errors.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { KubeClient } from '../api/kube-client.ts';
@@ -13,7 +13,12 @@ const ACCOUNT_LIMIT: Millis = 30_000;
  * by the Pod Security Standard, a Deployment is accepted and its pods never come.
  * @throws HarnessError with the API server's own words.
  */
-export async function installChart(kube: KubeClient, clock: Clock, chart: OwnChart): Promise<void> {
+export async function installChart(
+  kube: KubeClient,
+  clock: Clock,
+  chart: OwnChart,
+  signal?: AbortSignal,
+): Promise<void> {
   for (const object of chart.needs) {
     const { namespace: _, ...metadata } = object.metadata ?? {};
     await kube.apply({ ...object, metadata });
@@ -26,13 +31,14 @@ export async function installChart(kube: KubeClient, clock: Clock, chart: OwnCha
       metadata: { name: `gateway-${version}`, annotations, labels },
       spec,
     } as V1Pod;
-    await admitted(kube, clock, pod).catch((error: Error) => {
+    await admitted(kube, clock, pod, signal).catch((error: Error) => {
+      if (error instanceof InterruptedError) throw error;
       throw new HarnessError(`gateway.chart (${version}): the cluster refuses its pods: ${error.message}`);
     });
   }
 }
 
-async function admitted(kube: KubeClient, clock: Clock, pod: V1Pod): Promise<void> {
+async function admitted(kube: KubeClient, clock: Clock, pod: V1Pod, signal?: AbortSignal): Promise<void> {
   const deadline = clock.now() + ACCOUNT_LIMIT;
   for (;;)
     try {
@@ -47,6 +53,6 @@ async function admitted(kube: KubeClient, clock: Clock, pod: V1Pod): Promise<voi
         return;
       const early = error instanceof KubeError && /looking up service account/i.test(error.message);
       if (!early || clock.now() > deadline) throw error;
-      await clock.sleep(500);
+      await clock.sleep(500, signal);
     }
 }

@@ -24,6 +24,12 @@ export const commandOwnedBy =
       env: ownedEnvironment(lease, options.env),
     });
 
+/** The same commands, ended with all that they have started once `signal` is aborted; none begins after that. */
+export const heeding =
+  (run: OwnedCommand, signal: AbortSignal | undefined): OwnedCommand =>
+  (file, args, options = {}) =>
+    run(file, args, { signal, ...options });
+
 /** The environment of what works for the holder of a lease. */
 export const ownedEnvironment = (lease: string, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => ({
   ...env,

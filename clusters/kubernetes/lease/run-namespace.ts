@@ -1,7 +1,7 @@
 import type { V1Namespace, V1NamespaceList } from '@kubernetes/client-node';
 import { PatchStrategy } from '@kubernetes/client-node';
-import type { Removed } from '../../../harness/contracts/cluster.ts';
-import { KubeError, NotReachedError } from '../../../harness/errors.ts';
+import type { Removed, Swept, Unseen } from '../../../harness/contracts/cluster.ts';
+import { InterruptedError, KubeError, NotReachedError } from '../../../harness/errors.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { formatDuration } from '../../../harness/time/duration.ts';
@@ -29,12 +29,16 @@ export interface RunNamespace extends AsyncDisposable {
   abandon(): Promise<void>;
 }
 
-/** Makes a namespace for one cell, labelled with its run, its owner and an expiry that is moved on while the run lives. */
+/**
+ * Makes a namespace for one cell, labelled with its run, its owner and an expiry that is moved on while the run lives;
+ * whatever fails, nothing is left.
+ */
 export async function createRunNamespace(
-  connection: ApiConnection,
+  heeding: ApiConnection,
   clock: Clock,
   name: string,
 ): Promise<RunNamespace> {
+  const connection = heeding.deaf();
   await using alive = new AsyncDisposableStack();
   alive.use(await takeLease(name));
   const namespace: V1Namespace = {
@@ -51,7 +55,13 @@ export async function createRunNamespace(
       annotations: { [EXPIRES]: expiry(), [OWNER]: owner() },
     },
   };
-  await connection.request('POST', '/api/v1/namespaces', { body: JSON.stringify(namespace) });
+  try {
+    await heeding.request('POST', '/api/v1/namespaces', { body: JSON.stringify(namespace) });
+  } catch (error) {
+    // Nobody knows how far an interrupted request has come.
+    if (error instanceof InterruptedError) await removeNamespace(connection, clock, name);
+    throw error;
+  }
   alive.use(renewal(connection, clock, name));
   const held = alive.move();
   return {
@@ -84,7 +94,12 @@ function renewal(connection: ApiConnection, clock: Clock, name: string): Disposa
  * Removes a namespace, its pods without grace, and waits until it is gone; one that does not exist is gone.
  * @throws NotReachedError when it is still there after 10 minutes.
  */
-async function removeNamespace(connection: ApiConnection, clock: Clock, name: string): Promise<void> {
+async function removeNamespace(
+  connection: ApiConnection,
+  clock: Clock,
+  name: string,
+  signal?: AbortSignal,
+): Promise<void> {
   const path = `/api/v1/namespaces/${name}`;
   const ask = (method: 'GET' | 'DELETE', what: string, query = {}) =>
     connection.request(method, what, { query }).catch((error) => {
@@ -101,7 +116,7 @@ async function removeNamespace(connection: ApiConnection, clock: Clock, name: st
       throw new NotReachedError(
         `namespace ${name} is still there after ${formatDuration(REMOVAL_LIMIT)}; see what holds it: kubectl describe namespace ${name}`,
       );
-    await clock.sleep(500);
+    await clock.sleep(500, signal);
   }
 }
 
@@ -114,20 +129,32 @@ export function isAbandoned(namespace: V1Namespace, holder: Holder, me: string, 
   return expires !== undefined && new Date(expires) < now;
 }
 
-/** Removes the namespaces of dead runs from this cluster; living runs, others' included, are not touched. */
-export async function sweepNamespaces(connection: ApiConnection, clock: Clock): Promise<Removed[]> {
+/**
+ * Removes the namespaces of dead runs from this cluster; living runs, others' included, are not touched.
+ * @throws KubeError when it does not answer, or does not let its namespaces be listed.
+ */
+export async function sweepNamespaces(
+  connection: ApiConnection,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<Swept> {
   const [[label, value]] = Object.entries(MANAGED_BY) as [[string, string]];
   const text = await connection.request('GET', '/api/v1/namespaces', {
     query: { labelSelector: `${label}=${value}` },
   });
   const removed: Removed[] = [];
+  const unseen: Unseen[] = [];
   for (const namespace of (JSON.parse(text) as V1NamespaceList).items) {
     const name = namespace.metadata?.name ?? '';
     const run = namespace.metadata?.labels?.[RUN_LABEL] ?? name;
     if (!isAbandoned(namespace, await leaseHolder(run), owner(), wallTime())) continue;
-    await removeNamespace(connection, clock, name);
-    forgetLease(run);
-    removed.push({ kind: 'namespace', name });
+    try {
+      await removeNamespace(connection, clock, name, signal);
+      forgetLease(run);
+      removed.push({ kind: 'namespace', name });
+    } catch (error) {
+      unseen.push({ what: `namespace ${name}`, why: (error as Error).message });
+    }
   }
-  return removed;
+  return { removed, unseen };
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { HarnessError } from '../../../harness/errors.ts';
+import { heed } from '../../../harness/time/heed.ts';
 import type { NodeRules } from '../../control-plane/kube-proxy/rules.ts';
 import type { LaunchedProcess, Launcher } from '../launcher/launcher.ts';
 import type { AgentReport, Order } from './node-agent.main.ts';
@@ -40,10 +41,14 @@ export class NodeAgent implements Disposable {
     });
   }
 
-  /** Resolves once the process takes orders. @throws HarnessError when it ends before that. */
-  static async start(launcher: Launcher, node: string, told: Told): Promise<NodeAgent> {
+  /** Resolves once the process takes orders. @throws HarnessError when it ends before that, InterruptedError. */
+  static async start(launcher: Launcher, node: string, told: Told, signal?: AbortSignal): Promise<NodeAgent> {
     const agent = new NodeAgent(launcher, node, told);
-    await new Promise<void>((resolve, reject) => agent.waiting.set(0, { resolve, reject }));
+    const ready = new Promise<void>((resolve, reject) => agent.waiting.set(0, { resolve, reject }));
+    await heed(ready, signal).catch((error) => {
+      agent[Symbol.dispose]();
+      throw error;
+    });
     return agent;
   }
 

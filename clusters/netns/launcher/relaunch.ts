@@ -1,5 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { constants } from 'node:os';
 import { command } from '../../command.ts';
@@ -13,7 +13,14 @@ const LAUNCHER = 'ONEDROP_LAUNCHER_PID';
 /** Set to the file descriptor of a listening socket that was opened outside and handed in. */
 const LISTENER = 'ONEDROP_LISTENER_FD';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Set to the file descriptor of a pipe by which the inside says that it takes signals. */
+const READY = 'ONEDROP_READY_FD';
+
+/**
+ * What asks a run to end in order: Ctrl-C, whoever manages it, and the terminal that is closed. The first process of a
+ * PID namespace ignores what it does not handle, so whatever is passed on must be handled inside.
+ */
+export const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Namespaces of one's own: the network to build in, mounts for /run and /proc, and processes that end together. */
 const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
@@ -56,7 +63,7 @@ export async function unshareArguments(): Promise<readonly string[]> {
  */
 async function inNamespaces(argv: readonly string[], listener: number | undefined): Promise<ChildProcess> {
   const unshare = await unshareArguments();
-  const stdio: StdioOptions = ['inherit', 'inherit', 'inherit'];
+  const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', 'pipe'];
   if (listener !== undefined) stdio.push(listener);
   return spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...unshare, process.execPath, ...argv], {
     stdio,
@@ -64,7 +71,8 @@ async function inNamespaces(argv: readonly string[], listener: number | undefine
       ...process.env,
       [OUTSIDE]: networkNamespace(),
       [LAUNCHER]: String(process.pid),
-      [LISTENER]: listener === undefined ? undefined : '3',
+      [READY]: '3',
+      [LISTENER]: listener === undefined ? undefined : '4',
     },
     // A session of its own: a Ctrl-C reaches only this process, which passes it on once.
     detached: true,
@@ -78,18 +86,41 @@ async function inNamespaces(argv: readonly string[], listener: number | undefine
  * @throws CommandError when the machine does not allow such namespaces, Error when the port is taken.
  */
 export async function relaunch(options: { listen?: number } = {}): Promise<void> {
-  if (isInside()) return;
+  if (isInside()) return takeSignals();
   const server = options.listen === undefined ? undefined : await listener(options.listen);
   const child = await inNamespaces([...process.execArgv, ...process.argv.slice(1)], descriptor(server));
   // The socket lives on in the child; from here on only the child accepts.
   server?.close();
-  for (const signal of SIGNALS) process.on(signal, () => forward(child, signal));
+  let ready = false;
+  child.stdio[3]?.once('data', () => {
+    ready = true;
+  });
+  for (const signal of INTERRUPTS)
+    process.on(signal, () => {
+      if (ready) return forward(child, signal);
+      // Inside it would be ignored: nothing has begun there yet, and nothing needs to be ended in order.
+      child.kill('SIGKILL');
+      process.exit(128 + constants.signals[signal]);
+    });
   await new Promise<never>((_, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signal) =>
       process.exit(code ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0)),
     );
   });
+}
+
+/** From here on this process, the first of its PID namespace, is ended by what would end any other, until somebody else handles that. */
+function takeSignals(): void {
+  const descriptor = Number(process.env[READY]);
+  if (process.env[READY] === undefined) return;
+  delete process.env[READY];
+  for (const signal of INTERRUPTS)
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);
+    });
+  writeSync(descriptor, 'ready');
+  closeSync(descriptor);
 }
 
 async function listener(port: number): Promise<Server> {

@@ -1,4 +1,5 @@
 import { HarnessError } from '../../../harness/errors.ts';
+import { heed } from '../../../harness/time/heed.ts';
 import { CONTROL_ADDRESS, CONTROL_NAMESPACE } from '../fabric/fabric.ts';
 import type { Launcher } from '../launcher/launcher.ts';
 import { GatewayProcess } from './pod.ts';
@@ -11,9 +12,9 @@ export class ControlGateway implements Disposable {
     this.process = process;
   }
 
-  /** Resolves once it listens. @throws HarnessError when it ends instead. */
-  static start(launcher: Launcher, speed: number): Promise<ControlGateway> {
-    return new Promise((resolve, reject) => {
+  /** Resolves once it listens. @throws HarnessError when it ends instead, InterruptedError. */
+  static start(launcher: Launcher, speed: number, signal?: AbortSignal): Promise<ControlGateway> {
+    const listening = new Promise<ControlGateway>((resolve, reject) => {
       const process = new GatewayProcess(launcher, {
         namespace: CONTROL_NAMESPACE,
         address: CONTROL_ADDRESS,
@@ -24,6 +25,7 @@ export class ControlGateway implements Disposable {
         exited: (why) => reject(new HarnessError(`The control gateway ended: ${why}`)),
       });
     });
+    return heed(listening, signal);
   }
 
   [Symbol.dispose](): void {

@@ -6,6 +6,9 @@ import type { PodProcess } from '../../control-plane/machine.ts';
 import type { LaunchedProcess, Launcher } from '../launcher/launcher.ts';
 import { realTimeout } from './http.ts';
 
+/** Lines of its standard output that are kept for the case that it ends without a word on the other one. */
+const LAST_LINES = 5;
+
 /** A POST to a gateway's admin port is given up after this many real milliseconds. */
 const POST_TIMEOUT = 10_000;
 
@@ -41,11 +44,16 @@ export class OwnPod implements PodProcess {
     const { command = [], workingDir = '/' } = container;
     if (command.length === 0) throw new HarnessError('A gateway of your own has no command to run');
     const whole = { PATH: process.env.PATH, ...env, TIME_SCALE: String(speed) };
+    const lines: string[] = [];
     // env changes the directory and gives its place to the command.
     this.process = launcher.start(namespace, 'env', ['-C', workingDir, ...command], whole, {
-      line() {},
+      line(text) {
+        lines.push(text);
+        if (lines.length > LAST_LINES) lines.shift();
+      },
       ended: (why) => {
-        const clean = redact(why);
+        const words = /^exit code \d+$/.test(why) ? [why, ...lines] : [why];
+        const clean = redact(words.join('\n'));
         if (clean === 'SIGKILL') options.said({ did: 'killed', why: clean });
         else options.said({ did: 'exit', why: clean });
         options.exited(clean);

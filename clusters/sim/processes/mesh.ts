@@ -220,21 +220,27 @@ export class SimMeshGateway extends Envoy implements SimProcess {
 }
 
 /**
- * A pod whose application has an Envoy beside it: every connection to the application goes through the sidecar, and
- * both get SIGTERM when the pod is deleted. The application may have an hour to drain; the sidecar ends when its
- * pilot-agent says so, and every connection with it. Its own idle timeouts are no shorter than the gateway's.
+ * A pod whose application has an Envoy beside it: every connection to the application goes through the sidecar. A
+ * native one gets SIGTERM once the application has exited (KEP-753); what its preStop hook drains until then are
+ * listeners, which closes no upgraded stream. A classic one gets SIGTERM when the pod is deleted, as the application
+ * does: that one may have an hour to drain, the sidecar ends when its pilot-agent says so, and every connection with
+ * it. Its own idle timeouts are no shorter than the gateway's.
  */
 export class SimSidecar extends Envoy implements SimProcess {
   private readonly app: SimProcess;
+  private readonly isNative: boolean;
+  private isStopping = false;
   private isAppDone = false;
 
   constructor(
     pod: string,
     agent: AgentSettings,
+    isNative: boolean,
     host: Host,
     start: (exit: (why: string) => void) => SimProcess,
   ) {
     super(`${pod} istio-proxy`, agent, host);
+    this.isNative = isNative;
     this.app = start((why) => this.appExited(why));
   }
 
@@ -251,12 +257,13 @@ export class SimSidecar extends Envoy implements SimProcess {
   }
 
   terminate(): void {
-    this.terminateAgent();
+    this.isStopping = true;
+    this.terminateSidecars();
     this.app.terminate();
   }
 
   terminateSidecars(): void {
-    this.terminateAgent();
+    if (!this.isNative) this.terminateAgent();
   }
 
   kill(why: string): void {
@@ -277,6 +284,7 @@ export class SimSidecar extends Envoy implements SimProcess {
     this.isAppDone = true;
     // Its kernel closes what the application has open, and the sidecar passes that on.
     for (const connection of [...this.app.connections]) connection.end();
+    if (this.isNative && this.isStopping) this.terminateAgent();
     // Without SIGTERM it has crashed and is started again, sidecar or not.
     if (this.isAborted || !this.isTerminating) this.host.exit(why);
   }

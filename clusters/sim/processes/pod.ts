@@ -8,6 +8,7 @@ import { HOLDER_IMAGE, SUPERVISOR_IMAGE } from '../../../harness/workload/handof
 import {
   INJECT_LABEL,
   MESH_GATEWAY_IMAGE,
+  NATIVE_SIDECAR_ANNOTATION,
   TEMPLATE_ANNOTATION,
 } from '../../../harness/workload/mesh-workload.ts';
 import { INGRESS_IMAGE } from '../../../harness/workload/workload.ts';
@@ -55,6 +56,9 @@ const IMAGES: Readonly<Record<string, Run>> = {
 const hasSidecar = (pod: V1Pod) =>
   labelsOf(pod)[INJECT_LABEL] === 'true' && annotationsOf(pod)[TEMPLATE_ANNOTATION] === undefined;
 
+/** Since 1.27 Istio injects native sidecars unless it is told otherwise (istio releasenotes native-sidecar-default). */
+const asksForNativeSidecar = (pod: V1Pod) => annotationsOf(pod)[NATIVE_SIDECAR_ANNOTATION] !== 'false';
+
 /** One pod: its address on a node, and the process in it, which its image decides. */
 export class SimPod implements PodEnd, PodProcess {
   readonly name: string;
@@ -82,8 +86,12 @@ export class SimPod implements PodEnd, PodProcess {
     const run = IMAGES[start.pod.spec?.containers[0]?.image ?? ''] ?? gateway;
     const inside = { ...host, exit, pod: this, manifest: start.pod };
     this.process = hasSidecar(start.pod)
-      ? new SimSidecar(this.name, agentSettings(start.pod), inside, (exited) =>
-          run(env, { ...inside, exit: exited }),
+      ? new SimSidecar(
+          this.name,
+          agentSettings(start.pod),
+          start.nativeSidecars && asksForNativeSidecar(start.pod),
+          inside,
+          (exited) => run(env, { ...inside, exit: exited }),
         )
       : run(env, inside);
     this.asked = { at: host.clock.now(), used: 0 };

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { KUBERNETES_VERSIONS, kubernetesVersion } from '../../harness/contracts/axes.ts';
+import { behaviourOf } from './kubernetes-versions.ts';
+
+describe('what a release of Kubernetes does', () => {
+  it('is known for every release that can be chosen, and changes with the release that brought it', () => {
+    const first = (holds: (behaviour: ReturnType<typeof behaviourOf>) => boolean) =>
+      KUBERNETES_VERSIONS.find((version) => holds(behaviourOf(version)));
+    expect(first(({ firstProbe }) => firstProbe === 'triggered')).toBe('1.21');
+    expect(first(({ nativeSidecars }) => nativeSidecars)).toBe('1.29');
+    expect(first(({ trafficDistribution }) => trafficDistribution.includes('PreferClose'))).toBe('1.31');
+    expect(first(({ nodeMonitorGrace }) => nodeMonitorGrace === 50_000)).toBe('1.32');
+    expect(first(({ trafficDistribution }) => trafficDistribution.includes('PreferSameNode'))).toBe('1.34');
+    expect(behaviourOf('1.20').nodeMonitorGrace).toBe(40_000);
+  });
+});
+
+describe('the release that a version names', () => {
+  it.each([
+    ['v1.34.2-gke.100', '1.34'],
+    ['1.36', '1.36'],
+    ['v1.20.2', '1.20'],
+    ['v1.18.0', '1.20'],
+    ['v1.99.0', '1.37'],
+    ['rapid', undefined],
+  ] as const)('%s is %s', (text, version) => expect(kubernetesVersion(text)).toBe(version));
+});

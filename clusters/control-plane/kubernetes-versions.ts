@@ -1,0 +1,52 @@
+import type { Axes } from '../../harness/contracts/axes.ts';
+import type { Millis } from '../../harness/time/duration.ts';
+
+/** What a release of Kubernetes does differently from others, as far as a connection feels it. */
+export interface KubernetesBehaviour {
+  /**
+   * When a probe's worker first looks: after a random part of its period, or at once when the pod is seen; then the
+   * kubelet also triggers a readiness probe whenever it writes the status of a started container that is not ready.
+   */
+  readonly firstProbe: 'random-part-of-period' | 'triggered';
+  /** --node-monitor-grace-period of kube-controller-manager. */
+  readonly nodeMonitorGrace: Millis;
+  /** The kubelet knows init containers that go on running, and ends them after the pod's own containers. */
+  readonly nativeSidecars: boolean;
+  /** Values of a Service's trafficDistribution that the EndpointSlice controller turns into hints. */
+  readonly trafficDistribution: readonly ('PreferClose' | 'PreferSameZone' | 'PreferSameNode')[];
+}
+
+type Minor = Axes['kubernetes'];
+
+/** The oldest release that is modelled. */
+const FIRST: KubernetesBehaviour = {
+  firstProbe: 'random-part-of-period',
+  nodeMonitorGrace: 40_000,
+  nativeSidecars: false,
+  trafficDistribution: [],
+};
+
+/** What changed with which release, oldest first; all that is on by default. */
+const CHANGES: readonly { readonly since: Minor; readonly changes: Partial<KubernetesBehaviour> }[] = [
+  // k8s pkg/kubelet/prober/{worker.go run, prober_manager.go UpdatePodStatus}: the wait is only for a kubelet that has
+  // itself just started, and a container that is not ready is probed when its status is written.
+  { since: '1.21', changes: { firstProbe: 'triggered' } },
+  // KEP-753: beta and on in 1.29, GA in 1.33.
+  { since: '1.29', changes: { nativeSidecars: true } },
+  // KEP-4444: beta and on in 1.31, GA in 1.33.
+  { since: '1.31', changes: { trafficDistribution: ['PreferClose'] } },
+  // kube-controller-manager's NodeMonitorGracePeriod of 50 s.
+  { since: '1.32', changes: { nodeMonitorGrace: 50_000 } },
+  // KEP-3015: beta and on in 1.34, GA in 1.35.
+  { since: '1.34', changes: { trafficDistribution: ['PreferClose', 'PreferSameZone', 'PreferSameNode'] } },
+];
+
+const minor = (version: Minor) => Number(version.split('.')[1]);
+
+/** What this release of Kubernetes does. */
+export const behaviourOf = (version: Minor): KubernetesBehaviour =>
+  Object.assign(
+    {},
+    FIRST,
+    ...CHANGES.filter(({ since }) => minor(since) <= minor(version)).map(({ changes }) => changes),
+  );

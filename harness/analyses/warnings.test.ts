@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest';
+import { type Axes, type AxisName, defaultAxes } from '../contracts/axes.ts';
+import { testCell } from './test-log.ts';
+import { aboutCells, speedUnheeded, told, unheeded, warningsAfter, warningsBefore } from './warnings.ts';
+
+const ROLLING: readonly AxisName[] = ['maxSurge', 'maxUnavailable'];
+const FLIP: readonly AxisName[] = ['retire', 'ask'];
+
+/** The warnings of one cell of a strategy that heeds these axes. */
+const of = (heeds: readonly AxisName[], changes: Partial<Axes>, typed: readonly AxisName[] = []) =>
+  warningsBefore({ axes: defaultAxes(changes), heeds, typed: new Set(typed), builtIn: true });
+
+test('nothing is said of a cell with the defaults, whatever strategy plays it', () => {
+  for (const heeds of [ROLLING, FLIP, ['handoffBy'], ['churn'], ['canarySteps', 'proxyReadTimeout']] as const)
+    for (const policy of ['Cluster', 'Local'] as const) expect(of(heeds, { policy })).toEqual([]);
+});
+
+describe('pods that end', () => {
+  test('a paced drain beyond the grace period ends most connections by SIGKILL', () => {
+    expect(of(ROLLING, { drain: 'paced', drainOver: 300_000, grace: 30_000 })).toEqual([
+      "The paced drain takes 5m, but the grace period is 30s: SIGKILL ends about 90 % of a pod's connections at once, before they were asked to go.",
+    ]);
+    const late = { drain: 'paced', drainOver: 60_000, preStop: 60_000, grace: 90_000 } as const;
+    expect(of(ROLLING, late)[0]).toMatch(/after a preStop hook of 1m.*about 50 %/);
+    expect(of(ROLLING, { ...late, grace: 120_000 })).toEqual([]);
+    expect(of(FLIP, { ...late, retire: 'abrupt' })).toHaveLength(1);
+    // Nobody is left on a pod that was emptied before.
+    expect(of(FLIP, { ...late, retire: 'paced' })).toEqual([]);
+  });
+
+  test('what somebody else’s gateway does on SIGTERM is not known', () => {
+    const axes = defaultAxes({ drain: 'paced' });
+    expect(warningsBefore({ axes, heeds: ROLLING, typed: new Set(), builtIn: false })).toEqual([]);
+  });
+
+  test('a preStop hook that takes the whole grace period leaves two seconds', () => {
+    for (const heeds of [ROLLING, FLIP, ['handoffBy']] as const) {
+      const warnings = of(heeds, { preStop: 300_000, grace: 30_000 });
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toMatch(
+        /^The preStop hook \(5m\) .* grace period \(30s\).*SIGTERM 2s before SIGKILL/,
+      );
+    }
+    expect(of(['churn'], { preStop: 300_000, grace: 30_000 })).toEqual([]);
+    expect(of(FLIP, { preStop: 29_000, grace: 30_000 })).toEqual([]);
+  });
+
+  test('a grace period of none, and one that is no whole number of seconds, are told', () => {
+    expect(of(ROLLING, { grace: 0 })).toEqual([expect.stringMatching(/grace period of 0.*2s from SIGTERM/)]);
+    expect(of(ROLLING, { grace: 1500 })).toEqual(['--grace 1.5s is played as 2s: it counts whole seconds.']);
+    expect(of(['proxyReadTimeout'], { proxyReadTimeout: 90_500 })).toHaveLength(1);
+  });
+
+  test('with policy Local it matters whether the preStop hook outlasts the balancer’s detection', () => {
+    const local = { policy: 'Local', grace: 90_000 } as const;
+    expect(of(ROLLING, { ...local, preStop: 10_000 })[0]).toMatch(
+      /16s to 26s.*new connections to that node are lost/,
+    );
+    expect(of(ROLLING, { ...local, preStop: 60_000 })[0]).toMatch(
+      /moves a node's connections away 16s to 26s.*1m/,
+    );
+    expect(of(ROLLING, { ...local, preStop: 60_000, balancer: 'backend-service' })).toEqual([]);
+    expect(of(ROLLING, { ...local, preStop: 5000, balancer: 'backend-service' })).toHaveLength(1);
+    expect(of(ROLLING, { ...local, preStop: 60_000, nodes: 1 })).toEqual([]);
+    expect(of(ROLLING, { ...local, preStop: 60_000, policy: 'Cluster' })).toEqual([]);
+    expect(of(FLIP, { ...local, preStop: 60_000 })).toEqual([]);
+  });
+});
+
+test.for([
+  [['proxyReadTimeout'], { heartbeat: 120_000 }, /\(2m\).*1m.*nginx/],
+  [['proxyReadTimeout'], { heartbeat: 120_000, proxyReadTimeout: 180_000 }, undefined],
+  [['meshRouting'], { heartbeat: 300_000 }, /5m.*Envoy/],
+  [['meshRouting'], { heartbeat: 300_000, meshRouting: 'tcp' }, undefined],
+  [ROLLING, { heartbeat: 900_000, proxy: 'ipvs' }, /15m.*IPVS/],
+  [ROLLING, { heartbeat: 840_000, proxy: 'ipvs' }, undefined],
+  [ROLLING, { heartbeat: 61_000, balancer: 'backend-service' }, /1m.*balancer forgets/],
+  [ROLLING, { heartbeat: 30_000, balancer: 'backend-service' }, undefined],
+  [ROLLING, { heartbeat: 61_000 }, undefined],
+] as readonly [readonly AxisName[], Partial<Axes>, RegExp | undefined][])(
+  'a heartbeat above an idle time in the path is told: %j %j',
+  ([heeds, changes, expected]) => {
+    const warnings = of(heeds, changes);
+    if (expected === undefined) expect(warnings).toEqual([]);
+    else expect(warnings).toEqual([expect.stringMatching(expected)]);
+  },
+);
+
+test('nodes that all carry pods are not replaced', () => {
+  expect(of(['churn'], { pods: 3, nodes: 3 })).toEqual([expect.stringContaining('nothing happens')]);
+});
+
+test('an option that the other values of its cell make idle is told where it was typed', () => {
+  const cases: readonly [readonly AxisName[], Partial<Axes>, AxisName][] = [
+    [FLIP, { balancer: 'backend-service' }, 'balancerStickiness'],
+    [['dnsTtl', ...FLIP], { switchBy: 'selector' }, 'dnsTtl'],
+    [FLIP, { retire: 'abrupt' }, 'ask'],
+    [['promote'], { ingressApi: 'gateway-api' }, 'promote'],
+    [FLIP, { backoffModel: 'phoenix' }, 'backoff'],
+    [FLIP, { retire: 'abrupt' }, 'drainOver'],
+  ];
+  for (const [heeds, changes, axis] of cases) {
+    expect(of(heeds, changes)).toEqual([]);
+    expect(of(heeds, changes, [axis])).toEqual([expect.stringContaining('changes nothing in this cell')]);
+  }
+});
+
+test('what nothing heeds is told, with what would', () => {
+  expect(unheeded('canarySteps', '5-100', ['ingress-canary', 'service-mesh'])).toBe(
+    '--canary-steps 5-100 changes nothing: only ingress-canary and service-mesh heed it.',
+  );
+  expect(speedUnheeded(10, 'sim', Number.POSITIVE_INFINITY)).toBe(
+    '--speed 10 changes nothing: time on sim is virtual.',
+  );
+  expect(speedUnheeded(10, 'kind', 1)).toMatch(/real/);
+  expect(speedUnheeded(10, 'netns', 10)).toBeUndefined();
+});
+
+test('a release that was over before it could be rolled back is told, one that was interrupted is not', () => {
+  const cell = testCell({ axes: { rollbackAfter: 7_200_000 } });
+  const step = (phase: 'release' | 'rollback', begin: number, end: number | null) => ({
+    name: '',
+    phase,
+    begin,
+    end,
+    cutOver: false,
+    fault: false,
+  });
+  const whole = [step('release', 100_000, 160_000), step('rollback', 160_000, 170_000)];
+  expect(warningsAfter(cell, whole)).toEqual([
+    'The release was over after 1m, before --rollback-after 2h: nothing was interrupted, and what was rolled back is a whole release.',
+  ]);
+  expect(warningsAfter(testCell({ axes: { rollbackAfter: 60_000 } }), whole)).toEqual([]);
+  expect(warningsAfter(cell, [step('release', 100_000, null), ...whole.slice(1)])).toEqual([]);
+  expect(warningsAfter(testCell(), whole.slice(0, 1))).toEqual([]);
+  expect(warningsAfter({ ...cell, rollsBack: 'another' }, whole)).toEqual([]);
+});
+
+test('a warning names the cells that it is about, unless it is about all', () => {
+  const cells = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+    name,
+    warnings: ['x', ...(name === 'a' ? [] : ['y'])],
+  }));
+  expect(told(cells).map((one) => [one.warning, aboutCells(one)])).toEqual([
+    ['x', undefined],
+    ['y', 'b; c; d and 1 more'],
+  ]);
+});

@@ -1,0 +1,28 @@
+import { type Axes, optionName } from '../contracts/axes.ts';
+import type { Provider } from '../contracts/cluster.ts';
+import type { Strategy } from '../contracts/scenario.ts';
+
+/** Pods that a kubelet takes unless it is told otherwise (k8s KubeletConfiguration maxPods). */
+const PODS_PER_NODE = 110;
+
+const isZero = (text: string) => Number.parseInt(text, 10) === 0;
+
+/**
+ * What no cluster could play of a combination of values that are each allowed, in the words of the API server where
+ * it is that which would refuse.
+ */
+export function impossible(strategy: Strategy, provider: Provider, axes: Axes): string[] {
+  const { maxSurge, maxUnavailable, pods, nodes } = axes;
+  const mistakes: string[] = [];
+  if (isZero(maxSurge) && isZero(maxUnavailable))
+    mistakes.push(
+      `--${optionName('maxUnavailable')} ${maxUnavailable}: may not be 0 when --${optionName('maxSurge')} is ${maxSurge}`,
+    );
+  const needed = pods * (strategy.requires(axes).includes('room for twice the pods') ? 2 : 1);
+  // A cluster that was there before knows itself how many pods its nodes take.
+  if (provider.given === undefined && needed > nodes * PODS_PER_NODE)
+    mistakes.push(
+      `--pods ${pods}: ${strategy.name} needs room for ${needed} pods, and ${nodes} node${nodes === 1 ? ' takes' : 's take'} ${nodes * PODS_PER_NODE}`,
+    );
+  return mistakes;
+}
