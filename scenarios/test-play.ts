@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { sim } from '../clusters/sim/sim.ts';
 import { analyze, type CellResult } from '../harness/analyses/analyze.ts';
 import type { AxisTexts } from '../harness/contracts/axes.ts';
@@ -18,7 +19,8 @@ export async function playOnSim(
   let header: CellHeader | undefined;
   await play(cell, {
     name: 'test',
-    directory: '.',
+    // Where a broken cell's state goes, for people.
+    directory: tmpdir(),
     signal: new AbortController().signal,
     record(event: Event) {
       if (event.type === 'cell') header = event.cell;

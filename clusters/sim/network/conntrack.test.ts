@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../harness/statistics/random.ts';
-import { type Connection, Conntrack, ConntrackEntry } from './conntrack.ts';
+import { type Connection, Conntrack, ConntrackEntry, NODE_TIMEOUTS } from './conntrack.ts';
 import type { Packet } from './packet.ts';
 import { SourcePorts } from './source-ports.ts';
 
@@ -56,6 +56,22 @@ describe('connection tracking', () => {
     expect([entry.alive(10_000), entry.alive(10_001)]).toEqual([true, false]);
     expect(table.find(packet('data'), of, 20_000)).toBeUndefined();
     expect(of.newest).toBeUndefined();
+  });
+
+  it('says of a connection that idled for too long that it has expired, until there is a new entry', () => {
+    const table = new Conntrack({ loose: true, timeouts: { ...NODE_TIMEOUTS, established: 900_000 } });
+    const of = connection();
+    established(table, of);
+    expect([table.find(packet('data'), of, 900_000)?.phase, table.hasExpired]).toEqual([
+      'established',
+      false,
+    ]);
+    // Whoever speaks first finds it gone, and so do all after him.
+    expect([table.find(answer('data'), of, 900_001), table.hasExpired]).toEqual([undefined, true]);
+    expect([table.find(packet('data'), of, 900_002), table.hasExpired]).toEqual([undefined, true]);
+    established(table, of);
+    expect(table.find(packet('data'), of, 1)).toBeDefined();
+    expect(table.hasExpired).toBe(false);
   });
 
   it('takes a data packet for a new connection only where it is loose, and never a FIN or a RST', () => {

@@ -11,6 +11,8 @@ export interface Connection {
   readonly walk: number;
   /** The newest entry of all, the head of a list; an array for one or two entries would cost more than they do. */
   newest: ConntrackEntry | undefined;
+  /** The table that last forgot it, when established, for want of packets; until it has an entry there again. */
+  expired?: Conntrack | undefined;
   /** Brings `last` of the entries that a remembered path uses up to date. */
   touch(): void;
 }
@@ -123,7 +125,7 @@ export class Conntrack {
   generation = 0;
   /** Whether the packet of the last `find` was an answer. */
   isReply = false;
-  /** Whether the last `find` forgot an established connection that had idled for too long. */
+  /** Whether the last `find` found nothing because the connection had been established and idled for too long. */
   hasExpired = false;
 
   constructor(options: { loose: boolean; timeouts?: ConntrackTimeouts }) {
@@ -133,7 +135,6 @@ export class Conntrack {
 
   /** The entry that a packet belongs to; forgets what has timed out on the way. */
   find(packet: Packet, connection: Connection, now: Millis): ConntrackEntry | undefined {
-    this.hasExpired = false;
     for (let entry = connection.newest; entry !== undefined; entry = entry.older) {
       if (entry.table !== this) continue;
       const isOriginal =
@@ -144,14 +145,16 @@ export class Conntrack {
         entry.destinationPort === packet.destinationPort;
       if (!isOriginal && !answers(packet, entry)) continue;
       if (!entry.alive(now)) {
-        this.hasExpired = entry.generation === this.generation && entry.phase === 'established';
+        if (entry.generation === this.generation && entry.phase === 'established') connection.expired = this;
         forget(entry);
         continue;
       }
       this.isReply = !isOriginal;
+      this.hasExpired = false;
       return entry;
     }
     this.isReply = false;
+    this.hasExpired = connection.expired === this;
     return undefined;
   }
 
@@ -162,6 +165,7 @@ export class Conntrack {
 
   /** Makes a new entry known. */
   confirm(entry: ConntrackEntry): void {
+    if (entry.connection.expired === this) entry.connection.expired = undefined;
     entry.older = entry.connection.newest;
     entry.connection.newest = entry;
   }

@@ -1,6 +1,6 @@
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { TrackedFlow } from './balancer.ts';
-import type { Connection, ConntrackEntry } from './conntrack.ts';
+import type { Connection, Conntrack, ConntrackEntry } from './conntrack.ts';
 import type { Address } from './ipv4.ts';
 import type { SimNode } from './node.ts';
 import type { PacketKind } from './packet.ts';
@@ -39,6 +39,7 @@ export class Flow implements Connection, TrackedFlow {
   readonly port: number;
   readonly frontend: Entrance;
   newest: ConntrackEntry | undefined = undefined;
+  expired: Conntrack | undefined = undefined;
   tracked: SimNode | undefined = undefined;
   trackedAt: Millis = 0;
   trackedGeneration = 0;
