@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { join } from 'node:path';
 import type { V1Service } from '@kubernetes/client-node';
-import type { Axes } from '../../harness/contracts/axes.ts';
+import { type Axes, kubernetesVersion } from '../../harness/contracts/axes.ts';
 import type {
   Capability,
   Cluster,
@@ -65,6 +65,10 @@ export function createKind(options: KindOptions = {}): Provider {
     ]),
     lacks: (need) => LACKS[need],
     refuses: (axes) => refusal(axes, image),
+    given: () => {
+      const kubernetes = kubernetesVersion(image === undefined ? '' : (imageVersion(image)?.join('.') ?? ''));
+      return kubernetes === undefined ? {} : { kubernetes };
+    },
     preflight,
     options: {
       'node-image': {

@@ -21,7 +21,8 @@ export const isExternallyAccessible = (port: ServicePort) =>
 
 /**
  * Chooses endpoints as kube-proxy does since 1.26: ready ones, or, when the whole scope has none, those that
- * terminate but still serve (KEP-1669; k8s pkg/proxy/topology.go CategorizeEndpoints, without topology hints).
+ * terminate but still serve (KEP-1669; k8s pkg/proxy/topology.go CategorizeEndpoints). Of ready ones policy Cluster
+ * takes those that are hinted for this node or zone; policy Local ignores hints.
  */
 export function chooseEndpoints(port: ServicePort): EndpointChoice {
   const accessible = isExternallyAccessible(port);
@@ -29,7 +30,7 @@ export function chooseEndpoints(port: ServicePort): EndpointChoice {
   const usesCluster = !port.internalLocal || accessible;
   const usesLocal = port.internalLocal || (port.externalLocal && accessible);
   const all = readyOrServing(port.endpoints);
-  const cluster = usesCluster ? all : [];
+  const cluster = usesCluster ? hintedHere(all) : [];
   const local = usesLocal ? readyOrServing(port.endpoints.filter((endpoint) => endpoint.local)) : [];
   const any = all.length > 0;
   return {
@@ -40,6 +41,19 @@ export function chooseEndpoints(port: ServicePort): EndpointChoice {
     internal: port.internalLocal ? local.length > 0 : any,
     external: port.externalLocal ? local.length > 0 : any,
   };
+}
+
+/**
+ * The endpoints hinted for this node, if every ready one has node hints and one of them names it; else the same of its
+ * zone; else all. Endpoints that only still serve are chosen without hints (KEP-4444, KEP-3015).
+ */
+function hintedHere(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  if (endpoints.some(({ ready }) => !ready)) return endpoints;
+  for (const hint of ['hintedNode', 'hintedZone'] as const) {
+    const here = endpoints.filter((endpoint) => endpoint[hint]);
+    if (here.length > 0 && endpoints.every((endpoint) => endpoint[hint] !== undefined)) return here;
+  }
+  return endpoints;
 }
 
 function readyOrServing(endpoints: readonly Endpoint[]): readonly Endpoint[] {

@@ -17,7 +17,13 @@ export interface KubeProxyInput {
   readonly services: readonly V1Service[];
   /** Of discovery v1 or v1beta1. */
   readonly slices: readonly V1EndpointSlice[];
-  readonly node: { readonly name: string; readonly address: string; readonly podCidr: string };
+  readonly node: {
+    readonly name: string;
+    readonly address: string;
+    readonly podCidr: string;
+    /** Its label topology.kubernetes.io/zone. */
+    readonly zone?: string;
+  };
   readonly mode: Axes['proxy'];
   /** What the last sync on this node gave; IPVS keeps real servers from it at weight 0. */
   readonly previous?: NodeRules;
@@ -38,10 +44,11 @@ const VINTAGES: Readonly<Record<Axes['proxy'], Vintage>> = {
 
 /** All that kube-proxy (or Cilium in its place) puts in force on one node in one sync, as data. */
 export function nodeRules(input: KubeProxyInput): NodeRules {
-  const ports = servicePorts(input.services, input.slices, input.node.name, VINTAGES[input.mode]);
+  const { name, zone } = input.node;
+  const ports = servicePorts(input.services, input.slices, name, VINTAGES[input.mode], zone);
   const balancerAddresses = [...new Set(ports.flatMap((port) => port.balancerAddresses))];
   return {
-    node: input.node.name,
+    node: name,
     rules: serviceRules(input, ports),
     localAddresses: input.mode === 'ipvs' ? ipvsAddresses(ports) : balancerAddresses,
     health: [{ port: HEALTHZ_PORT, ok: true }, ...healthCheckNodePorts(ports)],

@@ -5,7 +5,7 @@ import type { Random } from '../../../harness/statistics/random.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { type Context, perform } from '../context.ts';
 import { type BoundedFrequency, createBoundedFrequency, tryRun } from '../controllers/bounded-frequency.ts';
-import { isNodeLeaving } from '../controllers/scheduler.ts';
+import { isNodeLeaving, zoneOfNode } from '../controllers/scheduler.ts';
 import type { MachineNode } from '../machine.ts';
 import { nameOf } from '../store/objects.ts';
 import { chooseEndpoints } from './endpoint-choice.ts';
@@ -195,15 +195,16 @@ export class ProxyDriver implements Disposable {
 
   private rules(proxy: Proxy): NodeRules {
     const { store, axes, clock } = this.context;
+    const node = store.get('Node', proxy.node.name);
+    const zone = node && zoneOfNode(node);
     const rules = nodeRules({
       services: store.list('Service'),
       slices: store.list('EndpointSlice'),
-      node: proxy.node,
+      node: { ...proxy.node, ...(zone === undefined ? {} : { zone }) },
       mode: axes.proxy,
       ...(proxy.inForce === undefined ? {} : { previous: proxy.inForce }),
       now: clock.now(),
     });
-    const node = store.get('Node', proxy.node.name);
     if (node === undefined || !isNodeLeaving(node) || !TELLS_LEAVING.has(axes.proxy)) return rules;
     const health = rules.health.map((answer) =>
       answer.port === HEALTHZ_PORT ? { ...answer, ok: false } : answer,

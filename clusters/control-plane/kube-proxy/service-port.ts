@@ -10,6 +10,15 @@ export interface Endpoint {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** Whether its hints name this node, and this node's zone; absent where it has no such hints. */
+  readonly hintedNode?: boolean;
+  readonly hintedZone?: boolean;
+}
+
+/** The node that rules are for, and its label topology.kubernetes.io/zone. */
+interface ProxiedNode {
+  readonly name: string;
+  readonly zone: string | undefined;
 }
 
 /** One port of one Service with all that kube-proxy's rules depend on, IPv4 only (k8s pkg/proxy/service.go). */
@@ -39,7 +48,7 @@ export interface ServicePort {
 }
 
 /**
- * Which kube-proxy reads the objects: up to 1.23 only ready endpoints count, an endpoint is known by its
+ * Which kube-proxy reads the objects: up to 1.23 only ready endpoints count, hints do not, an endpoint is known by its
  * address alone, internalTrafficPolicy is not looked at (off by default) and externalIPs of a ClusterIP
  * Service have no policy.
  */
@@ -50,24 +59,27 @@ export const endpointText = (endpoint: { readonly address: string; readonly port
 
 /**
  * Every port that kube-proxy makes rules for, ordered by namespace, name and place in the Service; headless and
- * ExternalName Services have none. Reads slices of discovery v1 and v1beta1 (k8s pkg/proxy/endpointslicecache.go).
+ * ExternalName Services have none. `zone`: the node's, which hints may name. Reads slices of discovery v1 and v1beta1 (k8s pkg/proxy/endpointslicecache.go).
  */
 export function servicePorts(
   services: readonly V1Service[],
   slices: readonly V1EndpointSlice[],
   node: string,
   vintage: Vintage,
+  zone?: string,
 ): ServicePort[] {
   const byName = (a: V1Service | V1EndpointSlice, b: V1Service | V1EndpointSlice) =>
     compare(`${namespaceOf(a)}/${a.metadata?.name}`, `${namespaceOf(b)}/${b.metadata?.name}`);
   const ordered = slices.toSorted(byName);
-  return services.toSorted(byName).flatMap((service) => portsOf(service, ordered, node, vintage));
+  return services
+    .toSorted(byName)
+    .flatMap((service) => portsOf(service, ordered, { name: node, zone }, vintage));
 }
 
 function portsOf(
   service: V1Service,
   slices: readonly V1EndpointSlice[],
-  node: string,
+  node: ProxiedNode,
   vintage: Vintage,
 ): ServicePort[] {
   const spec = service.spec ?? {};
@@ -130,13 +142,17 @@ interface AnyEndpoint {
   readonly nodeName?: string | null;
   readonly topology?: Readonly<Record<string, string>> | null;
   readonly deprecatedTopology?: Readonly<Record<string, string>> | null;
+  readonly hints?: {
+    readonly forNodes?: readonly { readonly name: string }[] | null;
+    readonly forZones?: readonly { readonly name: string }[] | null;
+  } | null;
 }
 
 function endpointsOf(
   slices: readonly V1EndpointSlice[],
   portName: string,
   protocol: string,
-  node: string,
+  node: ProxiedNode,
   vintage: Vintage,
 ): Endpoint[] {
   const found = new Map<string, Endpoint>();
@@ -144,7 +160,7 @@ function endpointsOf(
     for (const { name, protocol: spoken, port } of slice.ports ?? []) {
       if ((name ?? '') !== portName || (spoken ?? 'TCP').toLowerCase() !== protocol || !port) continue;
       for (const each of (slice.endpoints ?? []) as readonly AnyEndpoint[]) {
-        const endpoint = endpointOf(each, port, node);
+        const endpoint = endpointOf(each, port, node, vintage);
         if (!endpoint || (vintage === '1.22' && !endpoint.ready)) continue;
         // An endpoint that moves between slices is in both for a while; one that knows it is local wins.
         const key = vintage === '1.22' ? endpoint.address : endpointText(endpoint);
@@ -154,7 +170,12 @@ function endpointsOf(
   return [...found.values()].sort((a, b) => compare(endpointText(a), endpointText(b)));
 }
 
-function endpointOf(endpoint: AnyEndpoint, port: number, node: string): Endpoint | undefined {
+function endpointOf(
+  endpoint: AnyEndpoint,
+  port: number,
+  node: ProxiedNode,
+  vintage: Vintage,
+): Endpoint | undefined {
   const address = endpoint.addresses?.[0];
   if (!address || !isIPv4(address)) return undefined;
   const topology = endpoint.topology ?? endpoint.deprecatedTopology;
@@ -162,10 +183,21 @@ function endpointOf(endpoint: AnyEndpoint, port: number, node: string): Endpoint
   return {
     address,
     port,
-    local: (endpoint.nodeName ?? topology?.['kubernetes.io/hostname']) === node,
+    local: (endpoint.nodeName ?? topology?.['kubernetes.io/hostname']) === node.name,
     ready: endpoint.conditions?.ready ?? true,
     serving: endpoint.conditions?.serving ?? true,
     terminating: endpoint.conditions?.terminating ?? false,
+    ...(vintage === '1.22' ? {} : hinted(endpoint, node)),
+  };
+}
+
+/** Which of an endpoint's hints name this node. */
+function hinted({ hints }: AnyEndpoint, node: ProxiedNode): Pick<Endpoint, 'hintedNode' | 'hintedZone'> {
+  const nodes = hints?.forNodes ?? [];
+  const zones = hints?.forZones ?? [];
+  return {
+    ...(nodes.length > 0 ? { hintedNode: nodes.some(({ name }) => name === node.name) } : {}),
+    ...(zones.length > 0 ? { hintedZone: zones.some(({ name }) => name === node.zone) } : {}),
   };
 }
 
