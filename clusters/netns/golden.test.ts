@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
-import { nodeRules } from '../control-plane/kube-proxy/kube-proxy.ts';
+import { type KubeProxyInput, nodeRules } from '../control-plane/kube-proxy/kube-proxy.ts';
 import type { IptablesRules, NodeRules } from '../control-plane/kube-proxy/rules.ts';
 import { iptablesRestore, iptablesSetup } from './fabric/iptables.ts';
 import { type Dump, parseDump } from './fabric/iptables-dump.fixture.ts';
@@ -63,6 +63,37 @@ describe('the rules of a real kube-proxy 1.20.2', () => {
         );
       }
     });
+  });
+});
+
+const golden136 = new URL('../../../shared/golden-1.36/', import.meta.url);
+const cases136 = existsSync(golden136)
+  ? readdirSync(golden136).filter((name) => existsSync(new URL(`${name}/service.json`, golden136)))
+  : [];
+
+/** Which chain of our Service sends to which: `KUBE-SVC-X KUBE-SEP-Y`, sorted. */
+const endpointJumps = (rules: string): string[] =>
+  rules
+    .split('\n')
+    .filter((line) => line.includes('default/web'))
+    .flatMap((line) => /^-A (KUBE-\S+) .*-j (KUBE-SEP-\w+)/.exec(line)?.slice(1).join(' ') ?? [])
+    .sort();
+
+describe('the endpoints that a real kube-proxy 1.36 chooses, by hints, policy and state', () => {
+  it('are there to compare with', ({ skip }) => {
+    skip(cases136.length === 0, `no dumps at ${golden136.pathname}`);
+    expect(cases136.some((name) => name.includes('samezone'))).toBe(true);
+  });
+
+  it.each(cases136)('%s', (name) => {
+    const of = (path: string) => readFileSync(new URL(`${name}/${path}`, golden136), 'utf8');
+    const services = [JSON.parse(of('service.json')) as V1Service];
+    const { items: slices } = JSON.parse(of('endpointslices.json')) as { items: V1EndpointSlice[] };
+    for (const node of JSON.parse(of('nodes.json')) as KubeProxyInput['node'][]) {
+      const { rules } = nodeRules({ services, slices, node, mode: 'iptables', now: 0 });
+      const real = endpointJumps(of(`iptables/${node.name}.rules`));
+      expect(endpointJumps(iptablesRestore(rules as IptablesRules)), node.name).toEqual(real);
+    }
   });
 });
 
