@@ -175,8 +175,9 @@ export class Controllers implements Disposable {
     const service = store.get('Service', name);
     if (service === undefined) return;
     const existing = store.list('EndpointSlice', { [SERVICE_NAME]: name });
-    const { trafficDistribution } = behaviourOf(axes.kubernetes);
+    const { trafficDistribution, terminatingEndpoints } = behaviourOf(axes.kubernetes);
     const changes = syncEndpointSlices(service, store.list('Pod'), store.list('Node'), existing, {
+      terminating: terminatingEndpoints,
       trafficDistribution,
     });
     for (const slice of changes.created) store.create(slice, clock.now());
