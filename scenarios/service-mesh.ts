@@ -28,7 +28,7 @@ export const serviceMesh: Strategy = {
     'What does a service mesh do to WebSockets when weights change and when a pod with a sidecar goes?',
   needs: ['mesh'],
   requires: (axes) => [ROOM, ...retiring(axes), 'a service mesh in the path'],
-  heeds: ['meshRouting', 'exitOnZero', 'canarySteps', 'canaryEvery', 'retire', 'ask'],
+  heeds: ['meshRouting', 'sidecars', 'exitOnZero', 'canarySteps', 'canaryEvery', 'retire', 'ask'],
   defaults: {
     meshRouting: 'http,tcp',
     exitOnZero: 'no,yes',

@@ -258,6 +258,64 @@ it('a node whose machine goes leaves the pool at once, its pods are replaced whe
   });
 });
 
+it.each([
+  ['1.37', 50_000],
+  ['1.31', 40_000],
+] as const)(
+  'Kubernetes %s takes a silent node for not ready after %i ms and up to 5 s',
+  async (kubernetes, grace) => {
+    await run({ kubernetes }, async (bench) => {
+      await bench.plane.start();
+      const removed = bench.clock.now();
+      await bench.plane.removeNode('node-2');
+      const noticed = await bench.until(async () => {
+        const node = (await bench.kube.list('Node')).find(({ metadata }) => metadata?.name === 'node-2');
+        return node?.status?.conditions?.[0]?.status !== 'True';
+      });
+      expect(noticed - removed).toBeGreaterThanOrEqual(grace);
+      expect(noticed - removed).toBeLessThanOrEqual(grace + 5100);
+    });
+  },
+);
+
+it.each([
+  ['1.37', 0, 1000],
+  ['1.20', 1001, 10_000],
+] as const)(
+  'with Kubernetes %s the slowest of ten pods is ready %i to %i ms after it runs',
+  async (kubernetes, least, most) => {
+    await run({ kubernetes, pods: 10 }, async (bench) => {
+      await bench.plane.start();
+      await bench.kube.apply(bench.workload.deployment('v1'));
+      await bench.clock.sleep(30_000);
+      const waits = bench.machine.pods.map(({ start }) => {
+        const of = bench.of('pod').filter(({ pod }) => pod === start.pod.metadata?.name);
+        return (
+          (of.find(({ ready }) => ready)?.at ?? 0) - (of.find(({ phase }) => phase === 'running')?.at ?? 0)
+        );
+      });
+      expect(waits).toHaveLength(10);
+      expect(Math.max(...waits)).toBeGreaterThanOrEqual(least);
+      expect(Math.max(...waits)).toBeLessThanOrEqual(most + 10);
+    });
+  },
+);
+
+it("a Service that prefers its zone is served by the endpoints of each node's zone", async () => {
+  await run({ nodes: 3, pods: 3, trafficDistribution: 'PreferSameZone' }, async (bench) => {
+    await bench.serve();
+    for (const node of ['node-1', 'node-2', 'node-3']) {
+      const text = JSON.stringify(bench.machine.rules.get(node)?.rules);
+      const targets = new Set(text.match(/10\.244\.\d+\.\d+(?=:8080)/g));
+      expect(
+        [...targets].every((address) => address.startsWith(`10.244.${node.at(-1)}.`)),
+        text,
+      ).toBe(true);
+      expect(targets.size).toBe(1);
+    }
+  });
+});
+
 it('kube-proxy syncs at most twice in quick succession and once a second after that', async () => {
   await run({ pods: 10 }, async (bench) => {
     await bench.serve();

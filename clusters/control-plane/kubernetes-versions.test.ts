@@ -7,6 +7,7 @@ describe('what a release of Kubernetes does', () => {
     const first = (holds: (behaviour: ReturnType<typeof behaviourOf>) => boolean) =>
       KUBERNETES_VERSIONS.find((version) => holds(behaviourOf(version)));
     expect(first(({ firstProbe }) => firstProbe === 'triggered')).toBe('1.21');
+    expect(first(({ terminatingEndpoints }) => terminatingEndpoints)).toBe('1.22');
     expect(first(({ nativeSidecars }) => nativeSidecars)).toBe('1.29');
     expect(first(({ trafficDistribution }) => trafficDistribution.includes('PreferClose'))).toBe('1.31');
     expect(first(({ nodeMonitorGrace }) => nodeMonitorGrace === 50_000)).toBe('1.32');

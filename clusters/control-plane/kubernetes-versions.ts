@@ -8,6 +8,8 @@ export interface KubernetesBehaviour {
    * kubelet also triggers a readiness probe whenever it writes the status of a started container that is not ready.
    */
   readonly firstProbe: 'random-part-of-period' | 'triggered';
+  /** Terminating pods stay in EndpointSlices, which tell whether they still serve. */
+  readonly terminatingEndpoints: boolean;
   /** --node-monitor-grace-period of kube-controller-manager. */
   readonly nodeMonitorGrace: Millis;
   /** The kubelet knows init containers that go on running, and ends them after the pod's own containers. */
@@ -21,6 +23,7 @@ type Minor = Axes['kubernetes'];
 /** The oldest release that is modelled. */
 const FIRST: KubernetesBehaviour = {
   firstProbe: 'random-part-of-period',
+  terminatingEndpoints: false,
   nodeMonitorGrace: 40_000,
   nativeSidecars: false,
   trafficDistribution: [],
@@ -31,6 +34,8 @@ const CHANGES: readonly { readonly since: Minor; readonly changes: Partial<Kuber
   // k8s pkg/kubelet/prober/{worker.go run, prober_manager.go UpdatePodStatus}: the wait is only for a kubelet that has
   // itself just started, and a container that is not ready is probed when its status is written.
   { since: '1.21', changes: { firstProbe: 'triggered' } },
+  // KEP-1672: beta and on in 1.22.
+  { since: '1.22', changes: { terminatingEndpoints: true } },
   // KEP-753: beta and on in 1.29, GA in 1.33.
   { since: '1.29', changes: { nativeSidecars: true } },
   // KEP-4444: beta and on in 1.31, GA in 1.33.

@@ -115,3 +115,11 @@ test('all mistakes in the options are told at once', () => {
     /--zones europe: .*\n--channel weekly: .*\n--time-to-live long: /,
   );
 });
+
+test('the release of Kubernetes is the one that was asked for, and cells of another one are refused', () => {
+  const gke = createGke(gkeOptions({ project: 'p', 'gke-version': '1.34.1-gke.5' }));
+  expect(gke.given?.()).toEqual({ kubernetes: '1.34' });
+  expect(gke.refuses(defaultAxes({ kubernetes: '1.34' }))).toBeUndefined();
+  expect(gke.refuses(defaultAxes({ kubernetes: '1.30' }))).toContain('not 1.30');
+  expect(createGke().given?.()).toEqual({});
+});

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Axes } from '../../harness/contracts/axes.ts';
+import { type Axes, kubernetesVersion } from '../../harness/contracts/axes.ts';
 import type { Capability, Provider } from '../../harness/contracts/cluster.ts';
 import { owner } from '../kubernetes/lease/lease.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
@@ -25,7 +25,11 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
     runs: 'image',
     offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
     lacks: (need) => LACKS[need],
-    refuses: refusal,
+    refuses: (axes) => refusal(axes, options),
+    given: () => {
+      const kubernetes = kubernetesVersion(options['gke-version'] ?? '');
+      return kubernetes === undefined ? {} : { kubernetes };
+    },
     preflight: () => preflightGke(options),
     options: GKE_OPTIONS,
     configure: (chosen) => createGke(gkeOptions(chosen)),
@@ -80,7 +84,13 @@ const keptName = (shape: Shape, options: GkeOptions) =>
     .slice(0, 8)}`;
 
 /** What Google decides and nobody can choose. */
-function refusal({ proxy, balancerStickiness, tcpLoose }: Axes): string | undefined {
+function refusal(
+  { proxy, balancerStickiness, tcpLoose, kubernetes }: Axes,
+  options: GkeOptions,
+): string | undefined {
+  const version = kubernetesVersion(options['gke-version'] ?? '');
+  if (version !== undefined && version !== kubernetes)
+    return `--gke-version ${options['gke-version']} is Kubernetes ${version}, not ${kubernetes}`;
   if (proxy !== 'iptables' && !proxy.startsWith('cilium'))
     return `GKE runs kube-proxy with iptables (Dataplane V1) or Cilium (V2), not ${proxy}`;
   if (balancerStickiness === 'persist')

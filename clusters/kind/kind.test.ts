@@ -53,6 +53,13 @@ describe('what cannot run on kind is refused before anything is made', () => {
   });
 });
 
+test('the release of Kubernetes is that of the node image', () => {
+  expect(createKind({ nodeImage: '1.22' }).given?.()).toEqual({ kubernetes: '1.22' });
+  expect(createKind({ nodeImage: 'kindest/node:v1.36.4' }).given?.()).toEqual({ kubernetes: '1.36' });
+  expect(createKind({ nodeImage: 'my/image' }).given?.()).toEqual({});
+  expect(createKind().given?.()).toEqual({});
+});
+
 describe("the images of the user's own gateway", () => {
   const workers = ['w', 'w2'].map((name) => ({ name, address: '', mac: '' }));
 

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { join } from 'node:path';
 import type { V1Service } from '@kubernetes/client-node';
-import { AXES, type Axes } from '../../harness/contracts/axes.ts';
+import { AXES, type Axes, kubernetesVersion } from '../../harness/contracts/axes.ts';
 import type {
   Capability,
   Cluster,
@@ -68,6 +68,10 @@ export function createKind(options: KindOptions = {}): Provider {
     ]),
     lacks: (need) => LACKS[need],
     refuses: (axes) => refusal(axes, image) ?? tooManyNodes(axes, running),
+    given: () => {
+      const kubernetes = kubernetesVersion(image === undefined ? '' : (imageVersion(image)?.join('.') ?? ''));
+      return kubernetes === undefined ? {} : { kubernetes };
+    },
     async preflight() {
       // A cluster that is kept may be the very one that this run will use.
       running = await runningNodes((name) => !(keep && name.startsWith(KEPT)));

@@ -11,6 +11,7 @@ import {
   backendsOf,
   balancerOf,
   dataplaneOf,
+  distributionOf,
   type Findings,
   readyEndpoints,
   type Subject,
@@ -62,6 +63,7 @@ export function diagnosis(
     );
   const zones = new Set(backends.map(({ metadata }) => metadata?.labels?.['topology.kubernetes.io/zone']));
   const policy = subject?.service.spec?.externalTrafficPolicy ?? 'Cluster,Local';
+  const distribution = subject && distributionOf(subject.service);
   const pods = subject === undefined ? 0 : readyEndpoints(subject.slices);
   return {
     facts: {
@@ -76,6 +78,7 @@ export function diagnosis(
       ...axesOf(findings, 'load-balancer'),
       ...(balancer.axis === undefined ? {} : { balancer: balancer.axis }),
       policy,
+      ...(distribution === undefined ? {} : { trafficDistribution: distribution }),
       ...(pods > 0 ? { pods: String(pods) } : {}),
     },
     doubts,

@@ -97,11 +97,16 @@ test('control-plane nodes and nodes that are not ready take no traffic', () => {
 test('through node ports no balancer is in the way, so that flows stay', () => {
   const findings = found({ proxyMode: 'nftables' });
   expect(axesOf(findings, 'node-port')).toEqual({
+    kubernetes: '1.31',
     nodes: '3',
     proxy: 'nftables',
     balancerStickiness: 'persist',
   });
-  expect(axesOf(findings, 'load-balancer')).toEqual({ nodes: '3', proxy: 'nftables' });
+  expect(axesOf(findings, 'load-balancer')).toEqual({
+    kubernetes: '1.31',
+    nodes: '3',
+    proxy: 'nftables',
+  });
 });
 
 test('a Service is told with its policy, its endpoints and who checks its health', () => {
@@ -111,6 +116,26 @@ test('a Service is told with its policy, its endpoints and who checks its health
     endpoints: '1 ready on b',
     'health check': 'node port 31234 of this Service: fails on nodes without an endpoint',
   });
+});
+
+test('trafficDistribution is told with the hints that there are, and predicted where it is modelled', () => {
+  const near = service({ trafficDistribution: 'PreferSameZone' });
+  const hinted = slices.map((slice) => ({
+    ...slice,
+    endpoints: (slice.endpoints ?? []).map((endpoint) => ({
+      ...endpoint,
+      hints: { forZones: [{ name: 'zone-b' }] },
+    })),
+  }));
+  const told = (given: V1Service, of: V1EndpointSlice[]) =>
+    serviceFacts({ service: given, slices: of }).trafficDistribution;
+  expect(told(service(), slices)).toBe('none: any endpoint');
+  expect(told(near, slices)).toBe('PreferSameZone: 0 of 1 ready endpoints carry hints');
+  expect(told(near, hinted)).toBe('PreferSameZone: 1 of 1 ready endpoints carry hints');
+  const axes = (given: V1Service) => diagnosis(found(), { service: given, slices }, new Map()).axes;
+  expect(axes(near)).toMatchObject({ trafficDistribution: 'PreferSameZone', kubernetes: '1.31' });
+  expect(axes(service())).toMatchObject({ trafficDistribution: 'none' });
+  expect(axes(service({ trafficDistribution: 'PreferMoon' }))).not.toHaveProperty('trafficDistribution');
 });
 
 test('a diagnosis predicts for the policy that the Service has, and for both where there is none', () => {

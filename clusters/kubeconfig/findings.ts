@@ -1,5 +1,5 @@
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
-import type { AxisTexts } from '../../harness/contracts/axes.ts';
+import { AXES, type AxisTexts, kubernetesVersion } from '../../harness/contracts/axes.ts';
 import { isReady } from '../kubernetes/api/views.ts';
 import { nodesWithEndpoints } from '../kubernetes/front/entrance.ts';
 import { isBackend } from '../kubernetes/front/passthrough-balancer.ts';
@@ -92,6 +92,7 @@ export function serviceFacts({ service, slices }: Subject): Record<string, strin
     service: `${metadata?.namespace}/${name}, type ${spec?.type}${addresses.length > 0 ? `, ${addresses.join(', ')}` : ''}`,
     externalTrafficPolicy: spec?.externalTrafficPolicy ?? 'Cluster',
     sessionAffinity: spec?.sessionAffinity ?? 'None',
+    trafficDistribution: distributionInWords(spec?.trafficDistribution, slices),
     selector: selector.join(',') || 'none',
     endpoints: `${ready} ready on ${nodes.length === 0 ? 'no node' : nodes.join(', ')}`,
     'health check': spec?.healthCheckNodePort
@@ -99,6 +100,20 @@ export function serviceFacts({ service, slices }: Subject): Record<string, strin
       : 'port 10256, kube-proxy itself: knows nothing of endpoints',
   };
 }
+
+/** What the Service asks for, and whether its ready endpoints carry the hints that kube-proxy goes by. */
+function distributionInWords(asked: string | undefined, slices: readonly V1EndpointSlice[]): string {
+  const ready = slices
+    .flatMap(({ endpoints }) => endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready !== false);
+  const hinted = ready.filter(({ hints }) => hints?.forNodes?.length || hints?.forZones?.length).length;
+  if (asked === undefined && hinted === 0) return 'none: any endpoint';
+  return `${asked ?? 'none'}: ${hinted} of ${ready.length} ready endpoints carry hints`;
+}
+
+/** The Service's trafficDistribution as the axis, where it is one that is modelled. */
+export const distributionOf = ({ spec }: V1Service): string | undefined =>
+  AXES.trafficDistribution.schema.safeParse(spec?.trafficDistribution ?? 'none').data;
 
 export const readyEndpoints = (slices: readonly V1EndpointSlice[]): number =>
   slices.flatMap(({ endpoints }) => endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false)
@@ -112,7 +127,9 @@ export function axesOf(findings: Findings, entrance: 'load-balancer' | 'node-por
   const proxy = dataplaneOf(findings).axis;
   const balancer = balancerOf(findings).axis;
   const nodes = backendsOf(findings.nodes).length;
+  const kubernetes = kubernetesVersion(findings.version);
   return {
+    ...(kubernetes === undefined ? {} : { kubernetes }),
     ...(nodes > 0 ? { nodes: String(nodes) } : {}),
     ...(proxy === undefined ? {} : { proxy }),
     ...(entrance === 'node-port' ? { balancerStickiness: 'persist' } : {}),

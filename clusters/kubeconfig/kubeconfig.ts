@@ -95,5 +95,7 @@ function refusal(axes: Axes, is: AxisTexts): string | undefined {
     return `this cluster has ${is.nodes} nodes that take traffic, not ${axes.nodes}`;
   if (is.proxy !== undefined && is.proxy.split('-')[0] !== axes.proxy.split('-')[0])
     return `this cluster's dataplane is ${is.proxy}, not ${axes.proxy}`;
+  if (is.kubernetes !== undefined && is.kubernetes !== axes.kubernetes)
+    return `this cluster runs Kubernetes ${is.kubernetes}, not ${axes.kubernetes}`;
   return axes.tcpLoose === '0' ? 'nf_conntrack_tcp_loose of these nodes is not touched' : undefined;
 }

@@ -21,8 +21,8 @@ export const FIRST_OPTIONS: readonly string[] = [
 
 /** The axes that every strategy is played with, by what heeds them; those of single strategies say so themselves. */
 const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
-  'The Service and its balancer:': ['balancer', 'balancerStickiness'],
-  'Nodes and their dataplane:': ['proxy', 'tcpLoose'],
+  'The Service and its balancer:': ['balancer', 'balancerStickiness', 'trafficDistribution'],
+  'Nodes and their dataplane:': ['kubernetes', 'proxy', 'tcpLoose'],
   'Clients:': ['backoffModel'],
   'The gateway:': ['drainOver', 'preStop', 'handshakeCpu', 'messageCpu'],
 };

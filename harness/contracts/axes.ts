@@ -110,6 +110,11 @@ const choice = <const Values extends readonly [string, ...string[]]>(
  */
 export const AXES = {
   policy: choice(['Cluster', 'Local'], 'Cluster', 'externalTrafficPolicy of the Service'),
+  trafficDistribution: choice(
+    ['none', 'PreferClose', 'PreferSameZone', 'PreferSameNode'],
+    'none',
+    'trafficDistribution of the Service: which endpoints a node prefers (policy Cluster)',
+  ),
   nodes: axis(count(1, 100), '3', 'N', 'nodes, one zone after the other over three zones'),
   pods: axis(count(1, 500), '1', 'N', 'replicas of the gateway, per version'),
   clients: axis(count(1, 2_000_000), '2000', 'N', 'simulated clients'),

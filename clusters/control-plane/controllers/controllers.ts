@@ -7,6 +7,7 @@ import type {
 } from '@kubernetes/client-node';
 import type { EndpointView } from '../../../harness/contracts/event.ts';
 import type { Context } from '../context.ts';
+import { behaviourOf } from '../kubernetes-versions.ts';
 import {
   controllerOf,
   hasLabels,
@@ -170,11 +171,15 @@ export class Controllers implements Disposable {
   }
 
   private syncSlices(name: string): void {
-    const { store, clock } = this.context;
+    const { store, clock, axes } = this.context;
     const service = store.get('Service', name);
     if (service === undefined) return;
     const existing = store.list('EndpointSlice', { [SERVICE_NAME]: name });
-    const changes = syncEndpointSlices(service, store.list('Pod'), store.list('Node'), existing);
+    const { trafficDistribution, terminatingEndpoints } = behaviourOf(axes.kubernetes);
+    const changes = syncEndpointSlices(service, store.list('Pod'), store.list('Node'), existing, {
+      terminating: terminatingEndpoints,
+      trafficDistribution,
+    });
     for (const slice of changes.created) store.create(slice, clock.now());
     for (const slice of changes.updated) store.update('EndpointSlice', nameOf(slice), () => slice);
     for (const slice of changes.removed) store.delete('EndpointSlice', slice, clock.now());

@@ -132,3 +132,33 @@ it('however pods come and go, each is listed once, no slice is overfull, and a s
     { numRuns: 60 },
   );
 });
+
+it.each([
+  ['PreferClose', { forZones: [{ name: 'zone-a' }] }],
+  ['PreferSameZone', { forZones: [{ name: 'zone-a' }] }],
+  ['PreferSameNode', { forZones: [{ name: 'zone-a' }], forNodes: [{ name: 'node-1' }] }],
+  [undefined, undefined],
+])('trafficDistribution %s hints ready endpoints and no others', (trafficDistribution, hints) => {
+  const given = service(trafficDistribution === undefined ? {} : { trafficDistribution });
+  const { slices } = sync([], [pod('1'), pod('2', { ready: false })], {}, given);
+  expect(slices.flatMap(({ endpoints }) => endpoints ?? []).map((endpoint) => endpoint.hints)).toEqual([
+    hints,
+    undefined,
+  ]);
+});
+
+it('hints come and go with the field, in the same slice', () => {
+  const near = service({ trafficDistribution: 'PreferSameZone' });
+  const { slices } = sync([], [pod('1')]);
+  const { changes } = sync(slices, [pod('1')], {}, near);
+  expect(changes).toMatchObject({ created: [], updated: [{}], removed: [] });
+  expect(changes.updated[0]?.endpoints?.[0]?.hints).toEqual({ forZones: [{ name: 'zone-a' }] });
+  const back = sync(changes.updated, [pod('1')]).changes;
+  expect(back.updated[0]?.endpoints?.[0]).not.toHaveProperty('hints');
+});
+
+it('a release that does not know a value makes no hints of it', () => {
+  const near = service({ trafficDistribution: 'PreferSameNode' });
+  const { slices } = sync([], [pod('1')], { trafficDistribution: ['PreferClose'] }, near);
+  expect(slices[0]?.endpoints?.[0]).not.toHaveProperty('hints');
+});

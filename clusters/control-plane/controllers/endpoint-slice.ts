@@ -7,6 +7,7 @@ import type {
   V1Pod,
   V1Service,
 } from '@kubernetes/client-node';
+import { behaviourOf, type KubernetesBehaviour } from '../kubernetes-versions.ts';
 import { hasLabels, isDeleting, labelsOf, nameOf, ownedBy, uidOf } from '../store/objects.ts';
 import { isPodFinished, isPodReady } from '../store/pods.ts';
 import { zoneOfNode } from './scheduler.ts';
@@ -21,6 +22,8 @@ export interface SliceOptions {
   /** KEP-1672, on by default since 1.22: terminating pods stay listed, and `serving` and `terminating` are told. */
   readonly terminating?: boolean;
   readonly mostPerSlice?: number;
+  /** Values of trafficDistribution that this release turns into hints. Default: those of the newest. */
+  readonly trafficDistribution?: KubernetesBehaviour['trafficDistribution'];
 }
 
 /** What one sync of the EndpointSlice controller wants written. */
@@ -40,16 +43,22 @@ export function syncEndpointSlices(
   pods: readonly V1Pod[],
   nodes: readonly V1Node[],
   existing: readonly V1EndpointSlice[],
-  { terminating = true, mostPerSlice = MOST_PER_SLICE }: SliceOptions = {},
+  {
+    terminating = true,
+    mostPerSlice = MOST_PER_SLICE,
+    trafficDistribution = behaviourOf('1.37').trafficDistribution,
+  }: SliceOptions = {},
 ): SliceChanges {
   const selector = service.spec?.selector;
   if (selector === undefined || Object.keys(selector).length === 0)
     return { created: [], updated: [], removed: [] };
   const zones = new Map(nodes.map((node) => [nameOf(node), zoneOfNode(node)]));
+  const distribution = trafficDistribution.find((value) => value === service.spec?.trafficDistribution);
   const groups = new Map<string, { ports: DiscoveryV1EndpointPort[]; endpoints: V1Endpoint[] }>();
   for (const pod of pods) {
     if (!hasLabels(labelsOf(pod), selector) || !belongs(pod, terminating)) continue;
-    const { key, ports, endpoint } = listed(pod, service, zones.get(pod.spec?.nodeName ?? ''), terminating);
+    const told = { zone: zones.get(pod.spec?.nodeName ?? ''), distribution, terminating };
+    const { key, ports, endpoint } = listed(pod, service, told);
     const group = groups.get(key) ?? { ports, endpoints: [] };
     group.endpoints.push(endpoint);
     groups.set(key, group);
@@ -88,10 +97,17 @@ export function syncEndpointSlices(
 const belongs = (pod: V1Pod, terminating: boolean) =>
   pod.status?.podIP !== undefined && !isPodFinished(pod) && (terminating || !isDeleting(pod));
 
+/** What a pod's endpoint tells beside what the pod and its Service say. */
+interface Told {
+  readonly zone: string | undefined;
+  /** How the Service asks for hints, where this release makes any. */
+  readonly distribution: KubernetesBehaviour['trafficDistribution'][number] | undefined;
+  readonly terminating: boolean;
+}
+
 interface Listed {
   readonly service: V1Service;
-  readonly zone: string | undefined;
-  readonly tellsTerminating: boolean;
+  readonly told: Told;
   /** Tells pods apart that offer the Service's ports by different numbers. */
   readonly key: string;
   readonly ports: DiscoveryV1EndpointPort[];
@@ -101,34 +117,43 @@ interface Listed {
 /** Stored objects never change, so what a pod comes to in a slice is worked out once for each of its versions. */
 const worked = new WeakMap<V1Pod, Listed>();
 
-function listed(pod: V1Pod, service: V1Service, zone: string | undefined, tellsTerminating: boolean): Listed {
+const isSameTold = (one: Told, other: Told) =>
+  one.zone === other.zone && one.distribution === other.distribution && one.terminating === other.terminating;
+
+function listed(pod: V1Pod, service: V1Service, told: Told): Listed {
   const known = worked.get(pod);
-  if (known?.service === service && known.zone === zone && known.tellsTerminating === tellsTerminating)
-    return known;
+  if (known?.service === service && isSameTold(known.told, told)) return known;
   const ports = portsOf(service, pod);
-  const endpoint = endpointOf(pod, service, zone, tellsTerminating);
-  const found = { service, zone, tellsTerminating, key: JSON.stringify(ports), ports, endpoint };
+  const endpoint = endpointOf(pod, service, told);
+  const found = { service, told, key: JSON.stringify(ports), ports, endpoint };
   worked.set(pod, found);
   return found;
 }
 
-function endpointOf(
-  pod: V1Pod,
-  service: V1Service,
-  zone: string | undefined,
-  tellsTerminating: boolean,
-): V1Endpoint {
+function endpointOf(pod: V1Pod, service: V1Service, told: Told): V1Endpoint {
+  const { zone } = told;
   const serving = isPodReady(pod);
   const terminating = isDeleting(pod);
   const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
   const nodeName = pod.spec?.nodeName;
   return {
     addresses: [pod.status?.podIP as string],
-    conditions: tellsTerminating ? { ready, serving, terminating } : { ready },
+    conditions: told.terminating ? { ready, serving, terminating } : { ready },
     ...(nodeName === undefined ? {} : { nodeName }),
     ...(zone === undefined ? {} : { zone }),
+    ...(ready ? hintsFor(told, nodeName) : {}),
     targetRef: { kind: 'Pod', name: nameOf(pod), namespace: 'default', uid: uidOf(pod) },
   };
+}
+
+/** Each ready endpoint is meant for its own zone, with PreferSameNode also for its own node (endpointslice/trafficdist). */
+function hintsFor({ zone, distribution }: Told, node: string | undefined): Pick<V1Endpoint, 'hints'> {
+  if (distribution === undefined) return {};
+  const forZones = zone === undefined ? {} : { forZones: [{ name: zone }] };
+  const forNodes =
+    distribution === 'PreferSameNode' && node !== undefined ? { forNodes: [{ name: node }] } : {};
+  const hints = { ...forZones, ...forNodes };
+  return Object.keys(hints).length > 0 ? { hints } : {};
 }
 
 /** The Service's ports as this pod offers them; a named targetPort the pod does not have is left out. */

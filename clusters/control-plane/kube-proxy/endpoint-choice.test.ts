@@ -7,12 +7,7 @@ import { servicePorts } from './service-port.ts';
 type Spec = Parameters<typeof webService>[0];
 
 function choose(endpoints: readonly WebEndpoint[], spec: Spec = {}) {
-  const [port] = servicePorts(
-    [webService(spec)],
-    [webSlice(endpoints)],
-    { node: 'node-1', zone: 'zone-a' },
-    'current',
-  );
+  const [port] = servicePorts([webService(spec)], [webSlice(endpoints)], { node: 'node-1' }, 'current');
   if (!port) throw new Error('the Service has a port');
   const { cluster, local, reachable, ...rest } = chooseEndpoints(port);
   const addresses = (list: typeof cluster) => list.map(({ address }) => address);
@@ -125,40 +120,59 @@ describe('chooseEndpoints', () => {
       ),
     );
   });
+});
 
-  describe('where the Service asks for a distribution', () => {
-    const to = (endpoint: WebEndpoint, zone: string, node?: string): WebEndpoint => ({
+describe('hints', () => {
+  const PLACE = { node: 'node-1', zone: 'zone-1' };
+  type Hint = { zone?: string; node?: string; state?: WebEndpoint['state'] };
+  const names = (name: string | undefined) => (name === undefined ? [] : [{ name }]);
+
+  /** What node-1 in zone-1 chooses of endpoints with these hints, numbered from 1. */
+  function chosen(hints: readonly Hint[], spec: Spec = {}, vintage: '1.22' | 'current' = 'current') {
+    const slice = webSlice(
+      hints.map(({ state }, index) => ({ ...there(`10.0.0.${index + 1}`), ...(state ? { state } : {}) })),
+    );
+    const endpoints = (slice.endpoints ?? []).map((endpoint, index) => ({
       ...endpoint,
-      hints: {
-        forZones: [{ name: zone }],
-        ...(node === undefined ? {} : { forNodes: [{ name: node }] }),
-      },
-    });
+      hints: { forZones: names(hints[index]?.zone), forNodes: names(hints[index]?.node) },
+    }));
+    const [port] = servicePorts([webService(spec)], [{ ...slice, endpoints }], PLACE, vintage);
+    return port && chooseEndpoints(port).cluster.map(({ address }) => Number(address.split('.')[3]));
+  }
+  const here1 = { zone: 'zone-1', node: 'node-1' };
+  const near = { zone: 'zone-1', node: 'node-2' };
+  const far = { zone: 'zone-2', node: 'node-3' };
 
-    it('takes those meant for this node before those meant for its zone, and those before all', () => {
-      const ofZone = [
-        to(here('10.0.0.1'), 'zone-a'),
-        to(there('10.0.0.2'), 'zone-a'),
-        to(there('10.0.0.3'), 'zone-b'),
-      ];
-      expect(choose(ofZone).cluster).toEqual(['10.0.0.1', '10.0.0.2']);
-      const ofNode = [to(here('10.0.0.1'), 'zone-a', 'node-1'), to(there('10.0.0.2'), 'zone-a', 'node-2')];
-      expect(choose(ofNode).cluster).toEqual(['10.0.0.1']);
-      expect(choose([to(there('10.0.0.2'), 'zone-b'), to(there('10.0.0.3'), 'zone-c')]).cluster).toEqual([
-        '10.0.0.2',
-        '10.0.0.3',
-      ]);
-    });
+  it.each([
+    ['zone hints keep to the zone', [{ zone: 'zone-1' }, { zone: 'zone-2' }], [1]],
+    ['node hints go before zone hints', [near, here1, far], [2]],
+    ['without one for this node the zone counts', [near, far], [1]],
+    ['without one for this zone either all count', [far, { zone: 'zone-3', node: 'node-4' }], [1, 2]],
+    ['a ready endpoint without hints makes all count', [{ zone: 'zone-1' }, {}], [1, 2]],
+    ['a ready endpoint without node hints leaves the zone', [here1, { zone: 'zone-1' }, far], [1, 2]],
+    ['endpoints that are not ready do not count', [{ zone: 'zone-1' }, far, { state: 'unready' }], [1]],
+    [
+      'with none ready, hints are ignored',
+      [
+        { ...near, state: 'draining' },
+        { ...far, state: 'draining' },
+      ],
+      [1, 2],
+    ],
+  ] as const)('%s', (_what, hints, expected) => expect(chosen(hints)).toEqual(expected));
 
-    it('takes all where one of them has no hint, those that only serve, and never heeds hints for policy Local', () => {
-      expect(choose([to(here('10.0.0.1'), 'zone-a'), there('10.0.0.2')]).cluster).toHaveLength(2);
-      const serving = [
-        to(here('10.0.0.1', 'draining'), 'zone-a'),
-        to(there('10.0.0.2', 'draining'), 'zone-b'),
-      ];
-      expect(choose(serving).cluster).toHaveLength(2);
-      const local = [to(here('10.0.0.1'), 'zone-b'), to(there('10.0.0.2'), 'zone-a')];
-      expect(choose(local, { externalTrafficPolicy: 'Local' }).local).toEqual(['10.0.0.1']);
+  it('mean nothing to a kube-proxy of 1.22, nor under policy Local to the local list', () => {
+    expect(chosen([{ zone: 'zone-1' }, { zone: 'zone-2' }], {}, '1.22')).toEqual([1, 2]);
+    const slice = webSlice([here('10.0.0.1'), there('10.0.0.2')]);
+    const endpoints = (slice.endpoints ?? []).map((endpoint) => ({
+      ...endpoint,
+      hints: { forZones: [{ name: endpoint.nodeName === 'node-1' ? 'zone-2' : 'zone-1' }] },
+    }));
+    const local = webService({ externalTrafficPolicy: 'Local' });
+    const [port] = servicePorts([local], [{ ...slice, endpoints }], PLACE, 'current');
+    expect(port && chooseEndpoints(port)).toMatchObject({
+      cluster: [{ address: '10.0.0.2' }],
+      local: [{ address: '10.0.0.1' }],
     });
   });
 });

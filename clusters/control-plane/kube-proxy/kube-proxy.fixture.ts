@@ -1,4 +1,4 @@
-import type { V1EndpointHints, V1EndpointSlice, V1Service, V1ServiceSpec } from '@kubernetes/client-node';
+import type { V1EndpointSlice, V1Service, V1ServiceSpec } from '@kubernetes/client-node';
 import type { Axes } from '../../../harness/contracts/axes.ts';
 import { nodeRules } from './kube-proxy.ts';
 import type { IptablesRules, NodeRules } from './rules.ts';
@@ -27,7 +27,6 @@ export interface WebEndpoint {
   readonly address: string;
   readonly node: string;
   readonly state?: 'ready' | 'unready' | 'draining' | 'dying';
-  readonly hints?: V1EndpointHints;
 }
 
 /** A slice of discovery v1 of `default/web`'s port `http`, 8080. */
@@ -39,9 +38,8 @@ export const webSlice = (endpoints: readonly WebEndpoint[], name = 'web'): V1End
     labels: { 'kubernetes.io/service-name': name },
   },
   ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-  endpoints: endpoints.map(({ address, node, state = 'ready', hints }) => ({
+  endpoints: endpoints.map(({ address, node, state = 'ready' }) => ({
     addresses: [address],
-    ...(hints === undefined ? {} : { hints }),
     nodeName: node,
     conditions: {
       ready: state === 'ready',

@@ -5,6 +5,7 @@ import type { Random } from '../../../harness/statistics/random.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { type Context, perform } from '../context.ts';
 import { type BoundedFrequency, createBoundedFrequency, tryRun } from '../controllers/bounded-frequency.ts';
+import { zoneOfNode } from '../controllers/scheduler.ts';
 import type { MachineNode } from '../machine.ts';
 import { nameOf } from '../store/objects.ts';
 import { chooseEndpoints } from './endpoint-choice.ts';
@@ -198,7 +199,7 @@ export class ProxyDriver implements Disposable {
       slices: store.list('EndpointSlice'),
       node: {
         ...proxy.node,
-        zone: node?.metadata?.labels?.['topology.kubernetes.io/zone'],
+        zone: node && zoneOfNode(node),
         taints: (node?.spec?.taints ?? []).map(({ key }) => key),
       },
       mode: axes.proxy,

@@ -44,7 +44,7 @@ export interface ServicePort {
 /**
  * Which kube-proxy reads the objects: up to 1.23 only ready endpoints count, an endpoint is known by its
  * address alone, internalTrafficPolicy is not looked at (off by default) and externalIPs of a ClusterIP
- * Service have no policy.
+ * Service have no policy; nor are hints heeded.
  */
 export type Vintage = '1.22' | 'current';
 
@@ -155,7 +155,7 @@ function endpointsOf(
     for (const { name, protocol: spoken, port } of slice.ports ?? []) {
       if ((name ?? '') !== portName || (spoken ?? 'TCP').toLowerCase() !== protocol || !port) continue;
       for (const each of (slice.endpoints ?? []) as readonly AnyEndpoint[]) {
-        const endpoint = endpointOf(each, port, place);
+        const endpoint = endpointOf(each, port, place, vintage);
         if (!endpoint || (vintage === '1.22' && !endpoint.ready)) continue;
         // An endpoint that moves between slices is in both for a while; one that knows it is local wins.
         const key = vintage === '1.22' ? endpoint.address : endpointText(endpoint);
@@ -165,7 +165,12 @@ function endpointsOf(
   return [...found.values()].sort((a, b) => compare(endpointText(a), endpointText(b)));
 }
 
-function endpointOf(endpoint: AnyEndpoint, port: number, place: Place): Endpoint | undefined {
+function endpointOf(
+  endpoint: AnyEndpoint,
+  port: number,
+  place: Place,
+  vintage: Vintage,
+): Endpoint | undefined {
   const address = endpoint.addresses?.[0];
   if (!address || !isIPv4(address)) return undefined;
   const topology = endpoint.topology ?? endpoint.deprecatedTopology;
@@ -177,8 +182,12 @@ function endpointOf(endpoint: AnyEndpoint, port: number, place: Place): Endpoint
     ready: endpoint.conditions?.ready ?? true,
     serving: endpoint.conditions?.serving ?? true,
     terminating: endpoint.conditions?.terminating ?? false,
-    ...hinted('forNode', endpoint.hints?.forNodes, place.node),
-    ...hinted('forZone', endpoint.hints?.forZones, place.zone),
+    ...(vintage === '1.22'
+      ? {}
+      : {
+          ...hinted('forNode', endpoint.hints?.forNodes, place.node),
+          ...hinted('forZone', endpoint.hints?.forZones, place.zone),
+        }),
   };
 }
 

@@ -83,7 +83,6 @@ it('reads the real defaults: period 10 s, timeout 1 s, one success, three failur
       },
     },
     restarts: true,
-    triggersReadiness: false,
   });
 });
 

@@ -33,7 +33,7 @@ export interface KubeletConfig {
   readonly probes: Readonly<Partial<Record<ProbeName, ProbeConfig>>>;
   readonly restarts: boolean;
   /** Since 1.21 a readiness probe is also run when the status of a started container that is not ready is written. */
-  readonly triggersReadiness: boolean;
+  readonly triggersReadiness?: boolean;
 }
 
 interface ProbeState {
@@ -82,10 +82,10 @@ export type KubeletAction =
 
 const seconds = (count: number | undefined): Millis => (count ?? 0) * 1000;
 
-/** Reads the part of a defaulted pod that its kubelet acts on, as a kubelet of this behaviour does. */
+/** Reads the part of a defaulted pod that its kubelet acts on. `firstProbe`: as its release does; default: as 1.20. */
 export function kubeletConfig(
   pod: V1Pod,
-  { firstProbe }: Pick<KubernetesBehaviour, 'firstProbe'>,
+  { firstProbe }: Partial<Pick<KubernetesBehaviour, 'firstProbe'>> = {},
 ): KubeletConfig {
   const container = pod.spec?.containers[0];
   const probes: Partial<Record<ProbeName, ProbeConfig>> = {};
@@ -98,7 +98,7 @@ export function kubeletConfig(
     preStop: preStop(container),
     probes,
     restarts: pod.spec?.restartPolicy !== 'Never',
-    triggersReadiness: firstProbe === 'triggered',
+    ...(firstProbe === 'triggered' ? { triggersReadiness: true } : {}),
   };
 }
 

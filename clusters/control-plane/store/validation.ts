@@ -148,6 +148,8 @@ function strategy(given: NonNullable<V1Deployment['spec']>['strategy'], complain
     );
 }
 
+const DISTRIBUTIONS = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
+
 function service(given: V1Service, complain: Complain): void {
   const { spec } = given;
   if (spec === undefined) {
@@ -160,6 +162,9 @@ function service(given: V1Service, complain: Complain): void {
     complain('spec.sessionAffinity', spec.sessionAffinity, 'must be None or ClientIP');
   if (spec.externalTrafficPolicy !== undefined && !['Cluster', 'Local'].includes(spec.externalTrafficPolicy))
     complain('spec.externalTrafficPolicy', spec.externalTrafficPolicy, 'must be Cluster or Local');
+  const { trafficDistribution } = spec;
+  if (trafficDistribution !== undefined && !DISTRIBUTIONS.includes(trafficDistribution))
+    complain('spec.trafficDistribution', trafficDistribution, `must be one of ${DISTRIBUTIONS.join(', ')}`);
   labels('spec.selector', spec.selector, complain);
   if (!spec.ports?.length) complain('spec.ports', spec.ports, 'is required');
   const seen = new Set<string>();

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { logFile } from '../../../reports/stored/read-log.ts';
 import { UsageError } from '../../errors.ts';
 import { RUNS } from '../run-info.ts';
 import { shownPath, typedPath } from '../typed-path.ts';
@@ -38,7 +39,8 @@ interface StoredRunFolder {
 /** The runs in a folder; whatever else lies there is passed over. */
 export function storedRuns(folder: string): StoredRunFolder[] {
   return (existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []).flatMap((entry) => {
-    const began = entry.isDirectory() ? startOf(join(folder, entry.name)) : Number.NaN;
+    const path = join(folder, entry.name);
+    const began = entry.isDirectory() && logFile(path) !== undefined ? startOf(path) : Number.NaN;
     return Number.isNaN(began) ? [] : [{ name: entry.name, began }];
   });
 }
