@@ -1,5 +1,5 @@
-import { CAUSES } from '../harness/analyses/causes.ts';
-import type { LedgerRow } from '../harness/analyses/ledger.ts';
+import { CAUSES } from '../harness/analyses/ledger/causes.ts';
+import type { LedgerRow } from '../harness/analyses/ledger/ledger.ts';
 import type { AnalysedCell, StoredRun } from './stored/stored-run.ts';
 import { csvField } from './words/plain-text.js';
 import { answeringCells } from './words/words.ts';

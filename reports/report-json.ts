@@ -1,5 +1,5 @@
-import { CAUSES } from '../harness/analyses/causes.ts';
-import { describeChain } from '../harness/analyses/ledger.ts';
+import { CAUSES } from '../harness/analyses/ledger/causes.ts';
+import { describeChain } from '../harness/analyses/ledger/ledger.ts';
 import { connectionsChart, disconnectsChart, reconnectsChart } from './charts/cell-charts.ts';
 import { type ResultDocument, resultDocument } from './result/result-document.ts';
 import type { AnalysedCell, StoredRun } from './stored/stored-run.ts';

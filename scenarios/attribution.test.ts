@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Chain, commonChains, describeChain } from '../harness/analyses/ledger.ts';
+import { type Chain, commonChains, describeChain } from '../harness/analyses/ledger/ledger.ts';
 import { BACKOFF_MODELS } from '../harness/contracts/axes.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
 import { STRATEGIES } from './index.ts';

@@ -86,6 +86,7 @@ const OTHERWISE: AxisTexts = {
   proxyReadTimeout: '2m',
   meshRouting: 'tcp',
   exitOnZero: 'yes',
+  sidecars: 'classic',
   hpaDuring: 'storm',
   hpaMetric: 'connections-value',
 };

@@ -6,7 +6,7 @@ import { type FleetResult, fleetAnalysis } from './fleet.ts';
 import { type History, historyAnalysis, type StepSpan } from './history.ts';
 import { type Innocence, innocenceAnalysis } from './innocence.ts';
 import { type Landings, landingsAnalysis } from './landings.ts';
-import { buildLedger, type Ledger } from './ledger.ts';
+import { buildLedger, type Ledger } from './ledger/ledger.ts';
 import { type Rates, ratesAnalysis } from './rates.ts';
 import { extraPods } from './resources.ts';
 import { sayingsAnalysis } from './sayings.ts';

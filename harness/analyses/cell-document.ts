@@ -8,7 +8,7 @@ import { assumptions } from './assumptions.ts';
 import type { Connections } from './connections.ts';
 import type { FleetResult } from './fleet.ts';
 import type { Landings } from './landings.ts';
-import type { Ledger, LedgerRow } from './ledger.ts';
+import type { Ledger, LedgerRow } from './ledger/ledger.ts';
 import type { Rates } from './rates.ts';
 import type { Judgement, VerdictName } from './verdict.ts';
 

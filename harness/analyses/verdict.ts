@@ -5,7 +5,7 @@ import type { FleetResult } from './fleet.ts';
 import type { StepSpan } from './history.ts';
 import type { Innocence } from './innocence.ts';
 import type { Landings } from './landings.ts';
-import type { LedgerRow } from './ledger.ts';
+import type { LedgerRow } from './ledger/ledger.ts';
 import type { Rates } from './rates.ts';
 import type { Sayings } from './sayings.ts';
 

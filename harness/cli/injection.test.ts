@@ -17,7 +17,7 @@ import { testCell, testLog } from '../analyses/test-log.ts';
 import type { Timed } from '../contracts/event.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { PlannedCell } from '../run/plan.ts';
-import { createProgress } from './progress.ts';
+import { createProgress } from './live/progress.ts';
 
 const TITLE = '\u001b]0;owned\u0007';
 const MEAN = [

@@ -1,5 +1,10 @@
-import { CAUSES, type Cause } from '../../harness/analyses/causes.ts';
-import { commonChains, describeChain, describeLoss, type LedgerRow } from '../../harness/analyses/ledger.ts';
+import { CAUSES, type Cause } from '../../harness/analyses/ledger/causes.ts';
+import {
+  commonChains,
+  describeChain,
+  describeLoss,
+  type LedgerRow,
+} from '../../harness/analyses/ledger/ledger.ts';
 import {
   connectionsChart,
   disconnectsChart,

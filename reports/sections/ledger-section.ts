@@ -1,5 +1,5 @@
-import { CAUSES } from '../../harness/analyses/causes.ts';
-import { describeChain, describeLoss, type LedgerRow } from '../../harness/analyses/ledger.ts';
+import { CAUSES } from '../../harness/analyses/ledger/causes.ts';
+import { describeChain, describeLoss, type LedgerRow } from '../../harness/analyses/ledger/ledger.ts';
 import { releaseBegin } from '../charts/chart-spec.ts';
 import { type Html, html, jsonScript } from '../page/html.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';

@@ -1,12 +1,12 @@
-import type { CellHeader, ClientName } from '../contracts/event.ts';
-import type { Millis } from '../time/duration.ts';
-import { formatDuration } from '../time/duration.ts';
-import { tolerated } from '../time/tolerance.ts';
+import type { CellHeader, ClientName } from '../../contracts/event.ts';
+import type { Millis } from '../../time/duration.ts';
+import { formatDuration } from '../../time/duration.ts';
+import { tolerated } from '../../time/tolerance.ts';
+import type { Drop } from '../fleet.ts';
+import type { History, StepSpan } from '../history.ts';
 import { attribute, lossOf, WATCH_DELAY } from './attribute.ts';
 import { type Cause, IDLE_CAUSES } from './causes.ts';
 import { causingStep, indexEvidence, type Moment } from './evidence.ts';
-import type { Drop } from './fleet.ts';
-import type { History, StepSpan } from './history.ts';
 
 /** How a disconnect showed to the client, in few words: `close 1001`, `fin`, `reset`, `silence`. */
 type Showed = string;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Timed, TimedEvent, Verdict } from '../contracts/event.ts';
-import { analyze } from './analyze.ts';
+import type { Timed, TimedEvent, Verdict } from '../../contracts/event.ts';
+import { analyze } from '../analyze.ts';
+import { testCell, testLog } from '../test-log.ts';
 import { commonChains, describeChain, describeLoss } from './ledger.ts';
-import { testCell, testLog } from './test-log.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
 type Entry = readonly [number, TimedEvent];

@@ -1,10 +1,10 @@
-import type { CellHeader, HopEnd } from '../contracts/event.ts';
-import type { Millis } from '../time/duration.ts';
-import { tolerated } from '../time/tolerance.ts';
+import type { CellHeader, HopEnd } from '../../contracts/event.ts';
+import type { Millis } from '../../time/duration.ts';
+import { tolerated } from '../../time/tolerance.ts';
+import type { Drop, Fate } from '../fleet.ts';
+import { countUntil, lastUntil } from '../history.ts';
 import type { Cause } from './causes.ts';
 import type { EvidenceIndex, Moment } from './evidence.ts';
-import type { Drop, Fate } from './fleet.ts';
-import { countUntil, lastUntil } from './history.ts';
 
 /** Why one connection was lost and what on the cluster led there, earliest first. */
 export interface Attribution {

@@ -1,10 +1,10 @@
 import { createLogUpdate } from 'log-update';
-import { oneLine } from '../../reports/words/plain-text.js';
-import type { PlannedCell } from '../run/plan.ts';
-import type { Played } from '../run/play.ts';
-import type { RunAudience } from '../run/run.ts';
-import { formatDuration } from '../time/duration.ts';
-import { ScaledClock } from '../time/scaled-clock.ts';
+import { oneLine } from '../../../reports/words/plain-text.js';
+import type { PlannedCell } from '../../run/plan.ts';
+import type { Played } from '../../run/play.ts';
+import type { RunAudience } from '../../run/run.ts';
+import { formatDuration } from '../../time/duration.ts';
+import { ScaledClock } from '../../time/scaled-clock.ts';
 
 /** How often a terminal is redrawn, and a log told that something still goes on, in real milliseconds. */
 const REDRAW = 120;

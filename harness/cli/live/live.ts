@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { PlannedCell } from '../run/plan.ts';
-import type { RunAudience } from '../run/run.ts';
-import { ScaledClock } from '../time/scaled-clock.ts';
+import type { PlannedCell } from '../../run/plan.ts';
+import type { RunAudience } from '../../run/run.ts';
+import { ScaledClock } from '../../time/scaled-clock.ts';
 
 /** A page that updates while a run goes on. */
 export interface LivePage extends AsyncDisposable {

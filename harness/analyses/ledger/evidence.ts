@@ -1,7 +1,7 @@
-import type { HopEnd, Timed } from '../contracts/event.ts';
-import { formatDuration, type Millis } from '../time/duration.ts';
-import { tolerated } from '../time/tolerance.ts';
-import type { History, StepSpan } from './history.ts';
+import type { HopEnd, Timed } from '../../contracts/event.ts';
+import { formatDuration, type Millis } from '../../time/duration.ts';
+import { tolerated } from '../../time/tolerance.ts';
+import type { History, StepSpan } from '../history.ts';
 
 type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import type { PlannedCell } from '../run/plan.ts';
+import type { PlannedCell } from '../../run/plan.ts';
 import { serveLive } from './live.ts';
 
 const cell = { id: 'selector-flip', provider: { name: 'sim' } } as PlannedCell;
