@@ -15,12 +15,12 @@ measured() {
     const unknown = cells.filter(({ verdict }) => verdict === "unknown");
     for (const { id, why } of unknown) console.log(`${id} is unknown: ${why.join("; ")}`);
     const known = cells.filter((cell) => !unknown.includes(cell));
-    const faults = known.flatMap(({ id, clients, unattributed, droppedShare, predicted }) => {
+    const faults = known.flatMap(({ id, clients, unattributed, droppedShare, predicted = { agrees: true, droppedShare } }) => {
       console.log(`${id}: ${(100 * droppedShare).toFixed(1)} % dropped, predicted ${(100 * predicted.droppedShare).toFixed(1)} %, ${unattributed} unattributed`);
       return [
         // One cell in twenty disagrees at 95 % by chance; a gap of eight points is four standard deviations of 1,000 clients.
         ...(predicted.agrees || Math.abs(droppedShare - predicted.droppedShare) < 0.08 ? [] : [`${id} disagrees with its prediction`]),
-        ...(unattributed > 0.02 * clients ? [`${id} has ${unattributed} unattributed clients`] : []),
+        ...(unattributed > 0.005 * clients ? [`${id} has ${unattributed} unattributed clients`] : []),
       ];
     });
     if (cells.length === 0) faults.push("nothing was played");
