@@ -13,6 +13,8 @@ export interface SystemState {
 /** A node or workload that is not ready, in words, and its pods that are not. */
 export interface Ailment {
   readonly what: string;
+  /** Connections and endpoints depend on it: nodes, their agents, the control plane. Deployments are add-ons, as a DNS server. */
+  readonly isVital: boolean;
   /** How many pods are missing, or 1 for a node; less of it is progress. */
   readonly missing: number;
   readonly pods: readonly V1Pod[];
@@ -31,12 +33,24 @@ export function ailments(state: SystemState, steady: (container: V1ContainerStat
   const workload = (kind: string, name: string, ready: number, wanted: number, pods: V1Pod[]): Ailment[] => {
     const missing = Math.max(wanted - ready, pods.length);
     if (missing <= 0) return [];
-    return [{ what: `${kind} ${name}: ${missing} of ${wanted} pods not ready`, missing, pods }];
+    return [
+      {
+        what: `${kind} ${name}: ${missing} of ${wanted} pods not ready`,
+        missing,
+        pods,
+        isVital: kind !== 'Deployment',
+      },
+    ];
   };
   return [
     ...state.nodes
       .filter((node) => !isReady(node))
-      .map((node) => ({ what: `node ${nameOf(node)} is not ready${messageOf(node)}`, missing: 1, pods: [] })),
+      .map((node) => ({
+        what: `node ${nameOf(node)} is not ready${messageOf(node)}`,
+        missing: 1,
+        pods: [],
+        isVital: true,
+      })),
     ...state.daemonSets.flatMap((set) => {
       const { desiredNumberScheduled = 0, numberReady = 0 } = set.status ?? {};
       const own = sick.filter((pod) => isOwnedBy(pod, 'DaemonSet', (owner) => owner === nameOf(set)));
@@ -50,7 +64,12 @@ export function ailments(state: SystemState, steady: (container: V1ContainerStat
     }),
     ...sick
       .filter((pod) => isOwnedBy(pod, 'Node', () => true))
-      .map((pod) => ({ what: `static pod ${nameOf(pod)} is not ready`, missing: 1, pods: [pod] })),
+      .map((pod) => ({
+        what: `static pod ${nameOf(pod)} is not ready`,
+        missing: 1,
+        pods: [pod],
+        isVital: true,
+      })),
   ];
 }
 

@@ -124,8 +124,10 @@ describe('what does not become ready is named, with where it is and its last wor
         conditions: [{ type: 'PodScheduled', status: 'False', message: '0/3 nodes are available' }],
       },
     };
-    const { well } = await watch([{ deployments: [deployment('coredns', 1)], pods: [pending] }]);
-    expect(await failure(well)).toContain(
+    // No client's path leads through it: it is told, and the run goes on.
+    const { well, notes } = await watch([{ deployments: [deployment('coredns', 1)], pods: [pending] }]);
+    expect(await failure(well)).toBe('well');
+    expect(notes.join('; ')).toContain(
       'Deployment coredns: 1 of 2 pods not ready, coredns-5d78-x on no node: 0/3 nodes are available',
     );
   });

@@ -8,6 +8,8 @@ import type { ApiConnection } from './api-connection.ts';
 
 /** What of kube-system has not become ready for so long, with nothing else becoming ready meanwhile, will not. */
 const PATIENCE: Millis = 90_000;
+/** Add-ons through which no client's path leads are waited for less long, and told then. */
+const ADD_ON_PATIENCE: Millis = 30_000;
 const LOOK_EVERY: Millis = 1000;
 
 /** A container that has restarted must have run for so long: one that cannot live ends within a second. */
@@ -35,8 +37,9 @@ export class SystemWatch {
   }
 
   /**
-   * Resolves once every node, DaemonSet, Deployment and static pod of kube-system is ready; says why nobody knows where
-   * they may not be read. @throws NotReachedError naming what is not, where, and its last words; InterruptedError.
+   * Resolves once every node, DaemonSet, Deployment and static pod of kube-system is ready, or only Deployments are not
+   * and will not be, which is noted; says why nobody knows where they may not be read.
+   * @throws NotReachedError naming what is not ready, where, and its last words; InterruptedError.
    */
   async whenWell(note: (text: string) => void): Promise<void> {
     let least = Number.POSITIVE_INFINITY;
@@ -49,7 +52,10 @@ export class SystemWatch {
         least = missing;
         since = this.clock.now();
       }
-      if (this.clock.now() - since >= PATIENCE)
+      const waited = this.clock.now() - since;
+      if (waited >= ADD_ON_PATIENCE && found.every(({ isVital }) => !isVital))
+        return note(`not ready, and not waited for any longer: ${await this.detail(found)}`);
+      if (waited >= PATIENCE)
         throw new NotReachedError(
           `${await this.inWords(found)} (nothing became ready for ${formatDuration(PATIENCE)})`,
         );
@@ -60,7 +66,7 @@ export class SystemWatch {
   /** What is not well now, in words; undefined where all is, or nobody may know. */
   async complaint(): Promise<string | undefined> {
     const found = await this.look(() => {});
-    return found.length === 0 ? undefined : this.inWords(found);
+    return found.some(({ isVital }) => isVital) ? this.inWords(found) : undefined;
   }
 
   private async look(note: (text: string) => void): Promise<Ailment[]> {
@@ -94,6 +100,12 @@ export class SystemWatch {
   }
 
   private async inWords(found: readonly Ailment[]): Promise<string> {
+    const text = await this.detail(found);
+    return `the cluster itself is not well, which says nothing about the release: ${text}${mend(text)}`;
+  }
+
+  /** What is not ready, where, why, and its last words, on one line. */
+  private async detail(found: readonly Ailment[]): Promise<string> {
     const parts: string[] = [];
     for (const { what, pods } of found) {
       const words = [];
@@ -102,8 +114,7 @@ export class SystemWatch {
       if (pods.length > TOLD_PODS) words.push(`and ${pods.length - TOLD_PODS} more`);
       parts.push([what, ...words].join(', '));
     }
-    const text = parts.join('; ');
-    return `the cluster itself is not well, which says nothing about the release: ${plain(text)}${mend(text)}`;
+    return plain(parts.join('; '));
   }
 
   /** Of the container that has ended before this one, or else of this one. */
