@@ -38,7 +38,8 @@ function everySection() {
   return reader.result(run);
 }
 
-const live = () => readFileSync(join(import.meta.dirname, '..', 'harness', 'cli', 'live.html'), 'utf8');
+const live = () =>
+  readFileSync(join(import.meta.dirname, '..', 'harness', 'cli', 'live', 'live.html'), 'utf8');
 
 const PAGES: readonly (readonly [name: string, render: () => string])[] = [
   ['a report of measured and predicted cells', () => renderReport(comparisonRun())],
