@@ -1,6 +1,7 @@
 import type { Axes } from '../../../harness/contracts/axes.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { BalancerProgram } from './balancer-program.ts';
+import { BALANCERS } from './balancers.ts';
 import { maglev } from './maglev.ts';
 
 /** What a Service of type LoadBalancer and the cluster ask of the balancer. */
@@ -39,9 +40,6 @@ interface Backend {
 /** kube-proxy's own health answer, the check of every Service with externalTrafficPolicy Cluster (FACTS B5). */
 const PROXY_HEALTH_PORT = 10256;
 
-/** RBS drains a removed backend for 30 s, target pools not at all (ingress-gce pkg/l4/backends/backends.go:37, FACTS A3). */
-const DRAINING: Readonly<Record<Axes['balancer'], Millis>> = { 'target-pool': 0, 'backend-service': 30_000 };
-
 /** An external passthrough balancer forgets a tracked flow that was silent for a minute (FACTS A3). */
 const TRACKING_IDLE: Millis = 60_000;
 
@@ -64,13 +62,13 @@ export function healthCheck({ config }: Pool): {
   readonly unhealthyThreshold: number;
 } {
   const perService = config.policy === 'Local';
-  const quick = perService && config.kind === 'backend-service';
+  const pace = BALANCERS[config.kind].checks[config.policy];
   return {
     port: perService ? config.healthCheckPort : PROXY_HEALTH_PORT,
-    interval: quick ? 3000 : 8000,
+    interval: pace.interval,
     timeout: 1000,
     healthyThreshold: 1,
-    unhealthyThreshold: quick ? 2 : 3,
+    unhealthyThreshold: pace.unhealthyThreshold,
   };
 }
 
@@ -107,7 +105,7 @@ export function setNodes(pool: Pool, nodes: readonly string[], now: Millis): Poo
   });
   const leaving = pool.backends
     .filter(({ node }) => !wanted.has(node))
-    .map((backend) => ({ drainsUntil: now + DRAINING[pool.config.kind], ...backend }))
+    .map((backend) => ({ drainsUntil: now + BALANCERS[pool.config.kind].draining, ...backend }))
     .filter((backend) => !isDrained(backend, now));
   const backends = [...staying, ...leaving];
   const same =
@@ -150,7 +148,7 @@ function build(config: Pool['config'], backends: readonly Backend[], generation:
   // a backend service does the same with its new connections "as a last resort".
   const eligible = healthy.length > 0 ? healthy : taking;
   const table = maglev(eligible.map((index) => (backends[index] as Backend).node));
-  const persists = config.kind === 'backend-service' || config.stickiness === 'persist';
+  const persists = BALANCERS[config.kind].persists === 'always' || config.stickiness === 'persist';
   const program: BalancerProgram = {
     service: config.service,
     address: config.address,
