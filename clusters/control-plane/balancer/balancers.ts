@@ -2,7 +2,7 @@ import type { Axes } from '../../../harness/contracts/axes.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 
 /** How often a node is asked, and how many bad answers in a row make it unhealthy. */
-export interface CheckPace {
+interface CheckPace {
   readonly interval: Millis;
   readonly unhealthyThreshold: number;
 }
