@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leaseDirectory } from '../kubernetes/lease/lease.ts';
 
 /** A node image that is in the engine, such as `kindest/node:v1.20.2`; each point takes a minute or two. */
@@ -13,7 +13,11 @@ const IMAGE = process.env.ONEDROP_KIND_IMAGE;
 if (IMAGE === undefined)
   process.stdout.write('runs on kind that are killed: skipped, ONEDROP_KIND_IMAGE names no node image\n');
 const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli', 'main.ts');
-const scratch = mkdtempSync(join(tmpdir(), 'onedrop-kill-'));
+// Made only where a test is played: nothing runs after tests that are all skipped.
+let scratch: string;
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'onedrop-kill-'));
+});
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const docker = (...words: string[]) =>

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import { command } from '../command.ts';
 
@@ -14,7 +14,11 @@ if (IMAGE === undefined)
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const EXAMPLE = join(ROOT, 'harness', 'example');
-const scratch = mkdtempSync(join(tmpdir(), 'onedrop-own-image-'));
+// Made only where a test is played: nothing runs after tests that are all skipped.
+let scratch: string;
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'onedrop-own-image-'));
+});
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const DOCKERFILE = `FROM node:24-bookworm-slim

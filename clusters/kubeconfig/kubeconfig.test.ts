@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import type { DoctorReport } from '../../harness/run/examine.ts';
 
@@ -17,7 +17,11 @@ if (KUBECONFIG === undefined)
 const CLI = join(import.meta.dirname, '..', '..', 'harness', 'cli', 'main.ts');
 const CLUSTER = ['--kubeconfig', KUBECONFIG ?? ''];
 const SHORT = ['--clients', '100', '--heartbeat', '2s', '--backoff', '5s', '--drain-over', '30s'];
-const scratch = mkdtempSync(join(tmpdir(), 'onedrop-kubeconfig-'));
+// Made only where a test is played: nothing runs after tests that are all skipped.
+let scratch: string;
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'onedrop-kubeconfig-'));
+});
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const scenario = (...words: string[]) => ['scenario', ...words, '--cluster', 'kubeconfig', ...CLUSTER];
