@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { defaultAxes } from '../../harness/contracts/axes.ts';
-import { connectionLimit, dialProcesses, refusal, tooFewDescriptors } from './limits.ts';
+import { connectionLimit, dialProcesses, lanes, refusal, tooFewDescriptors } from './limits.ts';
 
 test('the hard limit of file descriptors is what counts, less what the harness itself needs', () => {
   const limits =
@@ -46,4 +46,13 @@ test('whatever the limit is, a refusal never asks for fewer than one client', ()
       expect(words).toBeDefined();
       expect(words).not.toMatch(/--clients (-|0 )/);
     }
+});
+
+test('cells are played side by side as far as the cores go, and alone where one core is not enough for one', () => {
+  const at = (cores: number, changes: Parameters<typeof defaultAxes>[0] = {}) =>
+    lanes([defaultAxes(changes)], () => 36, cores);
+  expect([1, 2, 4].map((cores) => at(cores))).toEqual([1, 2, 4]);
+  expect(at(2, { clients: 9000 })).toBe(1);
+  expect(at(9, { clients: 9000 })).toBe(2);
+  expect(at(8, { handshakeCpu: 1 })).toBe(1);
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Axes } from '../../harness/contracts/axes.ts';
 import { controlClients } from '../../harness/fleet/fleet.ts';
 
@@ -32,6 +33,23 @@ export function tooFewDescriptors(limit = connectionLimit()): { what: string; me
     what: `a process may open ${limit + RESERVE} files here (ulimit -Hn), and at least ${RESERVE + least} are needed: ${RESERVE} for logs, pipes and probes, and one for each connection`,
     mend: RAISE,
   };
+}
+
+/** Pings a real second, of all clients of a cell together, that keep one processor core busy, connects at once included. */
+const PINGS_PER_CORE = 2500;
+
+/** How many of these cells may be played at once at this speed (each its own) without waiting for each other's processor. */
+export function lanes(
+  cells: readonly Pick<Axes, 'clients' | 'heartbeat' | 'handshakeCpu' | 'messageCpu'>[],
+  speed: (axes: (typeof cells)[number]) => number,
+  cores = availableParallelism(),
+): number {
+  const needed = cells.map((axes) => {
+    // Gateways that are busy on purpose are measured with the machine to themselves.
+    if (axes.handshakeCpu > 0 || axes.messageCpu > 0) return cores;
+    return ((axes.clients / axes.heartbeat) * 1000 * speed(axes)) / PINGS_PER_CORE;
+  });
+  return Math.max(1, Math.floor(cores / Math.max(1, ...needed)));
 }
 
 const allClients = ({ clients }: Pick<Axes, 'clients'>) => clients + controlClients(clients);

@@ -22,7 +22,7 @@ import { ControlPlane } from '../control-plane/control-plane.ts';
 import { clientAddress } from './fabric/client-address.ts';
 import { CONTROL_ADDRESS } from './fabric/fabric.ts';
 import { Launcher } from './launcher/launcher.ts';
-import { dialProcesses, refusal } from './limits.ts';
+import { dialProcesses, lanes, refusal } from './limits.ts';
 import { NetnsMachine } from './netns-machine.ts';
 import { nginxMissing } from './nginx/nginx-missing.ts';
 import { ControlGateway } from './pods/control-gateway.ts';
@@ -63,7 +63,7 @@ export function defaultSpeed({
 
 const NGINX_MISSING = nginxMissing();
 
-/** The Linux kernel itself: real sockets, conntrack and rules in namespaces of this process's own. */
+/** The Linux kernel itself: real sockets, conntrack and rules in namespaces of the playing process's own. */
 export const netns: Provider = {
   name: 'netns',
   description:
@@ -83,6 +83,7 @@ export const netns: Provider = {
   refuses: (axes) => refusal(axes),
   preflight,
   open: (spec, context) => NetnsCluster.open(spec, context),
+  lanes: (cells, speed) => lanes(cells, (axes) => speed ?? defaultSpeed(axes)),
   // The kernel removes everything with the process that made it.
   sweep: async () => NOTHING_LEFT,
 };

@@ -1,6 +1,6 @@
 import type { Preflight } from '../../harness/contracts/cluster.ts';
 import { CommandError, command } from '../command.ts';
-import { isInside, unshareArguments } from './launcher/relaunch.ts';
+import { isInside, unshareArguments } from './launcher/inside.ts';
 import { tooFewDescriptors } from './limits.ts';
 
 const TOOLS = [

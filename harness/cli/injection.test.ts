@@ -15,7 +15,6 @@ import { visible } from '../../reports/words/plain-text.js';
 import { writeReports } from '../../reports/write-reports.ts';
 import { testCell, testLog } from '../analyses/test-log.ts';
 import type { Timed } from '../contracts/event.ts';
-import type { Fleet } from '../fleet/fleet.ts';
 import type { PlannedCell } from '../run/plan.ts';
 import { createProgress } from './live/progress.ts';
 
@@ -139,9 +138,16 @@ test.each([true, false])('nor do the lines that tell of a run while it goes on (
   } as PlannedCell;
   const progress = createProgress(stream, () => TITLE);
   progress.begin(cell, { index: 0, of: 1, predicting: false });
-  const counts = { clients: 1, open: 1, away: 0, opened: 1, byVersion: new Map([[TITLE, 1]]) };
-  const fleet = { counts: () => counts } as unknown as Fleet;
-  progress.watch({ now: 1, step: TITLE, fleet });
+  const counts = {
+    clients: 1,
+    open: 1,
+    away: 0,
+    opened: 1,
+    connecting: 0,
+    givenUp: 0,
+    byVersion: new Map([[TITLE, 1]]),
+  };
+  progress.watch(cell, { now: 1, step: TITLE, counts });
   progress.end(cell, { outcome: 'broken', error: new Error(`d${TITLE}\n::error::e`) });
   progress.skipped(cell);
   expect(told).toContain('\\u001b]0;owned\\u0007');

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
-import { launcherPid } from '../../clusters/netns/launcher/relaunch.ts';
 import type { RunInfo } from '../analyses/run-info.ts';
 import { commit } from './commit.ts';
 
@@ -20,7 +19,7 @@ export function runInfo(seed: number): RunInfo {
   const startedAt = new Date().toISOString();
   const memory = Math.round(totalmem() / 2 ** 30);
   return {
-    id: `${startedAt.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${launcherPid()}`,
+    id: `${startedAt.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${process.pid}`,
     startedAt,
     command: ['npm run scenario --', ...process.argv.slice(3)].join(' '),
     machine: `${type()} ${release()}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}, ${memory} GiB`,

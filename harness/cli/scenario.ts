@@ -1,5 +1,4 @@
 import { PROVIDERS } from '../../clusters/index.ts';
-import { INTERRUPTS, inheritedListener, relaunch } from '../../clusters/netns/launcher/relaunch.ts';
 import { resultDocument, runVerdict } from '../../reports/result/result-document.ts';
 import { RunReader } from '../../reports/stored/stored-run.ts';
 import { resultTable } from '../../reports/terminal.ts';
@@ -10,8 +9,9 @@ import { InterruptedError } from '../errors.ts';
 import { run } from '../run/run.ts';
 import { agrees } from './ask.ts';
 import { doctor } from './doctor.ts';
-import { EXIT, print, say } from './exit.ts';
+import { EXIT, INTERRUPTS, print, say } from './exit.ts';
 import { typedAxes } from './help.ts';
+import { playInLane } from './lane/lane.ts';
 import { list } from './list.ts';
 import { serveLive, together } from './live/live.ts';
 import { createProgress } from './live/progress.ts';
@@ -32,9 +32,6 @@ export async function scenario(names: string[], options: ScenarioOptions): Promi
   }
   if (!(await agreed(plan, options))) return;
   const { cells, providers, livePort } = plan;
-  // Returns only inside namespaces of our own, which netns builds its network in.
-  if (cells.some(({ provider, skip }) => provider.name === 'netns' && skip === undefined))
-    await relaunch(livePort === undefined ? {} : { listen: livePort });
   const info = runInfo(plan.seed);
   const directory = options.out === undefined ? `${RUNS}/${info.id}` : typedPath(options.out);
   say(`onedrop run ${info.id}, seed ${info.seed}, commit ${info.commit}`);
@@ -42,7 +39,7 @@ export async function scenario(names: string[], options: ScenarioOptions): Promi
   const signal = catchInterrupts(directory);
   const reader = new RunReader();
   const progress = createProgress(process.stderr, () => 'played');
-  await using live = livePort === undefined ? undefined : await serveLive(inheritedListener() ?? livePort);
+  await using live = livePort === undefined ? undefined : await serveLive(livePort);
   if (live !== undefined) say(`live at ${live.url}`);
   for (const provider of providers) tellSwept(await provider.sweep(signal), say);
   await using _held = closing(providers);
@@ -53,6 +50,7 @@ export async function scenario(names: string[], options: ScenarioOptions): Promi
     versions: VERSIONS,
     directory,
     signal,
+    playApart: playInLane,
     audience: live === undefined ? progress : together(progress, live.audience),
     observe: (event) => reader.add(event),
     ...(options.speed === undefined ? {} : { speed: Number(options.speed) }),

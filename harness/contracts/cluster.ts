@@ -123,6 +123,11 @@ export interface Provider {
   given?(): AxisTexts;
   /** The one-minute check of a cluster that is there already; changes nothing. @throws UsageError. */
   diagnose?(suspect: Suspect): Promise<Diagnosis>;
+  /**
+   * How many of these cells may be played side by side here, each by a process in namespaces of its own; absent: the run
+   * itself plays one after the other. The process knows this provider by its name only, without what was configured.
+   */
+  lanes?(cells: readonly Axes[], speed?: number): number;
   /** Called once after a run's last cell: removes what was held ready for a next one. */
   close?(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Cluster, RunContext } from '../contracts/cluster.ts';
 import type { CellHeader, Event, Outcome, TimedEvent } from '../contracts/event.ts';
 import type { Stage, Strategy } from '../contracts/scenario.ts';
 import { InterruptedError, NotReachedError, ReleaseFailedError } from '../errors.ts';
-import { Fleet } from '../fleet/fleet.ts';
+import { Fleet, type FleetCounts } from '../fleet/fleet.ts';
 import { Whereabouts } from '../fleet/pod-by-version.ts';
 import { Random } from '../statistics/random.ts';
 import type { Clock } from '../time/clock.ts';
@@ -20,10 +20,17 @@ export interface Played {
   readonly error?: Error;
 }
 
+/** Where a cell is; without counts, there are no clients yet. */
+export interface Status {
+  readonly now: Millis;
+  readonly step: string;
+  readonly counts: FleetCounts | undefined;
+}
+
 /** What the player tells its audience while a cell runs. */
 interface Audience {
   /** Called about ten times a real second at most, and at each step. */
-  watch(status: { now: Millis; step: string; fleet: Fleet | undefined }): void;
+  watch(status: Status): void;
 }
 
 export interface PlayOptions {
@@ -110,7 +117,8 @@ function failed(error: unknown, signal: AbortSignal): Played {
   return { outcome: reason instanceof ReleaseFailedError ? 'failed' : 'broken', error: reason };
 }
 
-function header(
+/** The first line of a cell; `cluster` is undefined where it could not be opened. */
+export function header(
   cell: PlannedCell,
   cluster: Cluster | undefined,
   { predicts, speed: typed }: Pick<PlayOptions, 'predicts' | 'speed'>,
@@ -161,12 +169,12 @@ async function perform(
     record({ at: clock.now(), ...event });
     if (event.type === 'step') {
       step = event.name;
-      audience.watch({ now: clock.now(), step, fleet });
+      audience.watch({ now: clock.now(), step, counts: fleet?.counts() });
     }
   };
   const stage = (phase: Phase, until = signal) =>
     createStage(cluster, axes, phase, until, stamp, (service) => fleet?.point(service), own);
-  using _ticker = every(clock, () => audience.watch({ now: clock.now(), step, fleet }));
+  using _ticker = every(clock, () => audience.watch({ now: clock.now(), step, counts: fleet?.counts() }));
   try {
     return await clock.run(async () => {
       const prepare = stage('prepare');

@@ -5,17 +5,17 @@ import type { RunInfo } from '../analyses/run-info.ts';
 import type { Provider } from '../contracts/cluster.ts';
 import type { CellHeader, Event, RunEnd, RunHeader } from '../contracts/event.ts';
 import { EVENT_SCHEMA } from '../contracts/event.ts';
-import type { Fleet } from '../fleet/fleet.ts';
 import { EventLog } from '../log/event-log.ts';
+import { OrderedParts } from '../log/ordered-parts.ts';
 import { foretell } from './foretell.ts';
 import type { PlannedCell } from './plan.ts';
-import type { Played } from './play.ts';
+import type { Played, Status } from './play.ts';
 import { play } from './play.ts';
 
-/** Told what happens while it happens; the CLI prints it. */
+/** Told what happens while it happens, of several cells at once where they are played side by side; the CLI prints it. */
 export interface RunAudience {
   begin(cell: PlannedCell, place: { index: number; of: number; predicting: boolean }): void;
-  watch(status: { now: number; step: string; fleet: Fleet | undefined }): void;
+  watch(cell: PlannedCell, status: Status): void;
   end(cell: PlannedCell, played: Played): void;
   skipped(cell: PlannedCell): void;
 }
@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly directory: string;
   readonly speed?: number;
   readonly signal: AbortSignal;
+  /** Plays a cell in another process, as `play` does in this one; needed where a provider has lanes. */
+  readonly playApart?: typeof play;
   readonly audience: RunAudience;
   /** Sees every event right after it was logged. */
   readonly observe: (event: Event) => void;
@@ -39,7 +41,8 @@ export interface RunOptions {
 const SIMULATED_BUFFER = 1 << 18;
 
 /**
- * One run: plays every cell in turn, a measured one after its prediction, into one log. Returns how it ended;
+ * One run: plays every cell in turn, a measured one after its prediction, into one log in this order, also where the
+ * provider has lanes and cells are played side by side. Returns how it ended;
  * the log is complete up to there in any case, and names what was planned whether it was played or not.
  */
 export async function run(options: RunOptions): Promise<RunEnd['outcome']> {
@@ -70,24 +73,32 @@ export async function run(options: RunOptions): Promise<RunEnd['outcome']> {
   return outcome;
 }
 
-async function playAll(
-  { cells, predictor, directory, signal, audience, info, speed }: RunOptions,
-  record: (event: Event) => void,
-): Promise<RunEnd['outcome']> {
+async function playAll(options: RunOptions, record: (event: Event) => void): Promise<RunEnd['outcome']> {
+  const { cells, predictor, directory, audience, info, speed, playApart } = options;
   const outcomes = new Set<Played['outcome']>();
   const lengths = new Map<string, ReleaseLength>();
-  const perform = async (cell: PlannedCell, index: number, predicts?: string) => {
+  const parts = new OrderedParts(record, directory);
+  /** By id, of cells that have begun in a lane. */
+  const lanes = new Map<string, Promise<void>>();
+  const broke = new AbortController();
+  const signal = AbortSignal.any([options.signal, broke.signal]);
+  const perform = async (
+    cell: PlannedCell,
+    index: number,
+    log: (event: Event) => void,
+    { predicts, apart = false }: { predicts?: string; apart?: boolean } = {},
+  ) => {
     const length = new ReleaseLength();
     if (predicts === undefined) lengths.set(cell.id, length);
     audience.begin(cell, { index, of: cells.length, predicting: predicts !== undefined });
-    const played = await play(cell, {
+    const played = await (apart && playApart ? playApart : play)(cell, {
       name: `${info.id}-${index}`,
       directory,
       signal,
-      audience,
+      audience: { watch: (status) => audience.watch(cell, status) },
       record: (event) => {
         length.observe(event);
-        record(event);
+        log(event);
       },
       ...(speed === undefined ? {} : { speed }),
       ...(predicts === undefined ? {} : { predicts }),
@@ -95,25 +106,62 @@ async function playAll(
     outcomes.add(played.outcome);
     audience.end(cell, played);
   };
-  for (const [index, planned] of cells.entries()) {
-    const cell = interrupted(planned, lengths);
-    if (cell.skip !== undefined) {
-      record({ type: 'skipped', cell: skippedHeader(cell), why: cell.skip });
-      audience.skipped(cell);
-      continue;
+  try {
+    for (const [index, planned] of cells.entries()) {
+      const places = placesFor(planned, options);
+      // One that needs the whole machine, or the length of another one, waits for it.
+      if (places === undefined) await Promise.all(lanes.values());
+      else if (planned.rollsBack !== undefined) await lanes.get(planned.rollsBack.id);
+      const cell = interrupted(planned, lengths);
+      const part = parts.open();
+      if (cell.skip !== undefined) {
+        part.record({ type: 'skipped', cell: skippedHeader(cell), why: cell.skip });
+        audience.skipped(cell);
+        part.end();
+        continue;
+      }
+      if (cell.provider.evidence === 'measured' && predictor !== undefined && !signal.aborted) {
+        await perform({ ...cell, provider: predictor }, index, part.record, { predicts: cell.id });
+        const name = `${info.id}-${index}`;
+        for await (const event of foretell(cell, predictor, { name, directory, signal })) part.record(event);
+      }
+      while (places !== undefined && lanes.size >= places) await Promise.race(lanes.values());
+      if (signal.aborted) {
+        outcomes.add('interrupted');
+        break;
+      }
+      if (places === undefined) {
+        await perform(cell, index, part.record);
+        part.end();
+        continue;
+      }
+      const lane = perform(cell, index, part.record, { apart: true })
+        .then(() => part.end())
+        .finally(() => lanes.delete(cell.id));
+      // Whoever waits for a lane next is told; nobody may wait for one just now.
+      lane.catch(() => {});
+      lanes.set(cell.id, lane);
     }
-    if (cell.provider.evidence === 'measured' && predictor !== undefined && !signal.aborted) {
-      await perform({ ...cell, provider: predictor }, index, cell.id);
-      const name = `${info.id}-${index}`;
-      for await (const event of foretell(cell, predictor, { name, directory, signal })) record(event);
-    }
-    if (signal.aborted) {
-      outcomes.add('interrupted');
-      break;
-    }
-    await perform(cell, index);
+    await Promise.all(lanes.values());
+  } finally {
+    broke.abort();
+    await Promise.allSettled(lanes.values());
+    parts.end();
   }
   return outcomes.has('broken') ? 'broken' : outcomes.has('interrupted') ? 'interrupted' : 'finished';
+}
+
+/** How many cells may be played at once where this one is; undefined: it is played here, alone. */
+function placesFor(
+  { provider, skip }: PlannedCell,
+  { cells, playApart, speed }: RunOptions,
+): number | undefined {
+  if (skip !== undefined || playApart === undefined) return undefined;
+  const beside = cells.filter((cell) => cell.provider === provider && cell.skip === undefined);
+  return provider.lanes?.(
+    beside.map(({ axes }) => axes),
+    speed,
+  );
 }
 
 /** A cell that rolls another one back is interrupted when a share of that one's release, as just played, is over. */

@@ -3,8 +3,8 @@ import { HarnessError } from '../../../harness/errors.ts';
 import { command } from '../../command.ts';
 import { CLIENT_CIDR, NODE_CIDR, podGateway } from '../../control-plane/addresses.ts';
 import type { MachineNode } from '../../control-plane/machine.ts';
+import { isInside } from '../launcher/inside.ts';
 import type { Launcher } from '../launcher/launcher.ts';
-import { isInside } from '../launcher/relaunch.ts';
 
 /** The client network's own address: where nodes, balancer and clients meet, 'the internet'. */
 const ROUTER = '172.18.0.1';
@@ -75,8 +75,7 @@ export class Fabric implements AsyncDisposable {
 
   /** @throws HarnessError when this process is not inside namespaces of its own, whose network it may change. */
   static async open(options: FabricOptions): Promise<Fabric> {
-    if (!isInside())
-      throw new HarnessError('Cannot build a network here: relaunch in fresh namespaces first');
+    if (!isInside()) throw new HarnessError('Cannot build a network here: it needs fresh namespaces');
     await prepareMounts();
     const fabric = new Fabric(options);
     try {

@@ -24,6 +24,7 @@ type Message =
     }
   | {
       readonly type: 'watch';
+      readonly id: string;
       readonly now: number;
       readonly step: string;
       readonly clients: number;
@@ -41,18 +42,20 @@ const PERIOD = 200;
 const FAREWELL = 200;
 
 /**
- * Serves the live page on a port of loopback, 0 for any free one, or on a socket that listens there. Everything said so far of the current cell is told
+ * Serves the live page on a port of loopback, 0 for any free one. Everything said so far of the cells that go on is told
  * again to whoever opens the page later.
  */
-export async function serveLive(where: number | { fd: number }): Promise<LivePage> {
+export async function serveLive(port: number): Promise<LivePage> {
   const wall = new ScaledClock(1);
   const page = readFileSync(join(import.meta.dirname, 'live.html'));
   const listeners = new Set<ServerResponse>();
   let told: { readonly message: Message; readonly line: string }[] = [];
-  let watched = -PERIOD;
+  /** When each cell was last told of. */
+  const watched = new Map<string, number>();
   const tell = (message: Message) => {
     const line = `data: ${JSON.stringify(message)}\n\n`;
-    if (message.type === 'begin') told = told.filter((said) => said.message.type !== 'watch');
+    if (message.type === 'begin' || message.type === 'end')
+      told = told.filter(({ message: said }) => said.type !== 'watch' || said.id !== message.id);
     told.push({ message, line });
     for (const listener of listeners) listener.write(line);
   };
@@ -76,7 +79,7 @@ export async function serveLive(where: number | { fd: number }): Promise<LivePag
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(typeof where === 'number' ? { port: where, host: '127.0.0.1' } : where, resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
@@ -84,12 +87,12 @@ export async function serveLive(where: number | { fd: number }): Promise<LivePag
       begin(cell: PlannedCell, { index, of, predicting }) {
         tell({ type: 'begin', id: cell.id, cluster: cell.provider.name, index, of, predicting });
       },
-      watch({ now, step, fleet }) {
+      watch({ id }, { now, step, counts }) {
         const real = wall.now();
-        if (real - watched < PERIOD || fleet === undefined) return;
-        watched = real;
-        const { clients, open, away, byVersion } = fleet.counts();
-        tell({ type: 'watch', now, step, clients, open, away, versions: Object.fromEntries(byVersion) });
+        if (real - (watched.get(id) ?? -PERIOD) < PERIOD || counts === undefined) return;
+        watched.set(id, real);
+        const { clients, open, away, byVersion } = counts;
+        tell({ type: 'watch', id, now, step, clients, open, away, versions: Object.fromEntries(byVersion) });
       },
       end: (cell, { outcome }) => tell({ type: 'end', id: cell.id, outcome }),
       skipped: (cell) => tell({ type: 'skipped', id: cell.id, why: cell.skip ?? '' }),

@@ -20,53 +20,59 @@ export function createProgress(
 ): RunAudience {
   const wall = new ScaledClock(1);
   const live = stream.isTTY ? createLogUpdate(stream) : undefined;
-  let shown = 0;
-  let begun = 0;
-  let title = '';
+  /** The cells that go on, by id: one, or as many as are played side by side. */
+  const going = new Map<string, Going>();
   const runBegan = wall.now();
-  let place = { index: 0, of: 1 };
-  let before = { now: 0, opened: 0 };
+  let ended = { cells: 0, at: 0 };
+  let of = 1;
   /** What is left by the time that the finished cells took; unknown before the first has ended. */
   const left = (real: number) => {
-    if (place.index === 0) return '';
-    const each = (begun - runBegan) / place.index;
-    return `, about ${formatDuration(Math.max(0, each * (place.of - place.index) - (real - begun)))} left`;
+    if (ended.cells === 0) return '';
+    const each = (ended.at - runBegan) / ended.cells;
+    return `, about ${formatDuration(Math.max(0, each * (of - ended.cells) - (real - ended.at)))} left`;
   };
   const print = (line: string) => {
     live?.clear();
     stream.write(`${oneLine(line)}\n`);
   };
   return {
-    begin(cell, { index, of, predicting }) {
-      begun = wall.now();
-      shown = 0;
-      place = { index, of };
-      before = { now: 0, opened: 0 };
-      title = `[${index + 1}/${of}] ${cell.id}${predicting ? ' (prediction)' : ''} on ${cell.provider.name}`;
+    begin(cell, { index, of: cells, predicting }) {
+      of = cells;
+      going.set(cell.id, {
+        title: `[${index + 1}/${of}] ${cell.id}${predicting ? ' (prediction)' : ''} on ${cell.provider.name}`,
+        begun: wall.now(),
+        predicting,
+        shown: 0,
+        before: { now: 0, opened: 0 },
+        line: '',
+      });
     },
-    watch({ now, step, fleet }) {
+    watch({ id }, { now, step, counts }) {
+      const cell = going.get(id);
       const real = wall.now();
-      if (real - shown < (live ? REDRAW : SIGN_OF_LIFE)) return;
-      if (live === undefined && shown === 0) {
-        shown = real;
+      if (cell === undefined || real - cell.shown < (live ? REDRAW : SIGN_OF_LIFE)) return;
+      if (live === undefined && cell.shown === 0) {
+        cell.shown = real;
         return;
       }
-      shown = real;
-      const counts = fleet?.counts();
+      cell.shown = real;
       const versions = [...(counts?.byVersion ?? [])]
         .map(([version, open]) => `${version} ${open}`)
         .join(', ');
       let clients = '';
       if (counts !== undefined) {
-        const perSecond = (1000 * (counts.opened - before.opened)) / Math.max(1, now - before.now);
-        before = { now, opened: counts.opened };
+        const perSecond = (1000 * (counts.opened - cell.before.opened)) / Math.max(1, now - cell.before.now);
+        cell.before = { now, opened: counts.opened };
         clients = ` ${bar(counts.open, counts.clients)} ${counts.open}/${counts.clients} open (${versions}), ${counts.away} away, ${perSecond.toFixed(1)} connects/s`;
       }
-      const line = `${title}  ${formatDuration(now)}  ${step} ${clients}${left(real)}`;
-      if (live) live(oneLine(line));
-      else print(line);
+      cell.line = oneLine(`${cell.title}  ${formatDuration(now)}  ${step} ${clients}${left(real)}`);
+      if (live) live([...going.values()].flatMap(({ line }) => line || []).join('\n'));
+      else print(cell.line);
     },
     end(cell, played: Played) {
+      const { title = '', begun = 0, predicting = false } = going.get(cell.id) ?? {};
+      going.delete(cell.id);
+      if (!predicting) ended = { cells: ended.cells + 1, at: wall.now() };
       const took = formatDuration(wall.now() - begun);
       const outcome =
         played.outcome === 'finished' ? outcomeOf(cell) : `${played.outcome}: ${played.error?.message ?? ''}`;
@@ -76,6 +82,16 @@ export function createProgress(
       print(`[skipped] ${cell.id} on ${cell.provider.name}: ${cell.skip}`);
     },
   };
+}
+
+interface Going {
+  readonly title: string;
+  readonly begun: number;
+  readonly predicting: boolean;
+  shown: number;
+  /** What was shown last of it. */
+  before: { now: number; opened: number };
+  line: string;
 }
 
 const WIDTH = 20;
