@@ -40,7 +40,7 @@ const BURST = 20_000 / 3 / (200 / 2);
 /** Cores that answering pings may keep busy. */
 const MOST_CORES = 0.5;
 
-/** The default run's six cells are an hour of model time: at this speed they take less than two minutes. */
+/** The default run's six cells are one and a half hours of model time: at this speed, and two at once, 80 seconds. */
 const MOST_SPEED = 36;
 
 /**

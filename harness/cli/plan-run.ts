@@ -54,7 +54,7 @@ export async function planRun(names: readonly string[], options: ScenarioOptions
   );
   if (compare && measured.length > 0)
     notes.push(
-      `${measured.length} cells will be measured one after the other; --cluster sim models them in about a minute`,
+      `${measured.length} cells will be measured, which takes minutes; --cluster sim models them in about a minute`,
     );
   notes.push(...warningLines(cells));
   return { cells, notes, providers, ...numbers };

@@ -9,6 +9,7 @@ import type { Event } from '../contracts/event.ts';
 import type { Strategy } from '../contracts/scenario.ts';
 import { ReleaseFailedError } from '../errors.ts';
 import { planCells } from './plan.ts';
+import { play } from './play.ts';
 import { run } from './run.ts';
 
 /** Plays one small cell: how the run ended, and its log. */
@@ -16,6 +17,7 @@ async function played({
   provider = sim,
   strategy = selectorFlip,
   abort = (_: Event): boolean => false,
+  playApart = play,
 } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'onedrop-run-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
@@ -33,6 +35,7 @@ async function played({
     versions: {},
     directory,
     signal: controller.signal,
+    playApart,
     audience: { begin() {}, watch() {}, end() {}, skipped() {} },
     observe: (event) => {
       if (abort(event)) controller.abort();
@@ -95,4 +98,36 @@ test("a release that fails for its own fault ends its cell, and is no fault of t
   const { outcome, log } = await played({ strategy: failing });
   expect(outcome).toBe('finished');
   expect(ends(log).map((end) => end.outcome)).toEqual(['failed', 'failed', 'finished']);
+});
+
+/** `sim`, in two lanes. */
+const inLanes: Provider = { ...sim, lanes: () => 2 };
+
+test('cells that are played side by side make the log that they make one after the other', async () => {
+  let [going, most, begun] = [0, 0, 0];
+  let firstMayEnd = () => {};
+  const secondHasEnded = new Promise<void>((resolve) => {
+    firstMayEnd = resolve;
+  });
+  const playApart: typeof play = async (cell, options) => {
+    const place = ++begun;
+    most = Math.max(most, ++going);
+    const result = await play(cell, options);
+    going--;
+    if (place === 1) await secondHasEnded;
+    else firstMayEnd();
+    return result;
+  };
+  const apart = await played({ provider: inLanes, playApart });
+  expect(most).toBe(2);
+  expect(apart).toEqual(await played());
+});
+
+test('a cell that cannot be logged breaks the run, and the cells beside it are ended', async () => {
+  const playApart: typeof play = async (cell, options) => {
+    if (cell.id.endsWith('5')) throw new Error('no space left on device');
+    await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
+    return { outcome: 'interrupted' };
+  };
+  await expect(played({ provider: inLanes, playApart })).rejects.toThrow('no space left');
 });
