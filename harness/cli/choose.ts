@@ -46,11 +46,6 @@ export async function chooseProviders({ cluster, ...typed }: ScenarioOptions, mi
         addMistakes(mistakes, error);
       }
   }
-  const others = providers.filter(({ name }) => name !== 'netns' && name !== 'sim').map(({ name }) => name);
-  if (others.length > 0 && providers.some(({ name }) => name === 'netns'))
-    mistakes.push(
-      `--cluster ${cluster}: netns runs in a network of its own, from which ${others.join(', ')} cannot be reached; run them one after the other`,
-    );
   for (const provider of typed.dryRun ? [] : providers) {
     const preflight = await provider.preflight();
     if (preflight.usable) notes.push(...preflight.notes);

@@ -37,6 +37,10 @@ test('a failed first run is no baseline, a good one is, a good one after it take
   const failed = await play(['seventy-thirty', '--repeat', '1'], ['--policy', 'Local']);
   expect(failed).toMatchObject({ code: 1, err: expect.stringContaining('did not pass') as string });
   expect(existsSync(baseline)).toBe(false);
+  const accepted = await play(['seventy-thirty', '--repeat', '1', '--accept'], ['--policy', 'Local']);
+  expect(accepted).toMatchObject({ code: 0, err: expect.stringContaining('this run is the first one') });
+  expect(idOf(baseline)).toBe(idOf(accepted.run));
+  rmSync(baseline, { recursive: true });
   const good = ['seventy-thirty', '--repeat', '8'];
   const first = await play(good, ['--policy', 'Cluster']);
   expect(first).toMatchObject({
