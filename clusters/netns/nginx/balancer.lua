@@ -66,7 +66,8 @@ end
 -- POST replaces the configuration.
 function _M.configuration()
   ngx.req.read_body()
-  local body = ngx.req.get_body_data()
+  -- Nothing at all is a configuration as well: the last route has gone.
+  local body = ngx.req.get_body_data() or (not ngx.req.get_body_file() and "")
   if ngx.req.get_method() ~= "POST" or not body then
     return ngx.exit(ngx.HTTP_BAD_REQUEST)
   end

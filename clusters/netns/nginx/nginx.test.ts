@@ -248,6 +248,15 @@ describe.skipIf(missing !== undefined)('a real nginx before real WebSockets', ()
     expect(clients[0]?.ending).toBeUndefined();
   });
 
+  it('takes no routes and no backends at all for a configuration as well', async () => {
+    await nginx.configure(config(0, { routes: [], backends: [] }), false);
+    await clock.sleep(3000);
+    expect(await connect().ended).toMatchObject({ how: 'refused' });
+    await nginx.configure(config(0), false);
+    await clock.sleep(3000);
+    expect(await versions(1)).toEqual(['v1']);
+  });
+
   it('gives its connections the shutdown timeout when its pod is told to end', async () => {
     await versions(5);
     const told = clock.now();
