@@ -131,11 +131,12 @@ test.skipIf(missing !== undefined).each(INTERRUPTS)(
   },
 );
 
-/** How many of a family run this very program, `unshare` with its words included. */
+/** How many of a family run this very program or a lane of it, `unshare` with its words included. */
 const runOfUs = (members: readonly string[]) =>
   members.filter((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(CLI);
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return words.includes(CLI) || words.includes('lane.main.ts');
     } catch {
       return false;
     }
@@ -143,8 +144,8 @@ const runOfUs = (members: readonly string[]) =>
 
 test.skipIf(missing !== undefined).each([
   ['has hardly begun', 1],
-  ['makes its namespaces', 2],
-  ['begins again inside them, where nobody takes signals yet', 3],
+  ['makes the namespaces of a lane', 2],
+  ['begins inside them, where nobody takes signals yet', 3],
 ])(
   'a Ctrl-C while a run %s ends it',
   async (what, processes) => {
