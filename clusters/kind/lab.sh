@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command beside a Docker engine in which kind works offline, on machines that have none (root is needed):
-#   clusters/kind/lab.sh npx vitest run clusters/kind
+#   clusters/kind/lab.sh npx vitest run clusters/kind --no-file-parallelism
 # KUBE_LAB_VERSION=1.36 takes that Kubernetes instead of 1.20.
 # The engine comes from ../shared/kubernetes (its README says how) or from $ONEDROP_LAB, and is gone afterwards; one that
 # somebody else's lab runs is used and left running.
