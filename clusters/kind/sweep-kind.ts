@@ -125,11 +125,12 @@ async function sweepKept(run: OwnedCommand, signal: AbortSignal | undefined): Pr
   const removed: Removed[] = [];
   const unseen: Unseen[] = [];
   for (const name of kept) {
-    const config = new KubeConfig();
-    config.loadFromString(await run('kind', ['get', 'kubeconfig', '--name', name]));
-    const clock = new ScaledClock(1);
-    const connection = new ApiConnection(config, clock, signal);
     const sweep = async () => {
+      const config = new KubeConfig();
+      // One that was kept may be stopped by now; the others are looked at all the same.
+      config.loadFromString(await run('kind', ['get', 'kubeconfig', '--name', name]));
+      const clock = new ScaledClock(1);
+      const connection = new ApiConnection(config, clock, signal);
       await sweepMetricsGroups(connection);
       return sweepNamespaces(connection, clock, signal);
     };
