@@ -31,7 +31,7 @@ const ALL: readonly Strategy[] = [
 ];
 
 /** The axes that only some strategies heed, with the names of these. */
-const HEEDERS: ReadonlyMap<AxisName, readonly string[]> = new Map(
+export const HEEDERS: ReadonlyMap<AxisName, readonly string[]> = new Map(
   ALL.flatMap(({ heeds = [] }) => heeds).map((axis) => [
     axis,
     ALL.filter(({ heeds = [] }) => heeds.includes(axis)).map(({ name }) => name),

@@ -6,6 +6,7 @@ import type { IptablesRules, NftablesRules, NodeRules } from '../control-plane/k
 import { iptablesRestore, iptablesSetup } from './fabric/iptables.ts';
 import { parseDump } from './fabric/iptables-dump.fixture.ts';
 import { nftablesTransaction } from './fabric/nftables.ts';
+import { kubernetesService, kubernetesSlice } from './golden.fixture.ts';
 import { inFreshNamespace, reasonToSkip } from './launcher/fresh-namespace.fixture.ts';
 
 const golden = new URL('../../../shared/golden-1.36/', import.meta.url);
@@ -148,22 +149,3 @@ function nftablesChains(listed: string): Record<string, readonly string[]> {
   }
   return found;
 }
-
-const kubernetesService: V1Service = {
-  metadata: { name: 'kubernetes', namespace: 'default' },
-  spec: {
-    type: 'ClusterIP',
-    clusterIP: '10.96.0.1',
-    ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
-  },
-};
-const kubernetesSlice: V1EndpointSlice = {
-  addressType: 'IPv4',
-  metadata: {
-    name: 'kubernetes',
-    namespace: 'default',
-    labels: { 'kubernetes.io/service-name': 'kubernetes' },
-  },
-  ports: [{ name: 'https', port: 6443, protocol: 'TCP' }],
-  endpoints: [{ addresses: ['172.18.0.1'], conditions: { ready: true } }],
-};

@@ -5,6 +5,7 @@ import { nodeRules } from '../control-plane/kube-proxy/kube-proxy.ts';
 import type { IptablesRules, NodeRules } from '../control-plane/kube-proxy/rules.ts';
 import { iptablesRestore, iptablesSetup } from './fabric/iptables.ts';
 import { type Dump, parseDump } from './fabric/iptables-dump.fixture.ts';
+import { kubernetesService, kubernetesSlice } from './golden.fixture.ts';
 import { inFreshNamespace, reasonToSkip } from './launcher/fresh-namespace.fixture.ts';
 
 const golden = new URL('../../../shared/golden/', import.meta.url);
@@ -81,22 +82,3 @@ function sorted(saved: string): Dump {
 
 /** The nodeports rule must stay last. */
 const serviceOf = (line: string) => /"(\w+\/[\w:-]+)/.exec(line)?.[1] ?? 'zzz';
-
-const kubernetesService: V1Service = {
-  metadata: { name: 'kubernetes', namespace: 'default' },
-  spec: {
-    type: 'ClusterIP',
-    clusterIP: '10.96.0.1',
-    ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
-  },
-};
-const kubernetesSlice: V1EndpointSlice = {
-  addressType: 'IPv4',
-  metadata: {
-    name: 'kubernetes',
-    namespace: 'default',
-    labels: { 'kubernetes.io/service-name': 'kubernetes' },
-  },
-  ports: [{ name: 'https', port: 6443, protocol: 'TCP' }],
-  endpoints: [{ addresses: ['172.18.0.1'], conditions: { ready: true } }],
-};

@@ -1,3 +1,5 @@
+import { refusesOut } from './typed-path.ts';
+
 /** A whole number as it was typed, with a mistake of this option added where it is none, or lies outside the bounds. */
 export function wholeNumber(
   option: string,
@@ -15,4 +17,14 @@ export function wholeNumber(
 export function oneOf(option: string, typed: string, allowed: readonly string[], mistakes: string[]): void {
   if (!allowed.includes(typed))
     mistakes.push(`--${option} ${typed || "''"}: must be ${allowed.join(' or ')}`);
+}
+
+/** A folder to write into, where one was typed, with a mistake added where that cannot be; see `refusesOut`. */
+export function checkOut(
+  typed: string | undefined,
+  mistakes: string[],
+  ours?: (entry: string) => boolean,
+): void {
+  const refused = typed === undefined ? undefined : refusesOut(typed, ours);
+  if (refused !== undefined) mistakes.push(`--out ${typed || "''"}: ${refused}`);
 }

@@ -6,10 +6,10 @@ import { comparisonMarkdown } from '../../reports/compare/comparison-markdown.ts
 import { readDocuments } from '../../reports/compare/read-documents.ts';
 import { visible } from '../../reports/words/plain-text.js';
 import { UsageError } from '../errors.ts';
-import { oneOf } from './checks.ts';
+import { checkOut, oneOf } from './checks.ts';
 import { EXIT, print } from './exit.ts';
 import { runFolder } from './runs/runs.ts';
-import { refusesOut, typedPath } from './typed-path.ts';
+import { typedPath } from './typed-path.ts';
 
 /** `onedrop compare`: compares two runs, or two folders of runs. */
 export async function compare(
@@ -19,11 +19,7 @@ export async function compare(
 ): Promise<void> {
   const mistakes: string[] = [];
   oneOf('format', options.format, ['markdown', 'json'], mistakes);
-  const refused =
-    options.out === undefined
-      ? undefined
-      : refusesOut(options.out, (entry) => /^comparison\.(html|md|json)$/.test(entry));
-  if (refused !== undefined) mistakes.push(`--out ${options.out || "''"}: ${refused}`);
+  checkOut(options.out, mistakes, (entry) => /^comparison\.(html|md|json)$/.test(entry));
   if (mistakes.length > 0) throw new UsageError(mistakes);
   const names = { baseline, candidate };
   const before = await readDocuments(runFolder(baseline));

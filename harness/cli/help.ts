@@ -1,3 +1,4 @@
+import { HEEDERS } from '../../scenarios/index.ts';
 import { AXES, type Axes, type AxisName, optionName } from '../contracts/axes.ts';
 import type { Strategy } from '../contracts/scenario.ts';
 
@@ -28,23 +29,15 @@ const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
 };
 
 /** Under which heading an axis stands in the help, and in which order the headings come. */
-export function axisGroups(strategies: readonly Strategy[]): Map<AxisName, string> {
+export function axisGroups(): Map<AxisName, string> {
   const groups = new Map<AxisName, string>();
   for (const name of FIRST_OPTIONS)
     for (const axis of Object.keys(AXES) as AxisName[])
       if (optionName(axis) === name) groups.set(axis, FIRST);
   for (const [heading, axes] of Object.entries(HEEDED_BY)) for (const axis of axes) groups.set(axis, heading);
-  for (const { heeds = [] } of strategies)
-    for (const axis of heeds) groups.set(axis, `Only ${heeders(axis, strategies).join(', ')}:`);
+  for (const [axis, names] of HEEDERS) groups.set(axis, `Only ${names.join(', ')}:`);
   return groups;
 }
-
-const heeders = (axis: AxisName, strategies: readonly Strategy[]) =>
-  strategies.filter(({ heeds = [] }) => heeds.includes(axis)).map(({ name }) => name);
-
-/** Whether a strategy is played otherwise when this axis is set otherwise. */
-export const heeds = (strategy: Strategy, axis: AxisName, strategies: readonly Strategy[]): boolean =>
-  strategy.heeds?.includes(axis) === true || heeders(axis, strategies).length === 0;
 
 /** What each strategy sets by itself: its defaults, and what `all` plays it with as well. */
 export function strategyDefaults(strategies: readonly Strategy[]): string {
@@ -61,9 +54,9 @@ export function strategyDefaults(strategies: readonly Strategy[]): string {
 }
 
 /** The axes that a cell of this strategy is played with, as they would be typed. */
-export function typedAxes(strategy: Strategy, axes: Axes, strategies: readonly Strategy[]): string {
+export function typedAxes(strategy: Strategy, axes: Axes): string {
   return (Object.keys(AXES) as AxisName[])
-    .filter((name) => heeds(strategy, name, strategies) && (axes[name] as unknown) !== undefined)
+    .filter((name) => !strategy.ignores?.has(name) && (axes[name] as unknown) !== undefined)
     .map((name) => `--${optionName(name)} ${AXES[name].show(axes[name] as never)}`)
     .join(' ');
 }

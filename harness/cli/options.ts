@@ -76,7 +76,7 @@ export function scenarioCommand(
       '[strategy...]',
       'strategies to play (see --list); `all` or `compare` plays every one and ranks them; `doctor` looks at a cluster instead',
     );
-  for (const option of groupedOptions(providers, strategies)) command.addOption(option);
+  for (const option of groupedOptions(providers)) command.addOption(option);
   return command
     .addHelpOption(new Option('-h, --help', 'this').helpGroup('The run:'))
     .addHelpText('after', `\n${strategyDefaults(strategies)}\n${EXAMPLES}`)
@@ -84,8 +84,8 @@ export function scenarioCommand(
 }
 
 /** Every option under its heading, in the order in which the help shows them. */
-function groupedOptions(providers: readonly Provider[], strategies: readonly Strategy[]): Option[] {
-  const groups = axisGroups(strategies);
+function groupedOptions(providers: readonly Provider[]): Option[] {
+  const groups = axisGroups();
   const names = providers.map(({ name }) => name).join(', ');
   const options = [
     new Option('--cluster <name>', `where to play: auto, ${names}`).default('auto').helpGroup(FIRST),

@@ -4,10 +4,10 @@ import type { Provider } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import { addMistakes, UsageError } from '../errors.ts';
 import { type PlannedCell, planCells, warningLines } from '../run/plan.ts';
-import { oneOf, wholeNumber } from './checks.ts';
+import { checkOut, oneOf, wholeNumber } from './checks.ts';
 import { chooseProviders, chooseStrategies, isComparison } from './choose.ts';
 import { axisTexts, type ScenarioOptions } from './options.ts';
-import { refusesOut, typedFolder } from './typed-path.ts';
+import { typedFolder } from './typed-path.ts';
 
 const DEFAULT_POLICIES = 'Cluster,Local';
 /** On three nodes: with two pods an old one can be alone on its node, with six a client can land on old ones for long. */
@@ -30,10 +30,7 @@ export async function planRun(names: readonly string[], options: ScenarioOptions
   const strategies = chooseStrategies(names, mistakes);
   const { providers, notes } = await chooseProviders(options, mistakes);
   const numbers = runNumbers(options, mistakes);
-  if (options.out !== undefined && !options.dryRun) {
-    const refused = refusesOut(options.out);
-    if (refused !== undefined) mistakes.push(`--out ${options.out || "''"}: ${refused}`);
-  }
+  if (!options.dryRun) checkOut(options.out, mistakes);
   const compare = isComparison(names);
   const defaults = compare ? COMPARED : names.length === 0 ? { policy: DEFAULT_POLICIES } : {};
   const own = await ownGateway(options, mistakes, notes);

@@ -3,10 +3,10 @@ import { readRun } from '../../reports/stored/stored-run.ts';
 import { resultTable } from '../../reports/terminal.ts';
 import { writeReports } from '../../reports/write-reports.ts';
 import { UsageError } from '../errors.ts';
-import { oneOf } from './checks.ts';
+import { checkOut, oneOf } from './checks.ts';
 import { EXIT, print, say } from './exit.ts';
 import { runDirectory } from './runs/runs.ts';
-import { refusesOut, shownPath, typedPath } from './typed-path.ts';
+import { shownPath, typedPath } from './typed-path.ts';
 
 /** What an earlier report may have left in a folder. */
 const REPORT_FILES = [
@@ -21,9 +21,9 @@ const REPORT_FILES = [
 
 /** `onedrop report`: renders all reports of a stored run again. */
 export async function report(name: string, options: { png: boolean; out?: string }): Promise<void> {
-  const refused =
-    options.out === undefined ? undefined : refusesOut(options.out, (entry) => REPORT_FILES.includes(entry));
-  if (refused !== undefined) throw new UsageError([`--out ${options.out || "''"}: ${refused}`]);
+  const mistakes: string[] = [];
+  checkOut(options.out, mistakes, (entry) => REPORT_FILES.includes(entry));
+  if (mistakes.length > 0) throw new UsageError(mistakes);
   const directory = runDirectory(name);
   const out = options.out === undefined ? directory : typedPath(options.out);
   const run = await readRun(directory);

@@ -3,7 +3,6 @@ import { resultDocument, runVerdict } from '../../reports/result/result-document
 import { RunReader } from '../../reports/stored/stored-run.ts';
 import { resultTable } from '../../reports/terminal.ts';
 import { writeReports } from '../../reports/write-reports.ts';
-import { STRATEGIES } from '../../scenarios/index.ts';
 import type { Provider } from '../contracts/cluster.ts';
 import { InterruptedError } from '../errors.ts';
 import { run } from '../run/run.ts';
@@ -71,7 +70,7 @@ function dryRun(plan: RunPlan): string[] {
   return [
     ...cells.map(
       ({ id, provider, seed, skip, strategy, axes }) =>
-        `${id} on ${provider.name}, seed ${seed}${skip === undefined ? '' : `: skipped, ${skip}`}; ${typedAxes(strategy, axes, Object.values(STRATEGIES))}`,
+        `${id} on ${provider.name}, seed ${seed}${skip === undefined ? '' : `: skipped, ${skip}`}; ${typedAxes(strategy, axes)}`,
     ),
     ...providers.flatMap((provider) => provider.plan?.(playedOn(plan, provider)) ?? []),
   ];
