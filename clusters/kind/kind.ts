@@ -52,7 +52,7 @@ export function createKind(options: KindOptions = {}): Provider {
   const idle = new Map<string, KindCluster>();
   const { keep = false, retain = false } = options;
   /** Nodes of other kind clusters on this machine; known after preflight. */
-  let running = 0;
+  let running: readonly string[] = [];
   return {
     name: 'kind',
     description:
@@ -67,15 +67,15 @@ export function createKind(options: KindOptions = {}): Provider {
       'autoscaler',
     ]),
     lacks: (need) => LACKS[need],
-    refuses: (axes) => refusal(axes, image) ?? tooManyNodes(axes, running),
+    refuses: (axes) => refusal(axes, image) ?? tooManyNodes(axes, image, keep, running),
     given: () => {
       const kubernetes = kubernetesVersion(image === undefined ? '' : (imageVersion(image)?.join('.') ?? ''));
       return kubernetes === undefined ? {} : { kubernetes };
     },
     async preflight() {
+      running = await runningNodes();
       // A cluster that is kept may be the very one that this run will use.
-      running = await runningNodes((name) => !(keep && name.startsWith(KEPT)));
-      return preflight(running);
+      return preflight(running.filter((name) => !(keep && name.startsWith(KEPT))).length);
     },
     options: {
       'node-image': {
@@ -258,16 +258,23 @@ function refusal({ proxy }: Axes, image: string | undefined): string | undefined
 /** The workers and their control plane. */
 const nodesOf = ({ nodes }: Pick<Axes, 'nodes'>) => nodes + 1;
 
-function tooManyNodes(axes: Axes, running: number): string | undefined {
-  const lacking = lacksInotify(nodesOf(axes), running);
+function tooManyNodes(
+  axes: Axes,
+  image: string | undefined,
+  keep: boolean,
+  running: readonly string[],
+): string | undefined {
+  const own = keptName(shapeOf(axes, image));
+  const others = running.filter((name) => !(keep && name === own)).length;
+  const lacking = lacksInotify(nodesOf(axes), others);
   return lacking && `${lacking.what}; ${lacking.mend}`;
 }
 
-/** How many containers are nodes of kind clusters whose names are wanted; none where no engine answers. */
-async function runningNodes(wanted: (cluster: string) => boolean): Promise<number> {
+/** The kind cluster of each node that runs; none where no engine answers. */
+async function runningNodes(): Promise<string[]> {
   const format = `{{.Label "${CLUSTER_LABEL}"}}`;
   const words = ['ps', '--filter', `label=${CLUSTER_LABEL}`, '--format', format];
-  return (await lines('docker', words).catch(() => [])).filter(wanted).length;
+  return lines('docker', words).catch(() => []);
 }
 
 async function preflight(running: number): Promise<Preflight> {

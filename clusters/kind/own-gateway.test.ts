@@ -72,7 +72,7 @@ export default { ...example, gateway: { ...example.gateway, image: ${JSON.string
     const out = join(scratch, 'run');
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      [join(ROOT, 'harness', 'cli.ts'), 'scenario', ...words, '--out', out, '--format', 'json'],
+      [join(ROOT, 'harness', 'cli', 'main.ts'), 'scenario', ...words, '--out', out, '--format', 'json'],
       { maxBuffer: 1 << 26 },
       // 1: the cell failed its criteria, for its drain lets more than half of the clients go within ten seconds.
     ).catch((failure: Error & { code: number; stdout: string }) =>

@@ -12,6 +12,7 @@ lab_scripts=${ONEDROP_LAB:-$root/../shared/kubernetes}
 node_bin=$root/node_modules/.bin
 export PATH=$node_bin:$PATH
 if [ ! -x "$lab_scripts/up.sh" ]; then echo "no lab: $lab_scripts/up.sh is not there" >&2; exit 64; fi
+# Of its own, and so are the leases in it: a lab's runs know nothing of the runs that died on this machine outside it.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 archive=${ONEDROP_GATEWAY_ARCHIVE:-$scratch/gateway.tar}
@@ -43,5 +44,5 @@ trap '"$lab_scripts/down.sh" >&2; eval "$end"' EXIT
 set +eu
 # shellcheck source=/dev/null
 . "$lab_scripts/lib.sh"
-export PATH=$node_bin:$PATH ONEDROP_KUBECONFIG=$ETC/admin.kubeconfig
+export PATH=$node_bin:$PATH ONEDROP_KUBECONFIG=$ETC/admin.kubeconfig TMPDIR=$scratch
 clns "$@"
