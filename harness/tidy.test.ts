@@ -114,6 +114,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['harness/analyses', 'harness/gateway', 'harness/config'],
   ['harness/log'],
   ['harness/contracts'],
+  ['harness/platforms'],
   ['clusters/command.ts'],
   ['harness/time', 'harness/statistics'],
   ['harness/errors.ts'],
