@@ -10,6 +10,7 @@ import { buildLedger, type Ledger } from './ledger/ledger.ts';
 import { type Rates, ratesAnalysis } from './rates.ts';
 import { extraPods } from './resources.ts';
 import { sayingsAnalysis } from './sayings.ts';
+import { shapeAtEnd } from './shape.ts';
 import { type Strips, stripsAnalysis } from './strips.ts';
 import { type Bounds, type CriterionResult, judge } from './verdict.ts';
 import { warningsAfter } from './warnings.ts';
@@ -104,6 +105,7 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         releaseAt: beginOf('release'),
         rollbackAt: beginOf('rollback'),
         extraPods: extraPods(results.history),
+        shape: shapeAtEnd(results.history, results.connections),
         judgement,
         warnings: [...(cell.warnings ?? []), ...warningsAfter(cell, results.history.steps)],
       });

@@ -10,6 +10,7 @@ import type { FleetResult } from './fleet.ts';
 import type { Landings } from './landings.ts';
 import type { Ledger, LedgerRow } from './ledger/ledger.ts';
 import type { Rates } from './rates.ts';
+import type { Shape } from './shape.ts';
 import type { Judgement, VerdictName } from './verdict.ts';
 
 /**
@@ -31,6 +32,8 @@ export interface CellDocument {
   /** Wilson interval (95 %) of droppedShare. */
   readonly interval: Interval;
   readonly droppedTwice: number;
+  /** Clients by number of disconnects: [none, one, two, ...]. */
+  readonly disconnectsPerClient: readonly number[];
   readonly landedOnOld: number;
   /** Clients with a disconnect whose cause the evidence does not show. */
   readonly unattributed: number;
@@ -79,6 +82,8 @@ export interface CellDocument {
   readonly allOnV2Millis: Millis | null;
   /** Most pods at the same time since the release began, over those that were there when it began. */
   readonly extraPods: number;
+  /** How evenly the connections lie on the gateways that are ready at the end; null where none is. */
+  readonly shape: Shape | null;
   /** Disconnects, not clients, that were noticed since the rollback began; null where nothing was rolled back. */
   readonly disconnectsSinceRollback: number | null;
   /** From the last answer to the reopening, over disconnects; a lower bound where `stillAway` is not 0; null without any disconnect. */
@@ -121,6 +126,7 @@ export function cellDocument(
     releaseAt: Millis | null;
     rollbackAt: Millis | null;
     extraPods: number;
+    shape: Shape | null;
     judgement: Judgement;
     warnings: readonly string[];
   },
@@ -142,6 +148,7 @@ export function cellDocument(
     droppedShare: share(fleet.dropped),
     interval: wilsonInterval(fleet.dropped, fleet.clients),
     droppedTwice: fleet.droppedTwice,
+    disconnectsPerClient: fleet.disconnectsPerClient,
     landedOnOld: landings.landedOnOld,
     unattributed: clientsWith(rows, (row) => row.cause === 'unattributed'),
     inferred: clientsWith(rows, (row) => row.inferred),
@@ -169,6 +176,7 @@ export function cellDocument(
     allOnV2Millis:
       connections.allOnV2At === null || releaseAt === null ? null : connections.allOnV2At - releaseAt,
     extraPods: results.extraPods,
+    shape: results.shape,
     disconnectsSinceRollback:
       rollbackAt === null ? null : rows.filter(({ detected }) => detected >= rollbackAt).length,
     timeAway: quantiles(rows.map(({ away }) => away)),

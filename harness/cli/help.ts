@@ -25,7 +25,17 @@ const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
   'The Service and its balancer:': ['balancer', 'balancerStickiness', 'trafficDistribution'],
   'Nodes and their dataplane:': ['kubernetes', 'proxy', 'tcpLoose'],
   'Clients:': ['backoffModel'],
-  'The gateway:': ['drainOver', 'preStop', 'handshakeCpu', 'messageCpu'],
+  'The gateway:': [
+    'drainOver',
+    'preStop',
+    'podStart',
+    'probePeriod',
+    'probeTimeout',
+    'probeFailures',
+    'minReady',
+    'handshakeCpu',
+    'messageCpu',
+  ],
 };
 
 /** Under which heading an axis stands in the help, and in which order the headings come. */

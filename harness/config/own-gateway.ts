@@ -8,7 +8,7 @@ import { needsOf } from '../contracts/scenario.ts';
 import { clientProtocol } from './client-protocol.ts';
 
 /** Axes that say what the built-in gateway does; a gateway of the user's own does what it does. */
-const BUILT_IN: readonly AxisName[] = ['drain', 'handshakeCpu', 'messageCpu'];
+const BUILT_IN: readonly AxisName[] = ['drain', 'podStart', 'handshakeCpu', 'messageCpu'];
 
 /** Why a strategy cannot be played with the user's own gateway, or undefined. */
 export function refusesOwn(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatDuration, parseDuration } from '../time/duration.ts';
+import { formatDuration, type Millis, parseDuration } from '../time/duration.ts';
 
 /** How a client chooses its waits (harness/fleet/backoff.ts). */
 export const BACKOFF_MODELS = [
@@ -73,6 +73,24 @@ const notAll = (text: string) => !text.endsWith('%') || Number.parseInt(text, 10
 const ascends = (steps: string) =>
   steps.split('-').every((step, index, all) => index === 0 || Number(step) > Number(all[index - 1]));
 
+/** A time, or two with - between them. */
+const durationRange = (least: string, most: string) =>
+  z.string().superRefine((text, context) => {
+    const parts = text.split('-');
+    const times = parts.map((part) => duration(least, most).safeParse(part));
+    for (const { error } of times) for (const issue of error?.issues ?? []) context.addIssue({ ...issue });
+    const [from, to] = times.map(({ data }) => data);
+    if (parts.length > 2) context.addIssue({ code: 'custom', message: 'must be TIME or TIME-TIME' });
+    else if (from !== undefined && to !== undefined && to < from)
+      context.addIssue({ code: 'custom', message: 'the first time must not be longer than the second' });
+  });
+
+/** What a range of times says: `5s-15s`, or one time for both. */
+export function timeRange(text: string): { readonly least: Millis; readonly most: Millis } {
+  const [least = 0, most = least] = text.split('-').map(parseDuration);
+  return { least, most };
+}
+
 interface Axis<Schema extends z.ZodType = z.ZodType> {
   /** Checks and converts one value as typed by the user. */
   readonly schema: Schema;
@@ -134,9 +152,9 @@ export const AXES = {
   ),
   kubernetes: choice(KUBERNETES_VERSIONS, '1.37', 'release of Kubernetes: kubelets and controllers'),
   drain: choice(
-    ['close-all', 'abrupt', 'paced'],
+    ['close-all', 'abrupt', 'paced', 'ignore'],
     'close-all',
-    'what the gateway does with its clients on SIGTERM',
+    'what the gateway does with its clients on SIGTERM (ignore: it never hears of it)',
   ),
   drainOver: axis(
     duration('0s', '2h'),
@@ -155,6 +173,26 @@ export const AXES = {
     '0s',
     'TIME',
     "processor time that the gateway's application needs for each message",
+  ),
+  podStart: axis(
+    durationRange('0s', '1h'),
+    '5s-15s',
+    'TIME|TIME-TIME',
+    'from a pod being placed until its gateway listens: image, boot; drawn for each pod',
+  ),
+  probePeriod: axis(
+    duration('1s', '10m'),
+    '10s',
+    'TIME',
+    'periodSeconds of the readiness and liveness probes',
+  ),
+  probeTimeout: axis(duration('1s', '10m'), '1s', 'TIME', 'timeoutSeconds of the probes'),
+  probeFailures: axis(count(1, 100), '3', 'N', 'failureThreshold of the probes'),
+  minReady: axis(
+    duration('0s', '9m'),
+    '0s',
+    'TIME',
+    'minReadySeconds: how long a new pod must have been ready before the rollout goes on',
   ),
   grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
   preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),

@@ -1,8 +1,9 @@
+import { type BootRange, bootRange } from './boot.ts';
 import type { Drain, GatewayOptions } from './gateway.ts';
 import { processTime } from './process-clock.ts';
 
 /** The settings of a gateway's process, as far as they come from its environment. */
-export type GatewaySettings = Omit<GatewayOptions, 'log' | 'exit'>;
+export type GatewaySettings = Omit<GatewayOptions, 'log' | 'exit'> & { readonly boot: BootRange };
 
 /** What an environment says, and every mistake found in it, as `NAME=value: what it must be`. */
 export interface ReadEnvironment<Settings> {
@@ -26,6 +27,14 @@ export class EnvironmentReader {
     return value;
   }
 
+  range(name: string, fallback: string): BootRange {
+    const text = this.env[name] ?? fallback;
+    const range = bootRange(text);
+    if (range === undefined)
+      this.mistakes.push(`${name}=${text}: a number from 0, or two with - between them`);
+    return range ?? { least: 0, most: 0 };
+  }
+
   choice<Value extends string>(name: string, fallback: Value, values: readonly Value[]): Value {
     const value = (this.env[name] ?? fallback) as Value;
     if (!values.includes(value)) this.mistakes.push(`${name}=${value}: one of ${values.join(', ')}`);
@@ -34,8 +43,9 @@ export class EnvironmentReader {
 }
 
 /**
- * Reads the gateway's environment: VERSION, PORT (8080), ADMIN_PORT (8081), DRAIN (abrupt, close-all or paced),
- * DRAIN_OVER (model milliseconds), HANDSHAKE_CPU and MESSAGE_CPU (0; processor milliseconds, which no TIME_SCALE
+ * Reads the gateway's environment: VERSION, PORT (8080), ADMIN_PORT (8081), DRAIN (abrupt, close-all, paced or
+ * ignore), DRAIN_OVER (model milliseconds), BOOT_TIME (0; model milliseconds from its start until it listens, or
+ * least-most), HANDSHAKE_CPU and MESSAGE_CPU (0; processor milliseconds, which no TIME_SCALE
  * changes), POD_NAME, NODE_NAME, TIME_SCALE (model milliseconds a real one, 1).
  */
 export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<GatewaySettings> {
@@ -49,10 +59,11 @@ export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<Gate
       node: env.NODE_NAME,
       port: read.number('PORT', 8080, 0),
       adminPort: read.number('ADMIN_PORT', 8081, 0),
-      drain: read.choice<Drain>('DRAIN', 'close-all', ['abrupt', 'close-all', 'paced']),
+      drain: read.choice<Drain>('DRAIN', 'close-all', ['abrupt', 'close-all', 'paced', 'ignore']),
       drainOver: read.number('DRAIN_OVER', 300_000, 0),
       handshakeCpu: read.number('HANDSHAKE_CPU', 0, 0),
       messageCpu: read.number('MESSAGE_CPU', 0, 0),
+      boot: read.range('BOOT_TIME', '0'),
       // 30 s of model time as `ws` has it, but never less than a busy machine may need.
       closeTimeout: Math.max(1000, 30_000 / speed),
       ...processTime(speed),

@@ -6,7 +6,7 @@ import { type DrainHow, drainPlan, SERVICE_RESTART } from './drain.ts';
 import { performPlan } from './perform-plan.ts';
 
 /** What the gateway does with its connections on SIGTERM. */
-export type Drain = 'abrupt' | 'close-all' | 'paced';
+export type Drain = 'abrupt' | 'close-all' | 'paced' | 'ignore';
 
 /** What a gateway is and what it needs from its process; time is the model's. */
 export interface GatewayOptions extends Partial<Application> {
@@ -84,6 +84,7 @@ export class Gateway {
     const { drain, drainOver } = this.options;
     if (this.leaving) return;
     this.log('sigterm', drain);
+    if (drain === 'ignore') return;
     this.leaving = true;
     if (drain === 'abrupt') this.end('abrupt');
     else

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { bootTime } from './boot.ts';
 import { gatewayEnvironment } from './environment.ts';
 import { Gateway } from './gateway.ts';
 
@@ -12,6 +13,8 @@ if (mistakes.length > 0) {
 const gateway = new Gateway({ ...settings, log, exit: () => process.exit(0) });
 // Before anything else: a container's first process ignores signals that it has no handler for.
 process.on('SIGTERM', () => gateway.terminate());
+const booted = bootTime(settings.boot, settings.pod) - settings.now();
+if (booted > 0) await new Promise<void>((resolve) => settings.after(booted, resolve));
 log({ did: 'listening', pid: process.pid, ...(await gateway.listen()) });
 
 // Synchronous, so that the last line is out before the process is.

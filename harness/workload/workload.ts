@@ -1,5 +1,5 @@
-import type { V1Container, V1Lifecycle, V1PodTemplateSpec } from '@kubernetes/client-node';
-import type { Axes } from '../contracts/axes.ts';
+import type { V1Container, V1Lifecycle, V1PodTemplateSpec, V1Probe } from '@kubernetes/client-node';
+import { AXES, type Axes, timeRange } from '../contracts/axes.ts';
 import type { Config } from '../contracts/config.ts';
 import type { PodTemplates, Version, Workload } from '../contracts/workload.ts';
 import { calmUse, gatewayCost } from '../gateway/cost.ts';
@@ -47,6 +47,7 @@ function builtIn(version: Version, axes: Axes): V1Container {
       { name: 'DRAIN_OVER', value: String(axes.drainOver) },
       { name: 'HANDSHAKE_CPU', value: String(axes.handshakeCpu) },
       { name: 'MESSAGE_CPU', value: String(axes.messageCpu) },
+      { name: 'BOOT_TIME', value: bootTimeOf(axes) },
       ...PLACE,
     ],
     ports: [
@@ -55,9 +56,22 @@ function builtIn(version: Version, axes: Axes): V1Container {
     ],
     readinessProbe: { httpGet: { path: '/readyz', port: ADMIN_PORT } },
     livenessProbe: { httpGet: { path: '/livez', port: ADMIN_PORT } },
+    startupProbe: startupProbe(axes),
     securityContext: { ...RESTRICTED, readOnlyRootFilesystem: true },
   };
 }
+
+function bootTimeOf({ podStart }: Axes): string {
+  const { least, most } = timeRange(podStart);
+  return `${least}-${most}`;
+}
+
+/** Keeps the liveness probe from a pod that is still starting, with half a minute to spare. */
+const startupProbe = ({ podStart }: Axes): V1Probe => ({
+  httpGet: { path: '/livez', port: ADMIN_PORT },
+  periodSeconds: 1,
+  failureThreshold: seconds(timeRange(podStart).most) + 30,
+});
 
 /** The container of the user's own gateway. */
 function own(version: Version, { gateway, runs }: OwnWorkload): V1Container {
@@ -137,6 +151,7 @@ export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
         metadata: { name, labels: { app: 'gateway', release: name } },
         spec: {
           replicas,
+          ...(axes.minReady > 0 ? { minReadySeconds: seconds(axes.minReady) } : {}),
           selector: { matchLabels: { app: 'gateway', release: name } },
           strategy: {
             type: 'RollingUpdate',
@@ -189,7 +204,7 @@ function placed(
         : { topologySpreadConstraints: moved(topologySpreadConstraints) }),
       terminationGracePeriodSeconds: seconds(axes.grace),
       containers: spec.containers.map((container) =>
-        isGateway(container) ? ending(container, axes) : container,
+        isGateway(container) ? probed(ending(container, axes), axes) : container,
       ),
     },
   };
@@ -204,6 +219,24 @@ function ending(container: V1Container, { preStop }: Axes): V1Container {
     ...(preStop > 0 ? { preStop: { exec: { command: ['sleep', String(preStop / 1000)] } } } : {}),
   };
   return Object.values(lifecycle).some((hook) => hook !== undefined) ? { ...rest, lifecycle } : rest;
+}
+
+/** The container with the pace that the axes give its probes, where they give one. */
+function probed(container: V1Container, axes: Axes): V1Container {
+  const given = (name: 'probePeriod' | 'probeTimeout' | 'probeFailures') =>
+    axes[name] !== AXES[name].schema.parse(AXES[name].fallback);
+  const pace: Partial<V1Probe> = {
+    ...(given('probePeriod') ? { periodSeconds: seconds(axes.probePeriod) } : {}),
+    ...(given('probeTimeout') ? { timeoutSeconds: seconds(axes.probeTimeout) } : {}),
+    ...(given('probeFailures') ? { failureThreshold: axes.probeFailures } : {}),
+  };
+  if (Object.keys(pace).length === 0) return container;
+  const { readinessProbe, livenessProbe } = container;
+  return {
+    ...container,
+    ...(readinessProbe === undefined ? {} : { readinessProbe: { ...readinessProbe, ...pace } }),
+    ...(livenessProbe === undefined ? {} : { livenessProbe: { ...livenessProbe, ...pace } }),
+  };
 }
 
 /** Rules by which pods attract or avoid each other, where they meant labels that the run has replaced. */

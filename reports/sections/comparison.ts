@@ -1,3 +1,4 @@
+import { excess } from '../../harness/analyses/shape.ts';
 import type { AxisName } from '../../harness/contracts/axes.ts';
 import { connectionsChart } from '../charts/cell-charts.ts';
 import { type Html, html } from '../page/html.ts';
@@ -87,6 +88,12 @@ function columns(cells: readonly AnalysedCell[]): Column[] {
     number('away p50', ({ result }) => result.document.timeAway?.p50, time),
     number('away p95', ({ result }) => result.document.timeAway?.p95, time),
     number('all on v2 after', ({ result }) => result.document.allOnV2Millis, time),
+    number(
+      'fullest pod',
+      ({ result: { document } }) => document.shape && excess(document.shape),
+      (more) => `+${percent(more)}`,
+    ),
+    number('empty pods', ({ result }) => result.document.shape?.empty, count),
   ];
 }
 
@@ -107,7 +114,7 @@ export function comparisonTable(cells: readonly AnalysedCell[]): Html {
         return html`<td${number ? html` class="number"` : ''}${value === undefined ? '' : html` data-value="${value}"`}>${show(cell)}</td>`;
       })}</tr>`,
   )}</tbody></table></section>
-<p class="note">${cells.every(({ result }) => result.document.unattributed === 0) && 'Every disconnect has a cause: none is unattributed. '}Dropped: clients with at least one disconnect, with the Wilson interval. Collateral: clients that lost a connection although its pod was still serving and had not asked them to go. First drop counts from the step that caused it. Peak: reconnects in the busiest second. Time away counts from the last sign of life to the reopening.</p>
+<p class="note">${cells.every(({ result }) => result.document.unattributed === 0) && 'Every disconnect has a cause: none is unattributed. '}Dropped: clients with at least one disconnect, with the Wilson interval. Collateral: clients that lost a connection although its pod was still serving and had not asked them to go. First drop counts from the step that caused it. Peak: reconnects in the busiest second. Time away counts from the last sign of life to the reopening. Fullest pod: how many more connections it holds at the end than the mean of the gateways that are ready then.</p>
 </section>`;
 }
 

@@ -50,6 +50,7 @@ ${prediction(document)}
 <dt>lost while their pod still served</dt>${tally(document.collateral)}
 ${document.rehomed > 0 && html`<dt>moved without a disconnect</dt><dd>${count(document.rehomed)}</dd>`}
 ${document.healed > 0 && html`<dt>fell silent and healed</dt><dd>${count(document.healed)}</dd>`}
+${document.shape !== null && document.shape.pods > 1 && html`<dt>connections a pod at the end, most / mean</dt><dd>${count(document.shape.most)} / ${rate(document.shape.mean)}${document.shape.empty > 0 && html` <span class="note">(${count(document.shape.empty)} of ${count(document.shape.pods)} hold none)</span>`}</dd>`}
 <dt>peak reconnects per second</dt><dd>${rate(document.peakReconnectsPerSecond)}${document.theoreticalPeakPerSecond !== null && html` <span class="note">(theory ${rate(document.theoreticalPeakPerSecond)})</span>`}</dd>
 <dt>time away, median / p95</dt><dd>${time(document.timeAway?.p50)} / ${time(document.timeAway?.p95)}</dd>
 </dl>

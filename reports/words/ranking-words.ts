@@ -42,6 +42,7 @@ const CLAUSES: Readonly<Record<CriterionName, (value: string) => string>> = {
   rollback: (value) => `${value} disconnects a client when rolled back half-way`,
   convergence: (value) => (value === 'never' ? 'not everybody on v2 at the end' : `all on v2 after ${value}`),
   extraPods: (value) => `${value} pods`,
+  skew: (value) => `${value} more than the mean on the fullest pod at the end`,
 };
 
 const clause = ({ values }: Candidate, name: CriterionName): string =>

@@ -7,6 +7,8 @@ import type { OwnedCommand } from '../lease/owned-command.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const GATEWAY = join(ROOT, 'harness', 'gateway');
+/** What the gateway's sources import from outside their directory. */
+const SHARED = 'statistics/random.ts';
 const WS = join(ROOT, 'node_modules', 'ws');
 
 /** What goes into the image, by its path there. Nothing else does: no manifest of onedrop's own, no other package. */
@@ -20,6 +22,7 @@ export async function imageFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['Dockerfile', join(import.meta.dirname, 'image', 'Dockerfile')],
     ...gateway.sort().map((file) => [`gateway/${file}`, join(GATEWAY, file)] as const),
+    [SHARED, join(ROOT, 'harness', SHARED)],
     ...ws.sort().map((file) => [`node_modules/ws/${file}`, join(WS, file)] as const),
   ]);
 }

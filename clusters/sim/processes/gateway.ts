@@ -2,6 +2,7 @@ import type { Greeting } from '../../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../../harness/contracts/event.ts';
 import { type Application, gatewayCost } from '../../../harness/gateway/cost.ts';
 import { type DrainHow, drainPlan } from '../../../harness/gateway/drain.ts';
+import type { Drain } from '../../../harness/gateway/gateway.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { GatewayConnection, SimProcess, Welcome } from './process.ts';
@@ -14,7 +15,7 @@ export interface GatewaySettings extends Application {
   readonly node: string | undefined;
   readonly port: number;
   readonly adminPort: number;
-  readonly drain: 'abrupt' | 'close-all' | 'paced';
+  readonly drain: Drain;
   readonly drainOver: Millis;
 }
 
@@ -26,7 +27,7 @@ export function gatewaySettings(env: Readonly<Record<string, string>>): GatewayS
     node: env.NODE_NAME,
     port: Number(env.PORT ?? 8080),
     adminPort: Number(env.ADMIN_PORT ?? 8081),
-    drain: (env.DRAIN ?? 'close-all') as GatewaySettings['drain'],
+    drain: (env.DRAIN ?? 'close-all') as Drain,
     drainOver: Number(env.DRAIN_OVER ?? 300_000),
     handshakeCpu: Number(env.HANDSHAKE_CPU ?? 0),
     messageCpu: Number(env.MESSAGE_CPU ?? 0),
@@ -104,6 +105,7 @@ export class SimGateway implements SimProcess {
     const { drain, drainOver } = this.settings;
     if (this.leaving || this.ended) return;
     this.log('sigterm', drain);
+    if (drain === 'ignore') return;
     this.leaving = true;
     if (drain === 'abrupt') this.end('abrupt');
     else

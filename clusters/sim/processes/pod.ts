@@ -1,6 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { TimedEvent } from '../../../harness/contracts/event.ts';
 import { HarnessError } from '../../../harness/errors.ts';
+import { bootRange, bootTime } from '../../../harness/gateway/boot.ts';
 import type { Random } from '../../../harness/statistics/random.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
@@ -31,7 +32,7 @@ interface Host {
   readonly clock: Clock;
   readonly fabric: Fabric;
   readonly node: SimNode;
-  /** From the start of the process until it listens. */
+  /** From the start of the process until it listens, where its environment does not say. */
   readonly bootTime: Millis;
   readonly random: Random;
   record(event: TimedEvent): void;
@@ -82,9 +83,11 @@ export class SimPod implements PodEnd, PodProcess {
     this.name = start.pod.metadata?.name ?? '';
     this.address = parseAddress(start.address);
     const exit = (why: string) => this.exit(why);
-    const env = { POD_NAME: this.name, ...start.env };
+    const env: Readonly<Record<string, string>> = { POD_NAME: this.name, ...start.env };
     const run = IMAGES[start.pod.spec?.containers[0]?.image ?? ''] ?? gateway;
-    const inside = { ...host, exit, pod: this, manifest: start.pod };
+    const boot = bootRange(env.BOOT_TIME ?? '');
+    const booting = boot === undefined ? host.bootTime : bootTime(boot, this.name);
+    const inside = { ...host, bootTime: booting, exit, pod: this, manifest: start.pod };
     this.process = hasSidecar(start.pod)
       ? new SimSidecar(
           this.name,
@@ -95,7 +98,7 @@ export class SimPod implements PodEnd, PodProcess {
         )
       : run(env, inside);
     this.asked = { at: host.clock.now(), used: 0 };
-    this.timer = host.clock.after(host.bootTime, () => {
+    this.timer = host.clock.after(booting, () => {
       this.state = 'running';
       start.started();
     });

@@ -1,5 +1,6 @@
 import type { CellDocument } from '../cell-document.ts';
 import { firstWaitSpread } from '../return-law.ts';
+import { excess } from '../shape.ts';
 
 /** `never` where the cell ended without it (everybody on v2); null where it was not played, or cannot be believed. */
 export type Value = number | 'never' | null;
@@ -32,7 +33,8 @@ export type CriterionName =
   | 'peakReconnects'
   | 'rollback'
   | 'convergence'
-  | 'extraPods';
+  | 'extraPods'
+  | 'skew';
 
 function steps(value: Value, step: number): number {
   if (value === null || value === 'never') return Number.POSITIVE_INFINITY;
@@ -130,5 +132,14 @@ export const RANKING_CRITERIA: readonly Criterion[] = [
     unit: 'pods',
     value: ({ extraPods }) => extraPods,
     level: byStep(1),
+  },
+  {
+    name: 'skew',
+    title: 'fullest pod above the mean',
+    short: 'fullest',
+    unit: 'share',
+    value: ({ shape }) => (shape === null ? null : excess(shape)),
+    // Chance alone makes the fullest of a few pods a tenth fuller than the mean.
+    level: byStep(0.5),
   },
 ];
