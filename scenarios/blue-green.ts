@@ -9,7 +9,7 @@ const GREEN = 'gateway-green';
  * gives green a load balancer of its own and changes the DNS name, so that blue's balancer, pool and rules are
  * never touched and clients follow as their cached answer expires (`--dns-ttl`). With `--keep-blue yes` blue
  * stays: nobody is disconnected by the release at all, and clients move over only as they reconnect by
- * themselves. Needs room for twice the pods, and for `balancer` a second address. Choose the balancer switch
+ * themselves; else it is retired once green has been watched for `--blue-delay`. Needs room for twice the pods, and for `balancer` a second address. Choose the balancer switch
  * where a selector flip is known to lose connections; its rollback is one more DNS change.
  */
 export const blueGreen: Strategy = {
@@ -24,13 +24,13 @@ export const blueGreen: Strategy = {
       : []),
   ],
   // Switched by its selector it does what a paced drain does, which is compared under that name.
-  heeds: ['switchBy', 'dnsTtl', 'keepBlue', 'retire', 'ask'],
+  heeds: ['switchBy', 'dnsTtl', 'keepBlue', 'blueDelay', 'retire', 'ask'],
   variants: { switchBy: 'balancer' },
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     await stage.step('green beside blue', () => bringIn(stage, 'v2'));
     await turn(stage, 'v2');
-    await stage.step('watch', () => stage.sleep(30_000 + 2 * stage.axes.heartbeat));
+    await stage.step('watch', () => stage.sleep(stage.axes.blueDelay));
     if (stage.axes.keepBlue === 'no') await stage.step('retire blue', () => retire(stage, 'v1'));
   },
   async rollback(stage) {

@@ -17,16 +17,14 @@ test('one pod after the other of three drops half of the clients twice, a twelft
     maxUnavailable: '1',
     backoff: '10s',
     backoffModel: 'exponential-full-jitter',
-    podStart: '30s',
-    clients: '4000',
   });
   const [, once = 0, twice = 0, thrice = 0, ...more] = document.disconnectsPerClient;
   expect(more).toEqual([]);
-  expect(once + twice + thrice).toBe(4000);
-  within(1 / 2, document.droppedTwice, 4000);
-  within(1 / 12, thrice, 4000);
-  expect(document.shape).toMatchObject({ pods: 3, empty: 1, mean: 4000 / 3 });
-  within(5 / 8, document.shape?.most ?? 0, 4000);
+  expect(once + twice + thrice).toBe(2000);
+  within(1 / 2, document.droppedTwice, 2000);
+  within(1 / 12, thrice, 2000);
+  expect(document.shape).toMatchObject({ pods: 3, empty: 1, mean: 2000 / 3 });
+  within(5 / 8, document.shape?.most ?? 0, 2000);
 });
 
 test('the longer pods take to start, the fewer are lost at once and the more are dropped twice', async () => {
@@ -73,11 +71,16 @@ test('minReadySeconds holds the drains of a rollout apart', async () => {
 
 test('readiness is asked at the pace that is given', async () => {
   const readyAfter = async (probePeriod: string) => {
-    const { events } = await playOnSim(rollingUpdate, { pods: '1', probePeriod, kubernetes: '1.20' });
+    const { events } = await playOnSim(rollingUpdate, {
+      pods: '1',
+      probePeriod,
+      podStart: '2s',
+      kubernetes: '1.20',
+    });
     const v2 = events.flatMap((event) => (event.type === 'pod' && event.version === 'v2' ? [event] : []));
     return (v2.find(({ ready }) => ready)?.at ?? 0) - (v2[0]?.at ?? 0);
   };
   // Up to 1.20 the first answer counts at a random part of the period.
-  expect(await readyAfter('1s')).toBeLessThan(3000);
-  expect(await readyAfter('5m')).toBeGreaterThan(3000);
+  expect(await readyAfter('1s')).toBeLessThan(5000);
+  expect(await readyAfter('5m')).toBeGreaterThan(5000);
 });

@@ -77,6 +77,7 @@ const OTHERWISE: AxisTexts = {
   switchBy: 'balancer',
   dnsTtl: '2m',
   keepBlue: 'yes',
+  blueDelay: '2m',
   handoffBy: 'worker',
   churn: 'upgrade',
   canarySteps: '50-100',

@@ -1,10 +1,20 @@
+import { timeRange } from '../contracts/axes.ts';
 import type { CellHeader } from '../contracts/event.ts';
+import { formatDuration } from '../time/duration.ts';
 
 /** What a cell takes for given and does not show, in sentences; told beside its verdict. */
-export function assumptions({ evidence }: CellHeader): readonly string[] {
+export function assumptions({ evidence, axes, says }: CellHeader): readonly string[] {
   return [
     evidence === 'modelled'
       ? 'no capacity was given: that the door holds when everybody comes back (the gateway admits all, however many at once) is assumed, not shown'
       : 'no capacity was given: the gateways had what these machines gave them; that the door holds with the capacity of yours when everybody comes back is assumed, not shown',
+    // The user's own gateway starts as it starts; logs from before the axis do not have it.
+    ...(says === undefined && axes.podStart !== undefined ? [starts(axes.podStart)] : []),
   ];
+}
+
+function starts(podStart: string): string {
+  const { least, most } = timeRange(podStart);
+  const time = least === most ? formatDuration(least) : `${formatDuration(least)} to ${formatDuration(most)}`;
+  return `a new pod needs ${time} until it listens (--pod-start), which decides who is dropped twice; how long yours need is not shown`;
 }

@@ -217,6 +217,7 @@ export const AXES = {
   ),
   dnsTtl: axis(duration('0s', '24h'), '1m', 'TIME', 'how long clients keep a DNS answer'),
   keepBlue: choice(['no', 'yes'], 'no', 'blue-green: is the old side kept once green serves'),
+  blueDelay: axis(duration('0s', '24h'), '90s', 'TIME', 'blue-green: how long blue is kept after the switch'),
   handoffBy: choice(
     ['holder', 'worker'],
     'holder',

@@ -1,7 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { clientProtocol } from '../config/client-protocol.ts';
 import { ownAdminPath } from '../config/own-gateway.ts';
-import type { Axes } from '../contracts/axes.ts';
+import { type Axes, timeRange } from '../contracts/axes.ts';
 import type { Cluster } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import type { TimedEvent } from '../contracts/event.ts';
@@ -41,6 +41,8 @@ export function createStage(
   own?: OwnStage,
 ): Stage {
   const { clock, kube } = cluster;
+  /** A rollout of pods that start slowly, one after the other in the worst case. */
+  const rollout = PATIENCE + axes.pods * (timeRange(axes.podStart).most + axes.minReady);
   const stage: Stage = {
     axes,
     kube,
@@ -68,7 +70,7 @@ export function createStage(
         await clock.sleep(POLL, signal);
       }
     },
-    async rolledOut(name, limit) {
+    async rolledOut(name, limit = rollout) {
       const begun = clock.now();
       const redact = (text: string) => (own === undefined ? text : clientProtocol(own.config).redact(text));
       const what = `Deployment ${name} is rolled out`;
