@@ -18,6 +18,7 @@ import type { Millis } from '../../harness/time/duration.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { GATEWAY_PORT } from '../../harness/workload/workload.ts';
 import { command } from '../command.ts';
+import { addressedAs } from '../control-plane/addresses.ts';
 import { ControlPlane } from '../control-plane/control-plane.ts';
 import { clientAddress } from './fabric/client-address.ts';
 import { CONTROL_ADDRESS } from './fabric/fabric.ts';
@@ -97,6 +98,8 @@ class NetnsCluster implements Cluster {
   private readonly resources: AsyncDisposableStack;
   private readonly signal: AbortSignal;
 
+  private readonly axes: Axes;
+
   private constructor(
     parts: {
       clock: Clock;
@@ -105,10 +108,12 @@ class NetnsCluster implements Cluster {
       dialPool: DialPool;
       facts: Readonly<Record<string, string>>;
       signal: AbortSignal;
+      axes: Axes;
     },
     resources: AsyncDisposableStack,
   ) {
     this.signal = parts.signal;
+    this.axes = parts.axes;
     this.clock = parts.clock;
     this.controlPlane = parts.controlPlane;
     this.machine = parts.machine;
@@ -139,7 +144,10 @@ class NetnsCluster implements Cluster {
     );
     await controlPlane.start(signal);
     const facts = await kernelFacts(clock.speed);
-    return new NetnsCluster({ clock, controlPlane, machine, dialPool, facts, signal }, resources.move());
+    return new NetnsCluster(
+      { clock, controlPlane, machine, dialPool, facts, signal, axes },
+      resources.move(),
+    );
   }
 
   get kube(): Kube {
@@ -162,7 +170,13 @@ class NetnsCluster implements Cluster {
     const path = own ? this.dialPool.path : '/';
     if (target !== undefined)
       return this.dialPool.dial(
-        { url: `ws://${target.address}:${target.port}${path}`, localAddress: clientAddress(client) },
+        {
+          url: `ws://${target.address}:${target.port}${path}`,
+          localAddress: clientAddress({
+            ...client,
+            number: own ? addressedAs(client.number, this.axes) : client.number,
+          }),
+        },
         handlers,
         own,
       );

@@ -1,5 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
 import type { Socket } from '../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../harness/contracts/event.ts';
 import { HarnessError } from '../../harness/errors.ts';
@@ -26,7 +27,7 @@ class Bench {
     this.machine = new SimMachine({
       clock: this.clock,
       random: new Random(1),
-      axes: { tcpLoose: '1' },
+      axes: defaultAxes(),
       record: (event) => this.events.push({ at: this.clock.now(), ...event }),
     });
   }

@@ -5,7 +5,7 @@ import { HarnessError } from '../../harness/errors.ts';
 import { mix32, type Random } from '../../harness/statistics/random.ts';
 import type { Clock } from '../../harness/time/clock.ts';
 import type { Millis } from '../../harness/time/duration.ts';
-import { CLIENT_CIDR } from '../control-plane/addresses.ts';
+import { addressedAs, CLIENT_CIDR } from '../control-plane/addresses.ts';
 import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
 import type { NodeRules } from '../control-plane/kube-proxy/rules.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
@@ -25,6 +25,7 @@ export class SimMachine implements Machine, ConnectionHost {
   readonly clock: Clock;
   readonly fabric: Fabric;
   readonly record: (event: TimedEvent) => void;
+  private readonly axes: Pick<Axes, 'clients' | 'clientsBehind'>;
   private readonly bootTime: Millis;
   private readonly random: Random;
   private readonly pods = new Set<SimPod>();
@@ -38,7 +39,7 @@ export class SimMachine implements Machine, ConnectionHost {
   constructor(options: {
     clock: Clock;
     random: Random;
-    axes: Pick<Axes, 'tcpLoose'>;
+    axes: Pick<Axes, 'tcpLoose' | 'clients' | 'clientsBehind'>;
     /** Appends to the log, stamped with the clock's time. */
     record: (event: TimedEvent) => void;
     /** From the start of a pod's process until it listens; 1 s by default. */
@@ -46,6 +47,7 @@ export class SimMachine implements Machine, ConnectionHost {
   }) {
     this.clock = options.clock;
     this.record = options.record;
+    this.axes = options.axes;
     this.bootTime = options.bootTime ?? BOOT_TIME;
     this.random = options.random.fork('pods');
     this.portSalt = options.random.fork('client-ports').uint32();
@@ -120,16 +122,19 @@ export class SimMachine implements Machine, ConnectionHost {
   }
 
   /**
-   * A client of the fleet connects to a balancer's address. Every client has an address of its own, begins at a random
-   * port and takes the next one for each attempt, so no two connections ever share both.
+   * A client of the fleet connects to a balancer's address. It begins at a random port of its address and takes the
+   * next one for each attempt, those who share an address taking turns, so no two connections ever share both.
    */
   dial(client: ClientAddress, target: { address: string; port: number }, handlers: SocketHandlers): Socket {
     const { group, number } = client;
     const attempt = this.dialled[number] ?? 0;
     this.dialled[number] = attempt + 1;
+    const address = addressedAs(number, this.axes);
+    const { clients, clientsBehind = clients } = this.axes;
+    const turn = Math.floor(number / clientsBehind) + attempt * Math.ceil(clients / clientsBehind);
     const flow = this.fabric.flow(
-      (this.clients + number) | 0,
-      PORTS.least + ((mix32(number ^ this.portSalt) + attempt) % PORTS.count),
+      (this.clients + address) | 0,
+      PORTS.least + ((mix32(address ^ this.portSalt) + turn) % PORTS.count),
       this.address(target.address),
       target.port,
     );

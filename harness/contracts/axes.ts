@@ -110,10 +110,12 @@ const axis = <Schema extends z.ZodType>(schema: Schema, fallback: string, value:
     fallback,
     value,
     help,
-    show: value === 'TIME' || value === 'TIME|never' ? showTime : String,
+    show: value === 'TIME' || value === 'TIME|never' ? showTime : value === 'N|each' ? showShared : String,
   }) satisfies Axis<Schema>;
 
 const showTime = (time: unknown) => (typeof time === 'number' ? formatDuration(time) : 'never');
+
+const showShared = (shared: unknown) => String(shared ?? 'each');
 
 const choice = <const Values extends readonly [string, ...string[]]>(
   values: Values,
@@ -133,11 +135,18 @@ export const AXES = {
     'none',
     'trafficDistribution of the Service: which endpoints a node prefers (policy Cluster)',
   ),
+  affinity: choice(['None', 'ClientIP'], 'None', 'sessionAffinity of the Service'),
   nodes: axis(count(1, 100), '3', 'N', 'nodes, one zone after the other over three zones'),
   pods: axis(count(1, 500), '1', 'N', 'replicas of the gateway, per version'),
   clients: axis(count(1, 2_000_000), '2000', 'N', 'simulated clients'),
   backoff: axis(duration('1s', '1h'), '5m', 'TIME', 'longest wait before a client reconnects'),
   backoffModel: choice(BACKOFF_MODELS, 'uniform', 'how a client chooses its wait'),
+  clientsBehind: axis(
+    z.union([z.literal('each').transform(() => undefined), count(1, 1_000_000)]),
+    'each',
+    'N|each',
+    'source addresses that the clients share, as behind NAT; each: one a client',
+  ),
   heartbeat: axis(duration('1s', '30m'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
   balancer: choice(['target-pool', 'backend-service'], 'target-pool', 'kind of passthrough load balancer'),
   balancerStickiness: choice(

@@ -5,6 +5,9 @@ import type { Strategy } from '../contracts/scenario.ts';
 /** Pods that a kubelet takes unless it is told otherwise (k8s KubeletConfiguration maxPods). */
 const PODS_PER_NODE = 110;
 
+/** Linux's net.ipv4.ip_local_port_range. */
+const PORTS_PER_ADDRESS = 28_232;
+
 const isZero = (text: string) => Number.parseInt(text, 10) === 0;
 
 /**
@@ -12,7 +15,7 @@ const isZero = (text: string) => Number.parseInt(text, 10) === 0;
  * it is that which would refuse.
  */
 export function impossible(strategy: Strategy, provider: Provider, axes: Axes): string[] {
-  const { maxSurge, maxUnavailable, pods, nodes } = axes;
+  const { maxSurge, maxUnavailable, pods, nodes, clients, clientsBehind } = axes;
   const mistakes: string[] = [];
   if (isZero(maxSurge) && isZero(maxUnavailable))
     mistakes.push(
@@ -23,6 +26,10 @@ export function impossible(strategy: Strategy, provider: Provider, axes: Axes): 
   if (provider.given === undefined && needed > nodes * PODS_PER_NODE)
     mistakes.push(
       `--pods ${pods}: ${strategy.name} needs room for ${needed} pods, and ${nodes} node${nodes === 1 ? ' takes' : 's take'} ${nodes * PODS_PER_NODE}`,
+    );
+  if (clientsBehind !== undefined && clients / clientsBehind > PORTS_PER_ADDRESS)
+    mistakes.push(
+      `--${optionName('clientsBehind')} ${clientsBehind}: ${clients} clients need at least ${Math.ceil(clients / PORTS_PER_ADDRESS)} addresses, of ${PORTS_PER_ADDRESS} ports each`,
     );
   return mistakes;
 }

@@ -173,6 +173,7 @@ export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
           type: 'LoadBalancer',
           selector,
           externalTrafficPolicy: axes.policy,
+          ...(axes.affinity === 'None' ? {} : { sessionAffinity: axes.affinity }),
           ...(axes.trafficDistribution === 'none' ? {} : { trafficDistribution: axes.trafficDistribution }),
           ports: [{ name: 'ws', port: SERVICE_PORT, targetPort, protocol: 'TCP' }],
         },
