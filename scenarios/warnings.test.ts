@@ -78,6 +78,7 @@ const OTHERWISE: AxisTexts = {
   dnsTtl: '2m',
   keepBlue: 'yes',
   handoffBy: 'worker',
+  internalPolicy: 'Local',
   churn: 'upgrade',
   canarySteps: '50-100',
   canaryEvery: '2m',

@@ -1,4 +1,5 @@
 import type { CellHeader, HopEnd } from '../../contracts/event.ts';
+import { dataplane } from '../../platforms/dataplanes.ts';
 import type { Millis } from '../../time/duration.ts';
 import { tolerated } from '../../time/tolerance.ts';
 import type { Drop, Fate } from '../fleet.ts';
@@ -19,9 +20,6 @@ export const WATCH_DELAY = { model: 3000, real: 1000 } as const;
 
 /** A proxy's log tells of what it ended only once its worker has: with thousands of connections on a busy machine, seconds later. */
 const HOP_DELAY = { model: 3000, real: 3000 } as const;
-
-/** IPVS forgets an established connection that was silent for this long (FACTS B4); kube-proxy leaves it so. */
-const IPVS_IDLE: Millis = 900_000;
 
 const seen = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution => ({
   cause,
@@ -164,7 +162,7 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
   }
   const cut = index.proxies.get(node)?.find((each) => !each.forwards && within(each));
   if (cut !== undefined) return inferred('dataplane-cut', path.endpoints(node, cut.at), cut.moment);
-  if (cell.axes.proxy === 'ipvs' && cell.axes.heartbeat > IPVS_IDLE) return inferred('entry-expired');
+  if (cell.axes.heartbeat > dataplane(cell.axes.proxy).idle.after) return inferred('entry-expired');
   return NOTHING;
 }
 
