@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Chain, commonChains, describeChain } from '../harness/analyses/ledger/ledger.ts';
 import { BACKOFF_MODELS } from '../harness/contracts/axes.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
+import { DATAPLANES } from '../harness/platforms/dataplanes.ts';
 import { STRATEGIES } from './index.ts';
 import { playOnSim } from './test-play.ts';
 
@@ -14,7 +15,8 @@ const axes = fc.record({
   clients: some('20', '40'),
   pods: some('1', '2', '3', '5'),
   nodes: some('1', '2', '3', '6'),
-  proxy: some('iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'),
+  proxy: some(...Object.keys(DATAPLANES)),
+  secondService: some('no', 'yes'),
   balancer: some('target-pool', 'backend-service'),
   balancerStickiness: some('rehash', 'persist'),
   heartbeat: some('10s', '30s', '2m', '20m'),

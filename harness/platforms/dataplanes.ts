@@ -196,6 +196,11 @@ export const DATAPLANES = {
         evidence: 'source',
         source: 'cilium bpf/lib/lb.h lb4_lookup_service; cilium#21453',
       },
+      {
+        says: 'held connections to terminating pods go on without an active backend',
+        evidence: 'inferred',
+        source: 'cilium#32815 (1.12.9); cilium#23744 saw them reset by the node',
+      },
       IDLE_6H,
       {
         says: 'internalTrafficPolicy is not heeded',
@@ -274,7 +279,7 @@ export const dataplane = (name: DataplaneName): Dataplane => DATAPLANES[name];
 /** The minor release in a version's text. */
 const minorOf = (text: string) => Number(/(?:^|\D)1\.(\d+)/.exec(text)?.[1] ?? Number.NaN);
 
-/** The entry that stands for a version of Cilium (`v1.17.3`): the newest that is not newer; undefined where it names none. */
+/** The entry that stands for a version of Cilium, such as an image's tag (`v1.17.3`): the newest that is not newer; undefined where it names none. */
 export function ciliumOf(version: string): DataplaneName | undefined {
   const names = (Object.keys(DATAPLANES) as DataplaneName[]).filter(
     (name) => dataplane(name).mode === 'cilium',
