@@ -116,6 +116,14 @@ describe('a release that did nothing to a connection is not blamed for its idlin
   });
 });
 
+test("a ping that meets the proxy's ending on its way is lost by that, not by the node's dataplane", async () => {
+  const timed = { heartbeat: '10s', backoff: '30s', backoffModel: 'fixed', meshRouting: 'tcp' };
+  const axes = { clients: '20', pods: '3', nodes: '2', policy: 'Local', retire: 'abrupt', ...timed };
+  const { ledger } = await playOnSim(STRATEGIES['service-mesh'] as Strategy, axes, 0);
+  expect(ledger.rows.some(({ fate }) => fate !== undefined)).toBe(true);
+  expect(ledger.rows.every(({ cause }) => cause === 'proxy-drained')).toBe(true);
+});
+
 test("with Local and several nodes each chain names the client's own pod and no other", async () => {
   const axes = { policy: 'Local', pods: '3', nodes: '6', backoff: '5s', preStop: '30s', grace: '90s' };
   const { ledger, history } = await playOnSim(STRATEGIES['rolling-update'] as Strategy, {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { defaultAxes } from '../../harness/contracts/axes.ts';
+import { type Axes, defaultAxes } from '../../harness/contracts/axes.ts';
 import type { OwnedCommand } from '../kubernetes/lease/owned-command.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
 import { createKind } from './kind.ts';
@@ -32,7 +32,7 @@ describe('what kind is asked for', () => {
 describe('what cannot run on kind is refused before anything is made', () => {
   const refusal = (image: string | undefined, axes: Parameters<typeof defaultAxes>[0] = {}) => {
     const kind = createKind(image === undefined ? {} : { nodeImage: image });
-    return kind.refuses(defaultAxes({ ...(kind.given?.() as typeof axes), ...axes }));
+    return kind.refuses(defaultAxes({ ...(kind.given?.() as Pick<Axes, 'kubernetes'>), ...axes }));
   };
 
   test('dataplanes that are no kube-proxy', () => {

@@ -5,6 +5,10 @@ export const SYMPTOMS: readonly { readonly seen: string; readonly words: string 
     words: 'seventy-thirty --policy Cluster,Local',
   },
   {
+    seen: '... at once when a selector changes, on Cilium',
+    words: 'selector-flip --pods 3 --proxy iptables,cilium-1.16 --second-service no,yes',
+  },
+  {
     seen: '... twice in one release',
     words: 'rolling-update --pods 3 --max-surge 0 --max-unavailable 1 --backoff 10s',
   },

@@ -14,7 +14,7 @@ interface OnNodes extends Platform {
 }
 
 /** A mode of kube-proxy, whose rules are those of the release of Kubernetes that is played. */
-export interface KubeProxy extends OnNodes {
+interface KubeProxy extends OnNodes {
   readonly mode: 'iptables' | 'nftables' | 'ipvs';
   /** The first release whose rules are held here; absent: all that are modelled. */
   readonly since?: string;

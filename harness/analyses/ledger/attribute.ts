@@ -212,14 +212,20 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   const told = until(closing, late);
   const going = [until(scaledDown, late), until(terminating, late)];
   if (drop.asked) return seen('asked-to-leave', ...going, told);
-  if (drop.fate !== undefined && !(drop.ending.how === 'close' && until(closing, drop.fate.at)))
-    return fromFate(index, cell, drop, drop.fate);
+  const hopDelay = tolerated(HOP_DELAY, cell.speed);
+  const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
+  if (drop.fate !== undefined) {
+    // Who had ended the connection when the packet came would have answered any packet so.
+    const { at } = drop.fate;
+    const { how } = drop.ending;
+    const hadEnded =
+      how === 'close' ? until(closing, at) : how === 'fin' && hop !== undefined && hop.at <= at;
+    if (!hadEnded) return fromFate(index, cell, drop, drop.fate);
+  }
   const over = until(ended, late);
   // A gateway that had only begun to drain may still have been killed with this connection open.
   if (over && drop.ending.how !== 'close' && over.at <= drop.detected)
     return seen('gateway-ended', ...going, told, over);
-  const hopDelay = tolerated(HOP_DELAY, cell.speed);
-  const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
   const byHop = () => ({
     ...seen(hop?.act === undefined ? 'hop-ended' : BY_HOP[hop.act], hop?.begun, hop?.moment),
     inferred: isMeasured,
