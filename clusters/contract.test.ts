@@ -84,7 +84,7 @@ const CONTRACTS: readonly Contract[] = [
   },
   {
     promise: 'the rules of 1.22 lose what the rules of today lose',
-    arguments: seventyThirty('--proxy', 'iptables-1.22'),
+    arguments: seventyThirty('--kubernetes', '1.22'),
     keeps: ABOUT_TWO_THIRDS,
   },
   {

@@ -329,7 +329,7 @@ describe('the 70/30 section', () => {
       'not tested',
       'contradicted',
     ]);
-    expect(outcomes({ axes: { clients: 300, proxy: 'cilium' } }, 'fail-open')[3]).toBe('contradicted');
+    expect(outcomes({ axes: { clients: 300, proxy: 'cilium-1.12' } }, 'fail-open')[3]).toBe('contradicted');
     expect(outcomes({ axes: { clients: 300, nodes: 3 } }, 'calm')[0]).toBe('contradicted');
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Chain, commonChains, describeChain } from '../harness/analyses/ledger/ledger.ts';
 import { BACKOFF_MODELS } from '../harness/contracts/axes.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
+import { DATAPLANES } from '../harness/platforms/dataplanes.ts';
 import { STRATEGIES } from './index.ts';
 import { playOnSim } from './test-play.ts';
 
@@ -14,7 +15,8 @@ const axes = fc.record({
   clients: some('20', '40'),
   pods: some('1', '2', '3', '5'),
   nodes: some('1', '2', '3', '6'),
-  proxy: some('iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'),
+  proxy: some(...Object.keys(DATAPLANES)),
+  secondService: some('no', 'yes'),
   balancer: some('target-pool', 'backend-service'),
   balancerStickiness: some('rehash', 'persist'),
   heartbeat: some('10s', '30s', '2m', '20m'),
@@ -112,6 +114,14 @@ describe('a release that did nothing to a connection is not blamed for its idlin
     expect(ledger.rows.filter(({ cause }) => cause === 'proxy-idle').length).toBeGreaterThan(1000);
     expect(commonChains(ledger.chains).length).toBeLessThan(10);
   });
+});
+
+test("a ping that meets the proxy's ending on its way is lost by that, not by the node's dataplane", async () => {
+  const timed = { heartbeat: '10s', backoff: '30s', backoffModel: 'fixed', meshRouting: 'tcp' };
+  const axes = { clients: '20', pods: '3', nodes: '2', policy: 'Local', retire: 'abrupt', ...timed };
+  const { ledger } = await playOnSim(STRATEGIES['service-mesh'] as Strategy, axes, 0);
+  expect(ledger.rows.some(({ fate }) => fate !== undefined)).toBe(true);
+  expect(ledger.rows.every(({ cause }) => cause === 'proxy-drained')).toBe(true);
 });
 
 test("with Local and several nodes each chain names the client's own pod and no other", async () => {

@@ -44,7 +44,7 @@ export const handoff: Strategy = {
           'a gateway that resumes a client on another connection',
         ]
       : ['a process in each pod that owns the sockets and outlives releases'],
-  heeds: ['handoffBy'],
+  heeds: ['handoffBy', 'internalPolicy'],
   defaults: { handoffBy: 'holder,worker' },
   async prepare(stage) {
     const { axes, kube, workload } = stage;
@@ -56,7 +56,7 @@ export const handoff: Strategy = {
     }
     await kube.apply(workload.deployment('v1'));
     await stage.rolledOut('gateway-v1');
-    const { spec } = await kube.apply(upstreamService('v1'));
+    const { spec } = await kube.apply(upstreamService('v1', axes));
     await stage.sleep(RULES_FOLLOW);
     const holder = holderDeployment(axes, spec?.clusterIP ?? '');
     await kube.apply(holder);

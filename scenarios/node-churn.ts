@@ -9,7 +9,7 @@ const TAINT = { key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' } as
  * and tainted, then deleted, and a fresh one is added. Its flows are hashed to other nodes, which know nothing of
  * them: they pick a flow up in mid-stream, choose a pod and a source port anew, and the pod answers with a reset.
  * With StableLoadBalancerNodeSet (KEP-3458) a node stays a backend until it is gone, without it leaves the pool at
- * the cordon (`--proxy iptables-1.22`, `cilium`). `rollback` lifts the cordons and adds a node for one that is away.
+ * the cordon (`--kubernetes 1.22`). `rollback` lifts the cordons and adds a node for one that is away.
  */
 export const nodeChurn: Strategy = {
   name: 'node-churn',

@@ -5,7 +5,8 @@ import { bringIn, noMore, ROOM, retire, retiring, serveV1, tell } from './two-de
 /**
  * One Service selects both versions. v2 comes in beside v1; then the v1 pods are told over their admin port to
  * fail their readinessProbe. The kubelet notices after failureThreshold periods (20 to 30 s with the defaults),
- * the pods leave the EndpointSlice and keep their connections; once only v2 takes new ones, v1 is retired.
+ * the pods leave the EndpointSlice and keep their connections (not with Cilium before late 2025, `cilium-1.18` and
+ * older); once only v2 takes new ones, v1 is retired.
  * Needs an admin port and room for twice the pods. Not-ready pods are the first victims of any scale-down and
  * count as not ready to the autoscaler, so do not let either run meanwhile.
  */

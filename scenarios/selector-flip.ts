@@ -5,8 +5,9 @@ import { bringIn, ROOM, retire, retiring, select, serveV1 } from './two-deployme
  * v2 is brought to full size beside v1, the Service's selector is flipped to v2, and v1 is retired once all
  * new connections land on v2. Established connections should not notice the flip: kube-proxy never ends TCP
  * flows (FACTS B1). Whether they do anyway is the question, and depends on externalTrafficPolicy, the balancer
- * and the dataplane. Needs room for twice the pods. Choose it where the policy is Cluster and nodes run
- * kube-proxy; a rollback before v1 is retired is one more flip and costs nothing but the v2 clients.
+ * and the dataplane: Cilium drops the backend, and its connections with it, unless another Service still selects the
+ * pods (`--second-service yes`). Needs room for twice the pods. Choose it where the policy is Cluster and nodes run
+ * kube-proxy, or Cilium with such a Service; a rollback before v1 is retired is one more flip and costs nothing but the v2 clients.
  */
 export const selectorFlip: Strategy = {
   name: 'selector-flip',

@@ -79,6 +79,7 @@ const OTHERWISE: AxisTexts = {
   keepBlue: 'yes',
   blueDelay: '2m',
   handoffBy: 'worker',
+  internalPolicy: 'Local',
   churn: 'upgrade',
   canarySteps: '50-100',
   canaryEvery: '2m',

@@ -443,7 +443,7 @@ it('a node about to be deleted stays a backend, and fails its health check with 
 });
 
 it('before the stable node set such a node left the pool at once', async () => {
-  await run({ proxy: 'iptables-1.22' }, async (bench) => {
+  await run({ kubernetes: '1.22' }, async (bench) => {
     await bench.serve();
     const tainted = bench.clock.now();
     await bench.kube.patch('Node', 'node-3', TAINT);

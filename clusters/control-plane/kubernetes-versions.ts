@@ -1,5 +1,7 @@
 import type { Axes } from '../../harness/contracts/axes.ts';
+import { dataplane } from '../../harness/platforms/dataplanes.ts';
 import type { Millis } from '../../harness/time/duration.ts';
+import type { Vintage } from './kube-proxy/service-port.ts';
 
 /** What a release of Kubernetes does differently from others, as far as a connection feels it. */
 export interface KubernetesBehaviour {
@@ -16,6 +18,12 @@ export interface KubernetesBehaviour {
   readonly nativeSidecars: boolean;
   /** Values of a Service's trafficDistribution that the EndpointSlice controller turns into hints. */
   readonly trafficDistribution: readonly ('PreferClose' | 'PreferSameZone' | 'PreferSameNode')[];
+  /** How kube-proxy reads Services and EndpointSlices, and which rules it makes of them. */
+  readonly kubeProxy: Vintage;
+  /** kube-proxy's /healthz fails on a node that the cluster autoscaler is about to delete. */
+  readonly tellsLeaving: boolean;
+  /** The cloud's controller leaves a node's readiness to the balancer's health checks. */
+  readonly stableNodeSet: boolean;
 }
 
 type Minor = Axes['kubernetes'];
@@ -27,6 +35,9 @@ const FIRST: KubernetesBehaviour = {
   nodeMonitorGrace: 40_000,
   nativeSidecars: false,
   trafficDistribution: [],
+  kubeProxy: '1.22',
+  tellsLeaving: false,
+  stableNodeSet: false,
 };
 
 /** What changed with which release, oldest first; all that is on by default. */
@@ -36,8 +47,16 @@ const CHANGES: readonly { readonly since: Minor; readonly changes: Partial<Kuber
   { since: '1.21', changes: { firstProbe: 'triggered' } },
   // KEP-1672: beta and on in 1.22.
   { since: '1.22', changes: { terminatingEndpoints: true } },
+  // Today's chains, KUBE-EXT and KUBE-SVL (FACTS B2).
+  { since: '1.24', changes: { kubeProxy: '1.24' } },
+  // KEP-1669 (proxy terminating endpoints): beta and on in 1.26.
+  { since: '1.26', changes: { kubeProxy: 'current' } },
+  // KEP-3458: beta and on in 1.27.
+  { since: '1.27', changes: { stableNodeSet: true } },
   // KEP-753: beta and on in 1.29, GA in 1.33.
   { since: '1.29', changes: { nativeSidecars: true } },
+  // KEP-3836: beta and on in 1.30.
+  { since: '1.30', changes: { tellsLeaving: true } },
   // KEP-4444: beta and on in 1.31, GA in 1.33.
   { since: '1.31', changes: { trafficDistribution: ['PreferClose'] } },
   // kube-controller-manager's NodeMonitorGracePeriod of 50 s.
@@ -47,6 +66,14 @@ const CHANGES: readonly { readonly since: Minor; readonly changes: Partial<Kuber
 ];
 
 const minor = (version: Minor) => Number(version.split('.')[1]);
+
+/** Why the rules of this dataplane in this release cannot be played, where they are not modelled. */
+export function rulesNotHeld({ proxy, kubernetes }: Pick<Axes, 'proxy' | 'kubernetes'>): string | undefined {
+  const found = dataplane(proxy);
+  const since = found.mode === 'cilium' ? undefined : (found.since as Minor | undefined);
+  if (since === undefined || minor(kubernetes) >= minor(since)) return undefined;
+  return `the rules of kube-proxy's ${found.mode} mode are modelled as of Kubernetes ${since}: those of ${kubernetes} are others, or none; choose --kubernetes ${since} or newer`;
+}
 
 /** What this release of Kubernetes does. */
 export const behaviourOf = (version: Minor): KubernetesBehaviour =>

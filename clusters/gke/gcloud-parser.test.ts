@@ -79,7 +79,7 @@ test.skipIf(root === undefined)(
     const cells = [
       defaultAxes({ policy: 'Local' }),
       defaultAxes({ nodes: 2, balancer: 'backend-service' }),
-      defaultAxes({ nodes: 6, proxy: 'cilium' }),
+      defaultAxes({ nodes: 6, proxy: 'cilium-1.16' }),
     ];
     const all = OPTIONS.flatMap((options) => [
       ...plannedCommands(cells, options, RUN)

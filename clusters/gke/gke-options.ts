@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Axes } from '../../harness/contracts/axes.ts';
 import type { ProviderOption } from '../../harness/contracts/cluster.ts';
 import { UsageError } from '../../harness/errors.ts';
+import { dataplane } from '../../harness/platforms/dataplanes.ts';
 import { parseDuration } from '../../harness/time/duration.ts';
 
 /** What can be chosen beside the axes; an option of the CLI each. */
@@ -84,6 +85,6 @@ export function shapeOf({ nodes, proxy }: Axes, { region, zones }: GkeOptions): 
   return {
     zones: letters.slice(0, count).map((letter) => `${region}-${letter}`),
     nodesPerZone: nodes / count,
-    dataplane: proxy.startsWith('cilium') ? 'V2' : 'V1',
+    dataplane: dataplane(proxy).mode === 'cilium' ? 'V2' : 'V1',
   };
 }

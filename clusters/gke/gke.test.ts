@@ -63,7 +63,7 @@ test('as many zones as share the nodes evenly', () => {
 
 test('Cilium is Dataplane V2, iptables is V1, and nothing else exists on GKE', () => {
   const options = gkeOptions({});
-  expect(shapeOf(defaultAxes({ proxy: 'cilium' }), options).dataplane).toBe('V2');
+  expect(shapeOf(defaultAxes({ proxy: 'cilium-1.16' }), options).dataplane).toBe('V2');
   expect(shapeOf(defaultAxes(), options).dataplane).toBe('V1');
   expect(createGke().refuses(defaultAxes({ proxy: 'ipvs' }))).toContain('ipvs');
   expect(createGke().refuses(defaultAxes({ policy: 'Local', balancer: 'backend-service' }))).toBeUndefined();

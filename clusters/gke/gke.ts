@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Axes, kubernetesVersion } from '../../harness/contracts/axes.ts';
 import type { Capability, Provider } from '../../harness/contracts/cluster.ts';
+import { dataplane } from '../../harness/platforms/dataplanes.ts';
 import { owner } from '../kubernetes/lease/lease.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
 import { wallTime } from '../kubernetes/lease/wall-time.ts';
@@ -91,7 +92,7 @@ function refusal(
   const version = kubernetesVersion(options['gke-version'] ?? '');
   if (version !== undefined && version !== kubernetes)
     return `--gke-version ${options['gke-version']} is Kubernetes ${version}, not ${kubernetes}`;
-  if (proxy !== 'iptables' && !proxy.startsWith('cilium'))
+  if (proxy !== 'iptables' && dataplane(proxy).mode !== 'cilium')
     return `GKE runs kube-proxy with iptables (Dataplane V1) or Cilium (V2), not ${proxy}`;
   if (balancerStickiness === 'persist')
     return "whether Google's target pool moves a tracked flow is Google's choice: it is what is measured";

@@ -1,4 +1,5 @@
 import type { Axes } from '../../harness/contracts/axes.ts';
+import { dataplane } from '../../harness/platforms/dataplanes.ts';
 import { ZONES } from '../control-plane/addresses.ts';
 
 export type ProxyMode = 'iptables' | 'nftables' | 'ipvs';
@@ -13,8 +14,8 @@ export interface Shape {
 
 /** kube-proxy's mode for an axis value; undefined for dataplanes that are no kube-proxy. */
 export function proxyMode(proxy: Axes['proxy']): ProxyMode | undefined {
-  if (proxy === 'iptables' || proxy === 'iptables-1.22') return 'iptables';
-  return proxy === 'nftables' || proxy === 'ipvs' ? proxy : undefined;
+  const { mode } = dataplane(proxy);
+  return mode === 'cilium' ? undefined : mode;
 }
 
 /** kind's configuration for a shape: one control-plane node that takes no traffic, and workers over three zones. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { defaultAxes } from '../../harness/contracts/axes.ts';
+import { type Axes, defaultAxes } from '../../harness/contracts/axes.ts';
 import type { OwnedCommand } from '../kubernetes/lease/owned-command.ts';
 import { BalancerBoxes } from './balancer-boxes.ts';
 import { createKind } from './kind.ts';
@@ -30,26 +30,28 @@ describe('what kind is asked for', () => {
 });
 
 describe('what cannot run on kind is refused before anything is made', () => {
-  const refusal = (image: string | undefined, proxy: string) =>
-    createKind(image === undefined ? {} : { nodeImage: image }).refuses(
-      defaultAxes({ proxy: proxy as 'iptables' }),
-    );
+  const refusal = (image: string | undefined, axes: Parameters<typeof defaultAxes>[0] = {}) => {
+    const kind = createKind(image === undefined ? {} : { nodeImage: image });
+    return kind.refuses(defaultAxes({ ...(kind.given?.() as Pick<Axes, 'kubernetes'>), ...axes }));
+  };
 
   test('dataplanes that are no kube-proxy', () => {
-    expect(refusal(undefined, 'cilium')).toMatch(/--cluster kubeconfig/);
+    expect(refusal(undefined, { proxy: 'cilium-1.16' })).toMatch(/--cluster kubeconfig/);
   });
 
   test('nftables mode where Kubernetes is too old for it', () => {
-    expect(refusal('1.29', 'nftables')).toMatch(/since Kubernetes 1.31/);
-    expect(refusal('1.34', 'nftables')).toBeUndefined();
-    expect(refusal(undefined, 'nftables')).toBeUndefined();
+    expect(refusal('1.29', { proxy: 'nftables' })).toMatch(/since Kubernetes 1.31/);
+    expect(refusal('1.34', { proxy: 'nftables' })).toBeUndefined();
+    expect(refusal(undefined, { proxy: 'nftables' })).toBeUndefined();
   });
 
-  test('the rules of 1.22 where Kubernetes writes those of today', () => {
-    expect(refusal('1.22', 'iptables-1.22')).toBeUndefined();
-    expect(refusal('1.34', 'iptables-1.22')).toMatch(/--node-image 1.22/);
-    expect(refusal(undefined, 'iptables-1.22')).toMatch(/--node-image 1.22/);
-    expect(refusal('1.34', 'iptables')).toBeUndefined();
+  test('another release of Kubernetes than the node image runs', () => {
+    expect(refusal('1.22')).toBeUndefined();
+    expect(refusal('1.22', { kubernetes: '1.37' })).toMatch(
+      /runs Kubernetes 1.22, not 1.37.*--node-image 1.37/,
+    );
+    expect(refusal('my/image', { kubernetes: '1.29' })).toBeUndefined();
+    expect(refusal(undefined, { kubernetes: '1.29' })).toMatch(/--node-image 1.29/);
   });
 });
 

@@ -69,7 +69,7 @@ export function createKind(options: KindOptions = {}): Provider {
     lacks: (need) => LACKS[need],
     refuses: (axes) => refusal(axes, image) ?? tooManyNodes(axes, image, keep, running),
     given: () => {
-      const kubernetes = kubernetesVersion(image === undefined ? '' : (imageVersion(image)?.join('.') ?? ''));
+      const kubernetes = releaseOf(image);
       return kubernetes === undefined ? {} : { kubernetes };
     },
     async preflight() {
@@ -237,23 +237,29 @@ const shapeOf = ({ nodes, proxy }: Axes, image: string | undefined): Shape => ({
 const keptName = (shape: Shape) =>
   `${KEPT}-${createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 8)}`;
 
-/** The first release whose kube-proxy has nftables mode without a feature gate, and the first with today's iptables chains. */
+/** The first release whose kube-proxy has nftables mode without a feature gate. */
 const NFTABLES_SINCE = 31;
-const TODAYS_CHAINS_SINCE = 24;
 
-function refusal({ proxy }: Axes, image: string | undefined): string | undefined {
+function refusal({ proxy, kubernetes }: Axes, image: string | undefined): string | undefined {
+  const release = releaseOf(image);
+  if (release !== undefined && release !== kubernetes)
+    return `the node image ${image} runs Kubernetes ${release}, not ${kubernetes}; choose --node-image ${kubernetes}`;
+  if (image === undefined && kubernetes !== AXES.kubernetes.fallback)
+    return `the node image of the installed kind decides the release of Kubernetes; choose --node-image ${kubernetes}`;
   const mode = proxyMode(proxy);
   if (mode === undefined)
     return `kind runs kube-proxy; ${proxy} needs a cluster that has it (--cluster kubeconfig)`;
   const minor = image === undefined ? undefined : imageVersion(image)?.[1];
   if (mode === 'nftables' && minor !== undefined && minor < NFTABLES_SINCE)
     return `kube-proxy has nftables mode since Kubernetes 1.${NFTABLES_SINCE}; ${image} is older`;
-  if (proxy === 'iptables-1.22' && (minor === undefined || minor >= TODAYS_CHAINS_SINCE))
-    return `the rules of 1.22 are those of Kubernetes before 1.${TODAYS_CHAINS_SINCE}; choose --node-image 1.22`;
   if (mode === 'ipvs' && platform() === 'linux' && !existsSync('/proc/net/ip_vs'))
     return 'this kernel has no ip_vs (modprobe ip_vs)';
   return undefined;
 }
+
+/** The modelled release of Kubernetes that a node image runs; undefined where its name does not tell. */
+const releaseOf = (image: string | undefined) =>
+  kubernetesVersion(image === undefined ? '' : (imageVersion(image)?.join('.') ?? ''));
 
 /** The workers and their control plane. */
 const nodesOf = ({ nodes }: Pick<Axes, 'nodes'>) => nodes + 1;

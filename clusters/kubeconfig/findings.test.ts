@@ -35,7 +35,11 @@ const slices: V1EndpointSlice[] = [
 ];
 
 test('Dataplane V2 is known by anetd, though a kube-proxy DaemonSet without pods is there as well', () => {
-  expect(dataplaneOf(found({ agents: ['kube-proxy', 'anetd', 'anetd-x2j4k'] })).axis).toBe('cilium');
+  const agents = ['kube-proxy', 'anetd', 'anetd-x2j4k'];
+  expect(dataplaneOf(found({ agents })).words).toMatch(/^Dataplane V2.*version is not told/);
+  expect(dataplaneOf(found({ agents, ciliumImage: 'gke.gcr.io/cilium/cilium:v1.14.3-gke.10' })).axis).toBe(
+    'cilium-1.13',
+  );
 });
 
 test("GKE's kube-proxies are static pods and run iptables", () => {
@@ -45,17 +49,20 @@ test("GKE's kube-proxies are static pods and run iptables", () => {
   });
 });
 
-test('the chains of before 1.24 have an axis of their own', () => {
-  expect(dataplaneOf(found({ version: 'v1.22.8-gke.200', proxyMode: 'iptables' })).axis).toBe(
-    'iptables-1.22',
+test('the chains of before 1.24 are told, and predicted by the release', () => {
+  const old = found({ version: 'v1.22.8-gke.200', proxyMode: 'iptables' });
+  expect(dataplaneOf(old).words).toContain('chains of before 1.24');
+  expect(axesOf(old, 'load-balancer')).toMatchObject({ proxy: 'iptables', kubernetes: '1.22' });
+  expect(dataplaneOf(found({ version: 'v1.24.0', proxyMode: 'iptables' })).words).not.toContain(
+    'before 1.24',
   );
-  expect(dataplaneOf(found({ version: 'v1.24.0', proxyMode: 'iptables' })).axis).toBe('iptables');
   expect(dataplaneOf(found({ version: 'v1.22.8', proxyMode: 'ipvs' })).axis).toBe('ipvs');
 });
 
 test('Cilium beside a kube-proxy leaves Services to kube-proxy', () => {
   expect(dataplaneOf(found({ agents: ['cilium', 'kube-proxy'] })).axis).toBe('iptables');
-  expect(dataplaneOf(found({ agents: ['cilium'] })).axis).toBe('cilium');
+  const ciliumImage = 'quay.io/cilium/cilium:v1.19.1@sha256:4117';
+  expect(dataplaneOf(found({ agents: ['cilium'], ciliumImage })).axis).toBe('cilium-1.19');
 });
 
 test('what may not be read is said to be unknown and not guessed', () => {

@@ -1,5 +1,7 @@
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
 import { AXES, type AxisTexts, kubernetesVersion } from '../../harness/contracts/axes.ts';
+import { ciliumOf, DATAPLANES, type DataplaneName } from '../../harness/platforms/dataplanes.ts';
+import { behaviourOf } from '../control-plane/kubernetes-versions.ts';
 import { isReady } from '../kubernetes/api/views.ts';
 import { nodesWithEndpoints } from '../kubernetes/front/entrance.ts';
 import { isBackend } from '../kubernetes/front/passthrough-balancer.ts';
@@ -11,6 +13,8 @@ export interface Findings {
   readonly nodes: readonly V1Node[];
   /** Names of the DaemonSets of kube-system, and of its pods that are kube-proxies; undefined where they may not be read. */
   readonly agents: readonly string[] | undefined;
+  /** The image that Cilium's agents run; undefined where there are none, or they may not be read. */
+  readonly ciliumImage?: string | undefined;
   /** kube-proxy's own word for its mode; undefined where nobody tells it. */
   readonly proxyMode: string | undefined;
   /** Addresses that some Service of type LoadBalancer has been given. */
@@ -21,30 +25,39 @@ export interface Findings {
 export const backendsOf = (nodes: readonly V1Node[]): V1Node[] =>
   nodes.filter((node) => isBackend(node) && isReady(node));
 
-/** The first minor release with today's chains (KUBE-EXT, KUBE-SVL): FACTS B2. */
-const TODAYS_CHAINS_SINCE = 24;
+/** What is predicted where nobody tells the version: 1.12 to 1.18 lose the same, un-selected or not ready. */
+const CILIUM_UNTOLD: DataplaneName = 'cilium-1.16';
 
-const minorOf = (version: string) => Number(/^v?1\.(\d+)/.exec(version)?.[1] ?? Number.NaN);
+/** Cilium in words and as the version of it that is modelled. */
+function ciliumIn(image: string | undefined, words: string): { words: string; axis: DataplaneName } {
+  const tag = image?.replace(/@.*$/, '').split(':').at(-1) ?? '';
+  const axis = ciliumOf(tag);
+  return axis === undefined
+    ? { words: `${words}; its version is not told: predicted as ${CILIUM_UNTOLD}`, axis: CILIUM_UNTOLD }
+    : { words: `${words}, ${tag}: predicted as ${axis}`, axis };
+}
 
 /** What turns Services into rules on the nodes, in words and as the axis that models it; undefined: nobody tells. */
-export function dataplaneOf({ agents, proxyMode, version }: Findings): {
+export function dataplaneOf({ agents, ciliumImage, proxyMode, version }: Findings): {
   readonly words: string;
-  readonly axis: string | undefined;
+  readonly axis: DataplaneName | undefined;
 } {
   const runs = (name: string) => agents?.some((agent) => agent === name || agent.startsWith(`${name}-`));
-  if (runs('anetd')) return { words: 'Dataplane V2: Cilium (anetd)', axis: 'cilium' };
+  if (runs('anetd')) return ciliumIn(ciliumImage, 'Dataplane V2: Cilium (anetd)');
   const byProxy = proxyMode ?? (runs('kube-proxy') ? 'iptables' : undefined);
-  if (byProxy === undefined && runs('cilium')) return { words: 'Cilium without kube-proxy', axis: 'cilium' };
+  if (byProxy === undefined && runs('cilium')) return ciliumIn(ciliumImage, 'Cilium without kube-proxy');
   if (byProxy === undefined)
     return {
       words: agents === undefined ? 'unknown: kube-system may not be read' : 'unknown',
       axis: undefined,
     };
-  const old = byProxy === 'iptables' && minorOf(version) < TODAYS_CHAINS_SINCE;
+  const kubernetes = kubernetesVersion(version);
+  const old =
+    byProxy === 'iptables' && kubernetes !== undefined && behaviourOf(kubernetes).kubeProxy === '1.22';
   const told = proxyMode === undefined ? 'its default, nobody tells' : 'as it says itself';
   return {
     words: `kube-proxy, ${byProxy} (${told}${old ? '; with the chains of before 1.24' : ''})`,
-    axis: ['iptables', 'nftables', 'ipvs'].includes(byProxy) ? (old ? 'iptables-1.22' : byProxy) : undefined,
+    axis: Object.hasOwn(DATAPLANES, byProxy) ? (byProxy as DataplaneName) : undefined,
   };
 }
 

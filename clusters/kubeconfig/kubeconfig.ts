@@ -6,6 +6,7 @@ import type {
   Provider,
   RunContext,
 } from '../../harness/contracts/cluster.ts';
+import { type DataplaneName, dataplane } from '../../harness/platforms/dataplanes.ts';
 import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { findHops, hopFacts, hopLacked, hopsOffered } from '../kubernetes/front/found-hops.ts';
@@ -93,7 +94,7 @@ async function openCell(
 function refusal(axes: Axes, is: AxisTexts): string | undefined {
   if (is.nodes !== undefined && Number(is.nodes) !== axes.nodes)
     return `this cluster has ${is.nodes} nodes that take traffic, not ${axes.nodes}`;
-  if (is.proxy !== undefined && is.proxy.split('-')[0] !== axes.proxy.split('-')[0])
+  if (is.proxy !== undefined && dataplane(is.proxy as DataplaneName).mode !== dataplane(axes.proxy).mode)
     return `this cluster's dataplane is ${is.proxy}, not ${axes.proxy}`;
   if (is.kubernetes !== undefined && is.kubernetes !== axes.kubernetes)
     return `this cluster runs Kubernetes ${is.kubernetes}, not ${axes.kubernetes}`;

@@ -1,4 +1,5 @@
 import type {
+  V1DaemonSetList,
   V1EndpointSlice,
   V1EndpointSliceList,
   V1NodeList,
@@ -24,7 +25,7 @@ export async function readFindings(get: Get): Promise<Findings> {
   return {
     version: version.gitVersion,
     nodes,
-    agents: await agents(get).catch(() => undefined),
+    ...(await agents(get).catch(() => ({ agents: undefined }))),
     proxyMode: await proxyMode(get, nodes[0]?.metadata?.name ?? ''),
     balanced: services.flatMap(({ status }) =>
       (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []),
@@ -33,10 +34,16 @@ export async function readFindings(get: Get): Promise<Findings> {
 }
 
 /** GKE runs kube-proxy as static pods, which no DaemonSet owns. */
-async function agents(get: Get): Promise<string[]> {
-  const sets = JSON.parse(await get(`/apis/apps/v1${SYSTEM}/daemonsets`)) as V1PodList;
+async function agents(get: Get): Promise<Pick<Findings, 'agents' | 'ciliumImage'>> {
+  const sets = JSON.parse(await get(`/apis/apps/v1${SYSTEM}/daemonsets`)) as V1DaemonSetList;
   const pods = JSON.parse(await get(`/api/v1${SYSTEM}/pods`)) as V1PodList;
-  return [...sets.items, ...pods.items].flatMap(({ metadata }) => metadata?.name ?? []);
+  const cilium = sets.items.find(({ metadata }) => ['anetd', 'cilium'].includes(metadata?.name ?? ''));
+  const containers = cilium?.spec?.template.spec?.containers ?? [];
+  return {
+    agents: [...sets.items, ...pods.items].flatMap(({ metadata }) => metadata?.name ?? []),
+    // Beside the agent there may be others, such as a relay of its metrics.
+    ciliumImage: (containers.find(({ name }) => name === 'cilium-agent') ?? containers[0])?.image,
+  };
 }
 
 /** From the configuration that kubeadm and kind keep, or else from a kube-proxy itself. */

@@ -33,6 +33,7 @@ function modelled(name: string, node: DumpedNode, mode: 'iptables' | 'nftables')
     slices: [...items, kubernetesSlice],
     node,
     mode,
+    kubernetes: '1.36',
     now: 0,
   });
 }

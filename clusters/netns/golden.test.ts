@@ -28,7 +28,8 @@ function modelled(name: string, node: (typeof nodes)[number]): NodeRules {
     services: [service, kubernetesService],
     slices: [...items, kubernetesSlice],
     node,
-    mode: 'iptables-1.22',
+    mode: 'iptables',
+    kubernetes: '1.20',
     now: 0,
   });
 }

@@ -24,8 +24,9 @@ test('more clients than the pods could hold are refused before anything is paid 
 
 test('proxy modes that this kernel cannot be given are refused with the reason', () => {
   expect(refusal(defaultAxes({ proxy: 'ipvs' }), 19_000)).toMatch(/ip_vs/);
-  expect(refusal(defaultAxes({ proxy: 'cilium' }), 19_000)).toMatch(/eBPF/);
+  expect(refusal(defaultAxes({ proxy: 'cilium-1.16' }), 19_000)).toMatch(/eBPF/);
   expect(refusal(defaultAxes({ proxy: 'nftables' }), 19_000)).toBeUndefined();
+  expect(refusal(defaultAxes({ proxy: 'nftables', kubernetes: '1.33' }), 19_000)).toMatch(/1\.34 or newer/);
 });
 
 test.each([256, 1000, 1010])('with %i file descriptors no cell can run, which is said in words', (hard) => {

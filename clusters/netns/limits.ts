@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Axes } from '../../harness/contracts/axes.ts';
 import { controlClients } from '../../harness/fleet/fleet.ts';
+import { dataplane } from '../../harness/platforms/dataplanes.ts';
+import { rulesNotHeld } from '../control-plane/kubernetes-versions.ts';
 
 /** File descriptors that the harness needs besides its clients': logs, pipes to processes, probes, health checks. */
 const RESERVE = 1000;
@@ -62,10 +64,13 @@ export function dialProcesses(axes: Pick<Axes, 'clients'>, limit = connectionLim
 
 /** Why a cell cannot run here, or undefined. `limit` is the most connections a process can hold. */
 export function refusal(axes: Axes, limit = connectionLimit()): string | undefined {
-  if (axes.proxy === 'ipvs')
+  const { mode } = dataplane(axes.proxy);
+  if (mode === 'ipvs')
     return 'IPVS needs the kernel module ip_vs, which namespaces of an unprivileged user cannot load; the simulator models it';
-  if (axes.proxy === 'cilium' || axes.proxy === 'cilium-1.16')
+  if (mode === 'cilium')
     return "Cilium's dataplane is eBPF that its agent loads as root of the host; the simulator models it";
+  const notHeld = rulesNotHeld(axes);
+  if (notHeld !== undefined) return notHeld;
   const tooFew = tooFewDescriptors(limit);
   if (tooFew !== undefined) return `${tooFew.what}; ${tooFew.mend}`;
   const most = Math.min(

@@ -308,8 +308,7 @@ async function applyRules(
   before: ServiceRules | undefined,
 ): Promise<void> {
   switch (rules.mode) {
-    case 'iptables':
-    case 'iptables-1.22': {
+    case 'iptables': {
       const previous = before?.mode === rules.mode ? before : undefined;
       const setup = previous === undefined ? iptablesSetup(rules) : '';
       const input = setup + iptablesRestore(rules, previous);

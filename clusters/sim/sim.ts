@@ -12,6 +12,7 @@ import type { Kube } from '../../harness/contracts/kube.ts';
 import type { Millis } from '../../harness/time/duration.ts';
 import { VirtualClock } from '../../harness/time/virtual-clock.ts';
 import { ControlPlane } from '../control-plane/control-plane.ts';
+import { rulesNotHeld } from '../control-plane/kubernetes-versions.ts';
 import { SimMachine } from './machine.ts';
 
 /** The simulator: virtual time, modelled nodes and network, the embedded control plane. */
@@ -31,7 +32,7 @@ export const sim: Provider = {
     'handoff',
     'mesh',
   ]),
-  refuses: () => undefined,
+  refuses: rulesNotHeld,
   preflight: async () => ({ usable: true, notes: [] }),
   open: (spec, context) => SimCluster.open(spec, context),
   sweep: async () => NOTHING_LEFT,

@@ -1,5 +1,6 @@
 import { type Axes, type AxisName, optionName } from '../contracts/axes.ts';
 import type { CellHeader } from '../contracts/event.ts';
+import { dataplane } from '../platforms/dataplanes.ts';
 import { formatDuration, type Millis } from '../time/duration.ts';
 import type { StepSpan } from './history.ts';
 
@@ -21,8 +22,6 @@ const LEAST_GRACE: Millis = 2000;
 const IDLE = {
   /** External passthrough balancer, tracking table (FACTS A3). */
   tracking: 60_000,
-  /** kube-proxy's IPVS, TCP (FACTS B4). */
-  ipvs: 900_000,
   /** Envoy, stream_idle_timeout (FACTS G). */
   stream: 300_000,
 } as const;
@@ -122,14 +121,15 @@ const RULES: readonly Rule[] = [
       'Envoy resets a silent stream (stream_idle_timeout)',
       'it drops idle clients by itself, again and again, release or not',
     ),
-  ({ axes: { heartbeat, proxy } }) =>
-    proxy === 'ipvs' &&
-    silent(
+  ({ axes: { heartbeat, proxy } }) => {
+    const { title, idle: silence } = dataplane(proxy);
+    return silent(
       heartbeat,
-      IDLE.ipvs,
-      'IPVS forgets a silent connection',
-      "each client's next packet is answered with a reset, release or not",
-    ),
+      silence.after,
+      `${title} forgets a silent connection`,
+      `each client's next packet ${silence.nextPacket}, release or not`,
+    );
+  },
   ({ axes: { heartbeat, balancer, balancerStickiness } }) =>
     (balancer === 'backend-service' || (balancer === 'target-pool' && balancerStickiness === 'persist')) &&
     silent(
@@ -148,6 +148,20 @@ const RULES: readonly Rule[] = [
       prospect,
       prospect.axes.balancer !== 'target-pool',
       'only a target pool heeds it',
+    ),
+  (prospect) =>
+    idle(
+      'secondService',
+      prospect,
+      prospect.axes.secondService === 'yes' && dataplane(prospect.axes.proxy).mode !== 'cilium',
+      'kube-proxy keeps established connections whichever Services select their pods, and only Cilium looks for one that does',
+    ),
+  (prospect) =>
+    idle(
+      'internalPolicy',
+      prospect,
+      prospect.heeds.includes('internalPolicy') && prospect.axes.handoffBy === 'worker',
+      'no Service inside the cluster is in the way (--handoff-by worker)',
     ),
   (prospect) =>
     idle(

@@ -5,6 +5,10 @@ export const SYMPTOMS: readonly { readonly seen: string; readonly words: string 
     words: 'seventy-thirty --policy Cluster,Local',
   },
   {
+    seen: '... at once when a selector changes, on Cilium',
+    words: 'selector-flip --pods 3 --proxy iptables,cilium-1.16 --second-service no,yes',
+  },
+  {
     seen: '... twice in one release',
     words: 'rolling-update --pods 3 --max-surge 0 --max-unavailable 1 --backoff 10s',
   },
@@ -12,7 +16,10 @@ export const SYMPTOMS: readonly { readonly seen: string; readonly words: string 
     seen: '... all at once in a release',
     words: 'rolling-update --pods 4 --drain close-all,paced --grace 6m',
   },
-  { seen: '... when pods are made unready', words: 'readiness-fail --pods 3 --proxy iptables,cilium' },
+  {
+    seen: '... when pods are made unready',
+    words: 'readiness-fail --pods 3 --proxy iptables,cilium-1.16,cilium-1.19',
+  },
   {
     seen: '... some minutes after a selector or readiness changed',
     words: 'seventy-thirty --policy Local --balancer backend-service --heartbeat 90s',

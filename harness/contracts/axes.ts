@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DATAPLANES, type DataplaneName } from '../platforms/dataplanes.ts';
 import { formatDuration, type Millis, parseDuration } from '../time/duration.ts';
 
 /** How a client chooses its waits (harness/fleet/backoff.ts). */
@@ -147,7 +148,7 @@ export const AXES = {
     'N|each',
     'source addresses that the clients share, as behind NAT; each: one a client',
   ),
-  heartbeat: axis(duration('1s', '30m'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
+  heartbeat: axis(duration('1s', '12h'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
   balancer: choice(['target-pool', 'backend-service'], 'target-pool', 'kind of passthrough load balancer'),
   balancerStickiness: choice(
     ['rehash', 'persist'],
@@ -155,11 +156,25 @@ export const AXES = {
     'target pool: does a tracked flow leave an unhealthy node',
   ),
   proxy: choice(
-    ['iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'],
+    Object.keys(DATAPLANES) as [DataplaneName, ...DataplaneName[]],
     'iptables',
     'Service dataplane of the nodes',
   ),
-  kubernetes: choice(KUBERNETES_VERSIONS, '1.37', 'release of Kubernetes: kubelets and controllers'),
+  secondService: choice(
+    ['no', 'yes'],
+    'no',
+    'does another Service, a ClusterIP, select all pods of the gateway for good',
+  ),
+  internalPolicy: choice(
+    ['Cluster', 'Local'],
+    'Cluster',
+    "handoff: internalTrafficPolicy of the holders' Service inside the cluster",
+  ),
+  kubernetes: choice(
+    KUBERNETES_VERSIONS,
+    '1.37',
+    "release of Kubernetes: kubelets, controllers and kube-proxy's rules",
+  ),
   drain: choice(
     ['close-all', 'abrupt', 'paced', 'ignore'],
     'close-all',
@@ -299,6 +314,16 @@ export const optionName = (axis: string) => axis.replace(/[A-Z]/g, (letter) => `
 
 /** One value for each axis: what tells one cell from another. */
 export type Axes = { readonly [Name in AxisName]: z.output<(typeof AXES)[Name]['schema']> };
+
+/** What values of earlier days are called now: `proxy iptables-1.22` was both a mode and the release of its rules. */
+const RENAMED: Readonly<Record<string, Partial<Axes>>> = {
+  'iptables-1.22': { proxy: 'iptables', kubernetes: '1.22' },
+  cilium: { proxy: 'cilium-1.12' },
+};
+
+/** The axes of a stored cell: those that came later than its log as their default is, renamed values by their new names. */
+export const storedAxes = (stored: Partial<Axes>): Axes =>
+  defaultAxes({ ...stored, ...RENAMED[stored.proxy ?? ''] });
 
 /** Every axis at its default, overridden by `changes`; for tests, benches and predictions. */
 export function defaultAxes(changes: Partial<Axes> = {}): Axes {

@@ -65,7 +65,7 @@ test('all mistakes are told at once, each with its field and what is allowed', (
     'onedrop.config.ts: versions: must differ, or nobody can tell them apart',
     'onedrop.config.ts: asks: must be { message: /.../ } or { message: JSON pointer, equals: TEXT }',
     expect.stringContaining("clients.backoff: '5 minutes' is not a duration"),
-    'onedrop.config.ts: clients.heartbeat: must lie between 1s and 30m',
+    'onedrop.config.ts: clients.heartbeat: must lie between 1s and 12h',
     expect.stringContaining('clients.headers.two words'),
     'onedrop.config.ts: clients.headers.fine: must hold nothing that a header cannot',
   ]);

@@ -16,4 +16,6 @@ export interface Workload {
   deployment(version: Version, options?: { name?: string; replicas?: number }): V1Deployment;
   /** The Service under test, type LoadBalancer, with this selector. */
   loadBalancer(selector: Record<string, string>, name?: string): V1Service;
+  /** Another Service, type ClusterIP, that selects the gateway's pods of every version. */
+  secondService(): V1Service;
 }

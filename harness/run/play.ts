@@ -180,6 +180,7 @@ async function perform(
       const prepare = stage('prepare');
       await prepare.step('v1 serves', async () => {
         await (strategy.prepare ?? noPreparation)(prepare);
+        if (axes.secondService === 'yes') await prepare.kube.apply(prepare.workload.secondService());
         await prepare.reachable(prepare.workload.service);
       });
       fleet = new Fleet({

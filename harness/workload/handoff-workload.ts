@@ -35,7 +35,7 @@ export function holderDeployment(axes: Axes, clusterIP: string): V1Deployment {
 }
 
 /** A Service inside the cluster that selects one version of the gateway. */
-export function upstreamService(version: Version): V1Service {
+export function upstreamService(version: Version, { internalPolicy }: Axes): V1Service {
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -43,6 +43,7 @@ export function upstreamService(version: Version): V1Service {
     spec: {
       type: 'ClusterIP',
       selector: { app: 'gateway', version },
+      ...(internalPolicy === 'Local' ? { internalTrafficPolicy: internalPolicy } : {}),
       ports: [{ name: 'ws', port: SERVICE_PORT, targetPort: GATEWAY_PORT, protocol: 'TCP' }],
     },
   };

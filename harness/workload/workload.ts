@@ -129,6 +129,7 @@ const RESTRICTED = { allowPrivilegeEscalation: false, capabilities: { drop: ['AL
 export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
   // By its name, because a controller that stands before an own gateway has another port.
   const targetPort = ownWorkload === undefined ? GATEWAY_PORT : 'ws';
+  const ports = [{ name: 'ws', port: SERVICE_PORT, targetPort, protocol: 'TCP' }];
   const template = (version: Version): V1PodTemplateSpec => {
     const made = ownWorkload?.podTemplates?.[version];
     if (made !== undefined) return made;
@@ -175,10 +176,16 @@ export function workload(axes: Axes, ownWorkload?: OwnWorkload): Workload {
           externalTrafficPolicy: axes.policy,
           ...(axes.affinity === 'None' ? {} : { sessionAffinity: axes.affinity }),
           ...(axes.trafficDistribution === 'none' ? {} : { trafficDistribution: axes.trafficDistribution }),
-          ports: [{ name: 'ws', port: SERVICE_PORT, targetPort, protocol: 'TCP' }],
+          ports,
         },
       };
     },
+    secondService: () => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: `${SERVICE}-all`, labels: { app: 'gateway' } },
+      spec: { type: 'ClusterIP', selector: { app: 'gateway' }, ports },
+    }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Axes } from '../../harness/contracts/axes.ts';
+import { dataplane } from '../../harness/platforms/dataplanes.ts';
 import { releaseBegin } from '../charts/chart-spec.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
 
@@ -65,7 +66,7 @@ export interface Hypothesis {
 const near = ({ share, interval: [low, high] }: Fingerprint, expected: number) =>
   expected >= share - 1.7 * (share - low) && expected <= share + 1.7 * (high - share);
 
-const isCilium = ({ axes }: Fingerprint) => axes.proxy.startsWith('cilium');
+const isCilium = ({ axes }: Fingerprint) => dataplane(axes.proxy).mode === 'cilium';
 
 /** The hypotheses about the asker's experiment and what each predicts of it (FACTS, "Which mechanism can explain 70/30"). */
 export const HYPOTHESES: readonly Hypothesis[] = [

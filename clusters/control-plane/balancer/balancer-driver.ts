@@ -5,6 +5,7 @@ import { virtualAddress } from '../addresses.ts';
 import { type BalancerContext, perform } from '../context.ts';
 import { isNodeLeaving, isNodeReady } from '../controllers/scheduler.ts';
 import { WorkQueue } from '../controllers/work-queue.ts';
+import { behaviourOf } from '../kubernetes-versions.ts';
 import { nameOf } from '../store/objects.ts';
 import {
   createPool,
@@ -205,9 +206,9 @@ export class BalancerDriver implements Disposable {
     }));
   }
 
-  /** StableLoadBalancerNodeSet (KEP-3458, on since 1.27); the modes that stand for 1.22 do not have it. */
+  /** StableLoadBalancerNodeSet (KEP-3458). */
   private get stableNodeSet(): boolean {
-    return !['iptables-1.22', 'cilium'].includes(this.context.axes.proxy);
+    return behaviourOf(this.context.axes.kubernetes).stableNodeSet;
   }
 
   /**

@@ -41,7 +41,7 @@ export function iptablesRules122(ports: readonly ServicePort[], options: Options
     filter.add(canary);
   }
   return {
-    mode: 'iptables-1.22',
+    mode: 'iptables',
     nat: nat.chains(),
     filter: filter.chains(),
     mangle: canaries.map((name) => ({ name, rules: [] })),

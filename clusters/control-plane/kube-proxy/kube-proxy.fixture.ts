@@ -1,5 +1,6 @@
 import type { V1EndpointSlice, V1Service, V1ServiceSpec } from '@kubernetes/client-node';
 import type { Axes } from '../../../harness/contracts/axes.ts';
+import { DATAPLANES, type DataplaneName } from '../../../harness/platforms/dataplanes.ts';
 import { nodeRules } from './kube-proxy.ts';
 import type { IptablesRules, NodeRules } from './rules.ts';
 
@@ -49,9 +50,20 @@ export const webSlice = (endpoints: readonly WebEndpoint[], name = 'web'): V1End
   })),
 });
 
+/** Every dataplane, iptables mode also with the rules of before 1.24. */
+export const DATAPLANES_PLAYED = [...(Object.keys(DATAPLANES) as DataplaneName[]), 'iptables@1.22'] as const;
+
+export type Played = (typeof DATAPLANES_PLAYED)[number];
+
+/** What is asked of `nodeRules` for one of them. */
+export function played(name: Played): { mode: Axes['proxy']; kubernetes: Axes['kubernetes'] } {
+  const [mode = '', kubernetes = '1.37'] = name.split('@');
+  return { mode: mode as Axes['proxy'], kubernetes: kubernetes as Axes['kubernetes'] };
+}
+
 /** What one node gets for one Service and its endpoints. */
 export const rulesOf = (
-  mode: Axes['proxy'],
+  mode: Played,
   spec: V1ServiceSpec,
   endpoints: readonly WebEndpoint[],
   previous?: NodeRules,
@@ -60,13 +72,13 @@ export const rulesOf = (
     services: [webService(spec)],
     slices: [webSlice(endpoints)],
     node: NODE,
-    mode,
+    ...played(mode),
     ...(previous ? { previous } : {}),
     now: 0,
   });
 
 export const iptablesOf = (
-  mode: 'iptables' | 'iptables-1.22',
+  mode: 'iptables' | 'iptables@1.22',
   spec: V1ServiceSpec,
   endpoints: readonly WebEndpoint[],
 ) => rulesOf(mode, spec, endpoints).rules as IptablesRules;

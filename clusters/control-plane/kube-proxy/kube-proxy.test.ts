@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DATAPLANES, type DataplaneName } from '../../../harness/platforms/dataplanes.ts';
 import { anyServices } from './any-services.fixture.ts';
 import { chainHash, probability } from './iptables-chains.ts';
-import { NODE, rulesOf, type WebEndpoint, webService, webSlice } from './kube-proxy.fixture.ts';
+import {
+  DATAPLANES_PLAYED,
+  NODE,
+  played,
+  rulesOf,
+  type WebEndpoint,
+  webService,
+  webSlice,
+} from './kube-proxy.fixture.ts';
 import { nodeRules } from './kube-proxy.ts';
 import type { CiliumRules, IptablesRules, IpvsRules, NftablesRules, Rule, Target } from './rules.ts';
 
-const MODES = ['iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'] as const;
 const here = (address: string, state?: WebEndpoint['state']): WebEndpoint => ({
   address,
   node: 'node-1',
@@ -17,7 +25,7 @@ const there = (address: string, state?: WebEndpoint['state']): WebEndpoint => ({
   node: 'node-2',
 });
 
-describe.each(MODES)('nodeRules in mode %s', (mode) => {
+describe.each(DATAPLANES_PLAYED)('nodeRules in mode %s', (mode) => {
   it('answers 10256, and the health-check node port by the ready endpoints of this node', () => {
     const health = (...endpoints: WebEndpoint[]) =>
       rulesOf(mode, { externalTrafficPolicy: 'Local' }, endpoints).health;
@@ -43,7 +51,7 @@ describe.each(MODES)('nodeRules in mode %s', (mode) => {
     const services = [webService()];
     const slices = [webSlice(endpoints)];
     const before = structuredClone({ services, slices });
-    nodeRules({ services, slices, node: NODE, mode, now: 0 });
+    nodeRules({ services, slices, node: NODE, ...played(mode), now: 0 });
     expect({ services, slices }).toEqual(before);
   });
 });
@@ -59,8 +67,8 @@ describe('rules of netfilter', () => {
 
   it('jump only to chains that are there, look up only maps and sets that are there', () => {
     fc.assert(
-      fc.property(anyServices, fc.constantFrom('iptables', 'iptables-1.22', 'nftables'), (objects, mode) => {
-        const rules = nodeRules({ ...objects, node: NODE, mode, now: 0 }).rules as
+      fc.property(anyServices, fc.constantFrom('iptables', 'iptables@1.22', 'nftables'), (objects, mode) => {
+        const rules = nodeRules({ ...objects, node: NODE, ...played(mode), now: 0 }).rules as
           | IptablesRules
           | NftablesRules;
         const tables = rules.mode === 'nftables' ? [rules.chains] : [rules.nat, rules.filter];
@@ -101,11 +109,11 @@ describe('rules of netfilter', () => {
   it('leave comments out once there are more than 1000 endpoints', () => {
     const endpoints = (count: number) =>
       Array.from({ length: count }, (_, index) => here(`10.244.${index >> 8}.${index & 255}`));
-    const comments = (mode: 'iptables' | 'iptables-1.22', count: number) =>
+    const comments = (mode: 'iptables' | 'iptables@1.22', count: number) =>
       (rulesOf(mode, {}, endpoints(count)).rules as IptablesRules).nat
         .filter(({ name }) => name.startsWith('KUBE-SEP-'))
         .flatMap(({ rules }) => rules.flatMap(({ comment }) => comment ?? [])).length;
-    for (const mode of ['iptables', 'iptables-1.22'] as const) {
+    for (const mode of ['iptables', 'iptables@1.22'] as const) {
       expect(comments(mode, 1000)).toBe(2000);
       expect(comments(mode, 1001)).toBe(0);
     }
@@ -184,41 +192,65 @@ describe('IPVS virtual servers', () => {
 });
 
 describe("Cilium's maps", () => {
-  const mapsOf = (mode: 'cilium' | 'cilium-1.16', spec: object, ...endpoints: WebEndpoint[]) =>
-    rulesOf(mode, spec, endpoints).rules as CiliumRules;
-  const states = (maps: CiliumRules, address = '172.18.255.200') =>
-    maps.services
-      .find((service) => service.address === address)
-      ?.backends.map((backend) => `${backend.address} ${backend.state}`);
+  type Name = `cilium-${string}` & DataplaneName;
+  const NAMES = (Object.keys(DATAPLANES) as DataplaneName[]).filter((name) => name.startsWith('cilium'));
+  const mapsOf = (name: DataplaneName, spec: object, ...endpoints: WebEndpoint[]) =>
+    rulesOf(name, spec, endpoints).rules as CiliumRules;
+  const slots = (maps: CiliumRules, address = '172.18.255.200') =>
+    maps.services.find((service) => service.address === address)?.backends.map((backend) => backend.address);
 
   it('list a Service without backends, which decides what becomes of its packets', () => {
-    expect(states(mapsOf('cilium', {}))).toEqual([]);
-    expect(mapsOf('cilium', {}).backends).toEqual([]);
+    for (const name of NAMES) expect(slots(mapsOf(name, {}))).toEqual([]);
   });
 
-  it('keep terminating backends, and forget unready ones at once', () => {
-    const endpoints = [here('10.244.1.2'), here('10.244.1.3', 'draining'), here('10.244.1.4', 'unready')];
-    for (const mode of ['cilium', 'cilium-1.16'] as const) {
-      const maps = mapsOf(mode, {}, ...endpoints);
-      expect(states(maps)).toEqual(['10.244.1.2 active', '10.244.1.3 terminating']);
-      expect(maps.backends).toEqual(['10.244.1.2:8080', '10.244.1.3:8080']);
+  /** What keeps its entry beside an active backend, and who takes new connections when no backend is active. */
+  const EXPECTED = {
+    'cilium-1.12': { unready: false, draining: true, dying: true, alone: [] },
+    'cilium-1.13': { unready: false, draining: true, dying: false, alone: [] },
+    'cilium-1.16': { unready: false, draining: true, dying: false, alone: ['draining'] },
+    'cilium-1.18': { unready: false, draining: true, dying: false, alone: ['draining'] },
+    'cilium-1.19': { unready: true, draining: true, dying: true, alone: ['draining'] },
+  } as const satisfies Readonly<Record<Name, object>>;
+
+  it('are expected of every version', () => expect(Object.keys(EXPECTED)).toEqual(NAMES));
+
+  it.each(Object.entries(EXPECTED))('hold in %s what that version keeps', (name, expected) => {
+    for (const state of ['unready', 'draining', 'dying'] as const) {
+      const maps = mapsOf(name as Name, {}, here('10.244.1.2'), here('10.244.1.3', state));
+      expect(maps.backends.includes('10.244.1.3:8080'), state).toBe(expected[state]);
+      expect(slots(maps)).toEqual(['10.244.1.2']);
+      const alone = mapsOf(name as Name, {}, here('10.244.1.3', state));
+      expect(slots(alone), `${state} alone`).toEqual(
+        (expected.alone as readonly string[]).includes(state) ? ['10.244.1.3'] : [],
+      );
     }
-  });
-
-  it('keep a terminating backend that no longer serves up to 1.12, and not in 1.16', () => {
-    expect(states(mapsOf('cilium', {}, here('10.244.1.2', 'dying')))).toEqual(['10.244.1.2 terminating']);
-    expect(states(mapsOf('cilium-1.16', {}, here('10.244.1.2', 'dying')))).toEqual([]);
   });
 
   it('list only this node\u2019s backends for outside addresses of policy Local', () => {
     const maps = mapsOf(
-      'cilium',
+      'cilium-1.16',
       { externalTrafficPolicy: 'Local' },
       here('10.244.1.2'),
       there('10.244.2.2'),
     );
-    expect(states(maps)).toEqual(['10.244.1.2 active']);
-    expect(states(maps, '10.96.100.1')).toHaveLength(2);
+    expect(slots(maps)).toEqual(['10.244.1.2']);
+    expect(slots(maps, '10.96.100.1')).toHaveLength(2);
     expect(maps.backends).toHaveLength(2);
+  });
+
+  it('keep the entry of a pod as long as any Service has it', () => {
+    const backends = (...names: string[]) =>
+      (
+        nodeRules({
+          services: [webService(), webService({ type: 'ClusterIP', clusterIP: '10.96.100.2' }, 'other')],
+          slices: names.map((name) => webSlice([here('10.244.1.2')], name)),
+          node: NODE,
+          mode: 'cilium-1.16',
+          now: 0,
+        }).rules as CiliumRules
+      ).backends;
+    expect(backends('web', 'other')).toEqual(['10.244.1.2:8080']);
+    expect(backends('other')).toEqual(['10.244.1.2:8080']);
+    expect(backends()).toEqual([]);
   });
 });

@@ -1,7 +1,9 @@
 import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
-import type { Axes } from '../../../harness/contracts/axes.ts';
+import { type Axes, KUBERNETES_VERSIONS } from '../../../harness/contracts/axes.ts';
+import { type Dataplane, dataplane } from '../../../harness/platforms/dataplanes.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { CLUSTER_CIDR, SERVICE_CIDR } from '../addresses.ts';
+import { behaviourOf } from '../kubernetes-versions.ts';
 import { ciliumRules } from './cilium.ts';
 import { iptablesRules } from './iptables.ts';
 import { iptablesRules122 } from './iptables-1.22.ts';
@@ -9,6 +11,8 @@ import { ipvsAddresses, ipvsRules } from './ipvs.ts';
 import { nftablesRules } from './nftables.ts';
 import type { NodeRules, ServiceRules } from './rules.ts';
 import { type ServicePort, servicePorts, type Vintage } from './service-port.ts';
+
+const NEWEST = KUBERNETES_VERSIONS[KUBERNETES_VERSIONS.length - 1] as Axes['kubernetes'];
 
 /** kube-proxy's own health port, `--healthz-bind-address`'s default. */
 const HEALTHZ_PORT = 10_256;
@@ -26,6 +30,8 @@ export interface KubeProxyInput {
     readonly taints?: readonly string[];
   };
   readonly mode: Axes['proxy'];
+  /** Whose kube-proxy it is. Default: the newest release. */
+  readonly kubernetes?: Axes['kubernetes'];
   /** What the last sync on this node gave; IPVS keeps real servers from it at weight 0. */
   readonly previous?: NodeRules;
   readonly now: Millis;
@@ -35,60 +41,53 @@ export interface KubeProxyInput {
   readonly serviceCidr?: string;
 }
 
-/** What each mode's kube-proxy is as of; IPVS is modelled from 1.20.2 (FACTS B4). */
-const VINTAGES: Readonly<Record<Axes['proxy'], Vintage>> = {
-  'iptables-1.22': '1.22',
-  iptables: 'current',
-  nftables: 'current',
-  ipvs: '1.22',
-  cilium: 'current',
-  'cilium-1.16': 'current',
-};
+/** How a dataplane of this release reads Services and their EndpointSlices. */
+export function vintageOf(found: Dataplane, kubernetes: Axes['kubernetes']): Vintage {
+  return found.mode === 'cilium' ? 'current' : behaviourOf(found.asOf ?? kubernetes).kubeProxy;
+}
 
 /** All that kube-proxy (or Cilium in its place) puts in force on one node in one sync, as data. */
 export function nodeRules(input: KubeProxyInput): NodeRules {
-  const ports = servicePorts(
-    input.services,
-    input.slices,
-    { node: input.node.name, zone: input.node.zone },
-    VINTAGES[input.mode],
-  );
+  const found = dataplane(input.mode);
+  const kubernetes = input.kubernetes ?? NEWEST;
+  const vintage = vintageOf(found, kubernetes);
+  const { name, zone, taints = [] } = input.node;
+  const ports = servicePorts(input.services, input.slices, { node: name, zone }, vintage);
+  const isLeaving = taints.includes('ToBeDeletedByClusterAutoscaler');
+  const tellsLeaving = found.mode !== 'cilium' && behaviourOf(kubernetes).tellsLeaving;
   const balancerAddresses = [...new Set(ports.flatMap((port) => port.balancerAddresses))];
   return {
-    node: input.node.name,
-    rules: serviceRules(input, ports),
-    localAddresses: input.mode === 'ipvs' ? ipvsAddresses(ports) : balancerAddresses,
-    health: [{ port: HEALTHZ_PORT, ok: isEligible(input) }, ...healthCheckNodePorts(ports)],
+    node: name,
+    rules: serviceRules(input, ports, found, vintage),
+    localAddresses: found.mode === 'ipvs' ? ipvsAddresses(ports) : balancerAddresses,
+    health: [{ port: HEALTHZ_PORT, ok: !(tellsLeaving && isLeaving) }, ...healthCheckNodePorts(ports)],
   };
 }
 
-function serviceRules(input: KubeProxyInput, ports: readonly ServicePort[]): ServiceRules {
-  const { mode, node, previous } = input;
+function serviceRules(
+  input: KubeProxyInput,
+  ports: readonly ServicePort[],
+  found: Dataplane,
+  vintage: Vintage,
+): ServiceRules {
+  const { node, previous } = input;
   const options = {
     nodeAddress: node.address,
     podCidr: node.podCidr,
     clusterCidr: input.clusterCidr ?? CLUSTER_CIDR,
     serviceCidr: input.serviceCidr ?? SERVICE_CIDR,
   };
-  switch (mode) {
-    case 'iptables-1.22':
-      return iptablesRules122(ports, options);
+  switch (found.mode) {
     case 'iptables':
-      return iptablesRules(ports, options);
+      return vintage === '1.22' ? iptablesRules122(ports, options) : iptablesRules(ports, options);
     case 'nftables':
       return nftablesRules(ports, options);
     case 'ipvs':
       return ipvsRules(ports, options, previous?.rules.mode === 'ipvs' ? previous.rules : undefined);
     case 'cilium':
-    case 'cilium-1.16':
-      return ciliumRules(ports, { mode, nodeAddress: node.address });
+      return ciliumRules(ports, found, node.address);
   }
 }
-
-/** KEP-3836, on since 1.30: kube-proxy's /healthz fails on a node that the cluster autoscaler is about to delete (FACTS B6). */
-const TELLS_LEAVING: ReadonlySet<Axes['proxy']> = new Set(['iptables', 'nftables', 'ipvs']);
-const isEligible = ({ mode, node: { taints = [] } }: KubeProxyInput) =>
-  !(TELLS_LEAVING.has(mode) && taints.includes('ToBeDeletedByClusterAutoscaler'));
 
 /**
  * One answer a Service: healthy while a ready endpoint runs on this node; those that terminate do not count

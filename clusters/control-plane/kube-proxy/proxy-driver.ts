@@ -1,6 +1,6 @@
 import type { KubernetesObject, V1EndpointSlice, V1Service } from '@kubernetes/client-node';
-import type { Axes } from '../../../harness/contracts/axes.ts';
 import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import { type Dataplane, dataplane } from '../../../harness/platforms/dataplanes.ts';
 import type { Random } from '../../../harness/statistics/random.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { type Context, perform } from '../context.ts';
@@ -9,19 +9,11 @@ import { zoneOfNode } from '../controllers/scheduler.ts';
 import type { MachineNode } from '../machine.ts';
 import { nameOf } from '../store/objects.ts';
 import { chooseEndpoints } from './endpoint-choice.ts';
-import { nodeRules } from './kube-proxy.ts';
-import type { NodeRules } from './rules.ts';
+import { nodeRules, vintageOf } from './kube-proxy.ts';
+import type { NodeRules, ServiceRules } from './rules.ts';
 import { type ServicePort, servicePorts } from './service-port.ts';
 
-/** minSyncPeriod of kube-proxy's modes, and the burst of its runner (FACTS B5); Cilium's agent acts on each change. */
-const MIN_SYNC: Readonly<Record<Axes['proxy'], Millis>> = {
-  iptables: 1000,
-  'iptables-1.22': 1000,
-  nftables: 1000,
-  ipvs: 0,
-  cilium: 0,
-  'cilium-1.16': 0,
-};
+/** The burst of kube-proxy's runner (FACTS B5). */
 const BURST = 2;
 /** IPVS's graceful termination looks at real servers of weight 0 once a minute (FACTS B4). */
 const IPVS_RECHECK: Millis = 60_000;
@@ -31,17 +23,6 @@ const WATCH = { least: 5, most: 50 } as const;
 const SYNC = { least: 20, most: 100 } as const;
 
 type ProxyWord = Extract<TimedEvent, { type: 'proxy' }>['rules'];
-
-/** What a new connection meets on a node that has nothing to send it to. */
-const REFUSAL: Readonly<Record<Axes['proxy'], (elsewhere: boolean) => ProxyWord>> = {
-  iptables: (elsewhere) => (elsewhere ? 'drop' : 'reject'),
-  'iptables-1.22': (elsewhere) => (elsewhere ? 'drop' : 'reject'),
-  nftables: (elsewhere) => (elsewhere ? 'drop' : 'reject'),
-  ipvs: () => 'none',
-  // Up to 1.12 a Service without backends is no Service: the packet goes to the node's own stack.
-  cilium: () => 'none',
-  'cilium-1.16': () => 'reject',
-};
 
 interface Proxy {
   readonly node: MachineNode;
@@ -62,10 +43,12 @@ interface Proxy {
 /** kube-proxy (or its like) on every node: watches Services and EndpointSlices and programs the machine. */
 export class ProxyDriver implements Disposable {
   private readonly context: Context;
+  private readonly dataplane: Dataplane;
   private readonly proxies = new Map<string, Proxy>();
 
   constructor(context: Context) {
     this.context = context;
+    this.dataplane = dataplane(context.axes.proxy);
     context.store.watch((_type, object) => {
       const shared = object.kind === 'Service' || object.kind === 'EndpointSlice';
       for (const proxy of this.proxies.values())
@@ -75,11 +58,11 @@ export class ProxyDriver implements Disposable {
 
   /** Starts the proxy of a node; resolves when its first rules are in force. */
   async addNode(node: MachineNode): Promise<void> {
-    const { axes, clock, random, machine } = this.context;
+    const { clock, random, machine } = this.context;
     const proxy: Proxy = {
       node,
       random: random.fork(`kube-proxy/${node.name}`),
-      runner: createBoundedFrequency(MIN_SYNC[axes.proxy], BURST, clock.now()),
+      runner: createBoundedFrequency(this.dataplane.minSyncPeriod, BURST, clock.now()),
       inForce: undefined,
       sources: [],
       syncing: true,
@@ -155,7 +138,7 @@ export class ProxyDriver implements Disposable {
 
   private sync(proxy: Proxy): void {
     const sources = this.sources(proxy);
-    if (same(sources, proxy.sources) && this.context.axes.proxy !== 'ipvs') return;
+    if (same(sources, proxy.sources) && this.dataplane.mode !== 'ipvs') return;
     proxy.syncing = true;
     const rules = this.rules(proxy);
     proxy.timer = this.context.clock.after(proxy.random.integer(SYNC.least, SYNC.most + 1), () => {
@@ -203,6 +186,7 @@ export class ProxyDriver implements Disposable {
         taints: (node?.spec?.taints ?? []).map(({ key }) => key),
       },
       mode: axes.proxy,
+      kubernetes: axes.kubernetes,
       ...(proxy.inForce === undefined ? {} : { previous: proxy.inForce }),
       now: clock.now(),
     });
@@ -211,19 +195,20 @@ export class ProxyDriver implements Disposable {
   /** Says what each balanced Service now has on this node, where that has changed. */
   private log(proxy: Proxy, sources: readonly KubernetesObject[]): void {
     const { axes, record } = this.context;
+    const rules = proxy.inForce?.rules;
     const services: V1Service[] = sources.filter(({ kind }) => kind === 'Service');
     const slices = sources.filter(({ kind }) => kind === 'EndpointSlice') as V1EndpointSlice[];
-    const vintage = axes.proxy === 'iptables-1.22' ? '1.22' : 'current';
+    const vintage = vintageOf(this.dataplane, axes.kubernetes);
     const present = new Set<string>();
     for (const port of servicePorts(services, slices, { node: proxy.node.name }, vintage)) {
       if (port.balancerAddresses.length === 0 || present.has(port.service)) continue;
       present.add(port.service);
-      const rules = wordFor(port, axes.proxy);
+      const word = wordFor(port, this.dataplane, rules);
       const localEndpoints = port.endpoints.filter(({ local, ready }) => local && ready).length;
-      const text = `${rules} ${localEndpoints}`;
+      const text = `${word} ${localEndpoints}`;
       if (proxy.logged.get(port.service) === text) continue;
       proxy.logged.set(port.service, text);
-      record({ type: 'proxy', node: proxy.node.name, service: port.service, rules, localEndpoints });
+      record({ type: 'proxy', node: proxy.node.name, service: port.service, rules: word, localEndpoints });
     }
     for (const service of [...proxy.logged.keys()])
       if (!present.has(service)) {
@@ -233,9 +218,17 @@ export class ProxyDriver implements Disposable {
   }
 }
 
-function wordFor(port: ServicePort, mode: Axes['proxy']): ProxyWord {
-  const choice = chooseEndpoints(port);
-  return choice.external ? 'forward' : REFUSAL[mode](choice.any);
+/** What a new connection from outside meets. */
+function wordFor(port: ServicePort, { refusal }: Dataplane, rules: ServiceRules | undefined): ProxyWord {
+  const { external, any } = chooseEndpoints(port);
+  const [address] = port.balancerAddresses;
+  const forwards =
+    rules?.mode === 'cilium'
+      ? rules.services.some(
+          (one) => one.address === address && one.port === port.port && one.backends.length > 0,
+        )
+      : external;
+  return forwards ? 'forward' : refusal[any ? 'elsewhere' : 'nowhere'];
 }
 
 const same = (left: readonly KubernetesObject[], right: readonly KubernetesObject[]) =>

@@ -1,3 +1,6 @@
+import type { Refusal } from '../../../harness/platforms/dataplanes.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
+
 /** conntrack's word for a packet: what `-m conntrack --ctstate` matches on. */
 export type ConnectionState = 'NEW' | 'ESTABLISHED' | 'RELATED' | 'INVALID' | 'DNAT' | 'SNAT';
 
@@ -85,7 +88,7 @@ export interface Chain {
 
 /** iptables mode: what `iptables-save` would show, in the order kube-proxy writes it. Built-in chains hold the jumps. */
 export interface IptablesRules {
-  readonly mode: 'iptables' | 'iptables-1.22';
+  readonly mode: 'iptables';
   readonly nat: readonly Chain[];
   readonly filter: readonly Chain[];
   /** Only chains that no packet meets: kube-proxy's and kubelet's canaries. */
@@ -160,19 +163,21 @@ export interface IpvsRules {
 
 /** Cilium / Dataplane V2: the service map and the backend map that bpf/lib/lb.h looks up. */
 export interface CiliumRules {
-  readonly mode: 'cilium' | 'cilium-1.16';
-  /** Also those without any backend: what becomes of a packet to them is up to the version. */
+  readonly mode: 'cilium';
+  /** What becomes of a packet that no backend is found for. */
+  readonly refusal: Refusal;
+  /** Established connections to a Service without backends find none either. */
+  readonly establishedNeedActive: boolean;
+  /** An established connection that is silent for longer is forgotten. */
+  readonly idle: Millis;
+  /** Also those without any backend. */
   readonly services: readonly {
     readonly address: string;
     readonly port: number;
     /** The Service's port, `namespace/service:port`. */
     readonly comment: string;
-    /** Terminating ones get new connections only when none is active. */
-    readonly backends: readonly {
-      readonly address: string;
-      readonly port: number;
-      readonly state: 'active' | 'terminating';
-    }[];
+    /** The slots: where new connections go. */
+    readonly backends: readonly { readonly address: string; readonly port: number }[];
     /** externalTrafficPolicy Local: only backends of this node are listed. */
     readonly local: boolean;
     /** Only these sources may use it; all when absent. */
@@ -180,7 +185,7 @@ export interface CiliumRules {
     /** sessionAffinity ClientIP, in seconds. */
     readonly stickySeconds?: number;
   }[];
-  /** Every backend that any service still refers to, as `address:port`. */
+  /** Every backend that any Service still has, in a slot or not, as `address:port`: an established connection needs no more. */
   readonly backends: readonly string[];
 }
 

@@ -42,11 +42,11 @@ export interface ServicePort {
 }
 
 /**
- * Which kube-proxy reads the objects: up to 1.23 only ready endpoints count, an endpoint is known by its
- * address alone, internalTrafficPolicy is not looked at (off by default) and externalIPs of a ClusterIP
- * Service have no policy; nor are hints heeded.
+ * Which kube-proxy reads the objects: up to 1.23 (`1.22`) an endpoint is known by its address alone,
+ * internalTrafficPolicy is not looked at (off by default) and externalIPs of a ClusterIP Service have no policy; nor
+ * are hints heeded. Up to 1.25 only ready endpoints count.
  */
-export type Vintage = '1.22' | 'current';
+export type Vintage = '1.22' | '1.24' | 'current';
 
 /** Where the rules are for. */
 export interface Place {
@@ -92,7 +92,7 @@ function portsOf(
   );
   const externalAddresses = (spec.externalIPs ?? []).filter((address) => isIPv4(address));
   const exposed = spec.type === 'LoadBalancer' || spec.type === 'NodePort';
-  const hasPolicy = exposed || (vintage === 'current' && (spec.externalIPs ?? []).length > 0);
+  const hasPolicy = exposed || (vintage !== '1.22' && (spec.externalIPs ?? []).length > 0);
   const externalLocal = hasPolicy && spec.externalTrafficPolicy === 'Local';
   const healthCheckNodePort = spec.type === 'LoadBalancer' && externalLocal ? spec.healthCheckNodePort : 0;
   // A balancer that proxies (ipMode Proxy) does not deliver packets addressed to its own address.
@@ -119,7 +119,7 @@ function portsOf(
         ? { stickySeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800 }
         : {}),
       externalLocal,
-      internalLocal: vintage === 'current' && spec.internalTrafficPolicy === 'Local',
+      internalLocal: vintage !== '1.22' && spec.internalTrafficPolicy === 'Local',
       ...(healthCheckNodePort ? { healthCheckNodePort } : {}),
       endpoints: endpointsOf(own, portName, protocol, place, vintage),
     };
@@ -156,7 +156,7 @@ function endpointsOf(
       if ((name ?? '') !== portName || (spoken ?? 'TCP').toLowerCase() !== protocol || !port) continue;
       for (const each of (slice.endpoints ?? []) as readonly AnyEndpoint[]) {
         const endpoint = endpointOf(each, port, place, vintage);
-        if (!endpoint || (vintage === '1.22' && !endpoint.ready)) continue;
+        if (!endpoint || (vintage !== 'current' && !endpoint.ready)) continue;
         // An endpoint that moves between slices is in both for a while; one that knows it is local wins.
         const key = vintage === '1.22' ? endpoint.address : endpointText(endpoint);
         if (!found.has(key) || endpoint.local) found.set(key, endpoint);

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyServices } from '../../control-plane/kube-proxy/any-services.fixture.ts';
-import { iptablesOf, NODE, webService, webSlice } from '../../control-plane/kube-proxy/kube-proxy.fixture.ts';
+import {
+  iptablesOf,
+  NODE,
+  played,
+  webService,
+  webSlice,
+} from '../../control-plane/kube-proxy/kube-proxy.fixture.ts';
 import { nodeRules } from '../../control-plane/kube-proxy/kube-proxy.ts';
 import type { IptablesRules } from '../../control-plane/kube-proxy/rules.ts';
 import { inFreshNamespace, reasonToSkip } from '../launcher/fresh-namespace.fixture.ts';
@@ -83,7 +89,7 @@ describe('the rules of kube-proxy since 1.28', () => {
 
 describe('the rules of kube-proxy 1.20 to 1.23', () => {
   it('mark what finds no local endpoint for kubelet to drop, and go on sending pods everywhere', () => {
-    const rules = iptablesOf('iptables-1.22', { externalTrafficPolicy: 'Local' }, two.slice(1));
+    const rules = iptablesOf('iptables@1.22', { externalTrafficPolicy: 'Local' }, two.slice(1));
     expect(about(rules, /KUBE-(FW|XLB)-|-A KUBE-NODEPORTS/)).toEqual([
       `-A KUBE-SERVICES -d 172.18.255.200/32 -p tcp -m comment --comment "default/web:http loadbalancer IP" -m tcp --dport 80 -j KUBE-FW-${HASH}`,
       '-A KUBE-NODEPORTS -s 127.0.0.0/8 -p tcp -m comment --comment "default/web:http" -m tcp --dport 30080 -j KUBE-MARK-MASQ',
@@ -98,7 +104,7 @@ describe('the rules of kube-proxy 1.20 to 1.23', () => {
   });
 
   it('masquerade policy Cluster and keep a client with its endpoint when asked to', () => {
-    const rules = iptablesOf('iptables-1.22', { sessionAffinity: 'ClientIP' }, two.slice(0, 1));
+    const rules = iptablesOf('iptables@1.22', { sessionAffinity: 'ClientIP' }, two.slice(0, 1));
     expect(about(rules, /KUBE-FW-|KUBE-SEP-|-A KUBE-NODEPORTS/)).toEqual([
       `-A KUBE-SERVICES -d 172.18.255.200/32 -p tcp -m comment --comment "default/web:http loadbalancer IP" -m tcp --dport 80 -j KUBE-FW-${HASH}`,
       '-A KUBE-NODEPORTS -p tcp -m comment --comment "default/web:http" -m tcp --dport 30080 -j KUBE-MARK-MASQ',
@@ -115,9 +121,9 @@ describe('the rules of kube-proxy 1.20 to 1.23', () => {
 
   it('do not send to a pod that terminates, even if it is the last', () => {
     const draining = [{ address: '10.244.1.2', node: 'node-1', state: 'draining' as const }];
-    const rejects = (mode: 'iptables' | 'iptables-1.22') =>
+    const rejects = (mode: 'iptables' | 'iptables@1.22') =>
       about(iptablesOf(mode, {}, draining), /REJECT/).length;
-    expect(rejects('iptables-1.22')).toBe(3);
+    expect(rejects('iptables@1.22')).toBe(3);
     expect(rejects('iptables')).toBe(0);
   });
 });
@@ -162,10 +168,11 @@ describe('iptablesRestore', () => {
       fc.property(
         anyServices,
         anyServices,
-        fc.constantFrom('iptables', 'iptables-1.22'),
+        fc.constantFrom('iptables', 'iptables@1.22'),
         (before, after, mode) => {
           const [old, rules] = [before, after].map(
-            (objects) => nodeRules({ ...objects, node: NODE, mode, now: 0 }).rules as IptablesRules,
+            (objects) =>
+              nodeRules({ ...objects, node: NODE, ...played(mode), now: 0 }).rules as IptablesRules,
           ) as [IptablesRules, IptablesRules];
           const saved = inFreshNamespace(
             'iptables-restore --noflush && iptables-save',

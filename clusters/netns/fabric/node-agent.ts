@@ -59,7 +59,7 @@ export class NodeAgent implements Disposable {
       const order: Order = {
         id: ++this.orders,
         health,
-        iptables: rules.mode === 'iptables' || rules.mode === 'iptables-1.22',
+        iptables: rules.mode === 'iptables',
       };
       this.waiting.set(order.id, { resolve, reject });
       this.process.write(`${JSON.stringify(order)}\n`);

@@ -19,17 +19,10 @@ import { SourcePorts } from './source-ports.ts';
 interface Backend {
   readonly address: Address;
   readonly port: number;
-  readonly active: boolean;
 }
 
-/** Cilium's CT map keeps TCP for 6 h, a SYN for 60 s and a closing connection for 10 s (its option defaults). */
-const TIMEOUTS = {
-  ...NODE_TIMEOUTS,
-  opening: 60_000,
-  established: 21_600_000,
-  unanswered: 21_600_000,
-  closing: 10_000,
-};
+/** Cilium's CT map keeps a SYN for 60 s and a closing connection for 10 s (its option defaults). */
+const TIMEOUTS = { ...NODE_TIMEOUTS, opening: 60_000, closing: 10_000 };
 
 interface Service {
   readonly backends: readonly Backend[];
@@ -39,29 +32,32 @@ interface Service {
   readonly affinity: Affinity;
 }
 
-/**
- * A node whose Services are Cilium's BPF maps, as of up to 1.12 (`cilium`, what GKE's Dataplane V2 was at 1.22) or
- * from 1.16 on (`cilium-1.16`): bpf/lib/lb.h lb4_local, FACTS C. Modelled from source only.
- */
+/** A node whose Services are Cilium's BPF maps: bpf/lib/lb.h lb4_local, FACTS C. Modelled from source only. */
 export class Cilium implements Dataplane {
   reason = '';
-  private readonly table = new Conntrack({ loose: true, timeouts: TIMEOUTS });
-  private mode: CiliumRules['mode'] = 'cilium';
+  private readonly table: Conntrack;
+  private refusal: CiliumRules['refusal'] = 'none';
+  private establishedNeedActive = false;
   private services = new Map<number, Service>();
-  /** Every backend that any service refers to; an established connection needs no more than that. */
   private backends = new Set<number>();
   private readonly random: Random;
   private readonly ports: SourcePorts;
   private readonly node: NodeContext;
 
-  constructor(options: { node: NodeContext; random: Random }) {
+  /** `idle`: an established connection that is silent for longer is forgotten. */
+  constructor({ idle, ...options }: { node: NodeContext; random: Random; idle: Millis }) {
     this.node = options.node;
+    this.table = new Conntrack({
+      loose: true,
+      timeouts: { ...TIMEOUTS, established: idle, unanswered: idle },
+    });
     this.random = options.random.fork('backends');
     this.ports = new SourcePorts(options.random.fork('ports'));
   }
 
   program(rules: CiliumRules): void {
-    this.mode = rules.mode;
+    this.refusal = rules.refusal;
+    this.establishedNeedActive = rules.establishedNeedActive;
     const before = this.services;
     this.services = new Map(
       rules.services.map(({ address, port, backends, sourceRanges, stickySeconds }) => {
@@ -70,7 +66,6 @@ export class Cilium implements Dataplane {
           backends: backends.map((backend) => ({
             address: parseAddress(backend.address),
             port: backend.port,
-            active: backend.state === 'active',
           })),
           allowed: sourceRanges?.map(parseCidr),
           stickySeconds,
@@ -95,13 +90,12 @@ export class Cilium implements Dataplane {
       return 'forward';
     }
     const service = this.services.get(endpointKey(packet.destination, packet.destinationPort));
-    // Up to 1.12 lb4_lookup_service gives no service when that has no backend; the packet goes up the local stack.
-    if (service === undefined || (service.backends.length === 0 && this.mode === 'cilium'))
-      return this.toStack(packet);
+    if (service === undefined) return this.toStack(packet);
     if (service.allowed !== undefined && !isWithin(packet.source, service.allowed)) {
       this.reason = `bpf lb4_src_range_ok: ${formatAddress(packet.source)} is in no source range`;
       return 'drop';
     }
+    if (this.establishedNeedActive && service.backends.length === 0) return this.refuse(packet);
     if (known !== undefined && this.keeps(known, service.backends, packet)) {
       this.table.accept(known, packet.kind, false, now);
       known.translate(packet);
@@ -118,13 +112,11 @@ export class Cilium implements Dataplane {
     this.table.flush();
   }
 
-  /** Whether a tracked connection stays with its backend; a SYN leaves one that is terminating. */
+  /** Whether a tracked connection stays with its backend; a SYN leaves one that has no slot. */
   private keeps(entry: ConntrackEntry, backends: readonly Backend[], packet: Packet): boolean {
     if (!this.backends.has(endpointKey(entry.answerer, entry.answererPort))) return false;
     if (packet.kind !== 'syn') return true;
-    return backends.some(
-      ({ address, port, active }) => active && address === entry.answerer && port === entry.answererPort,
-    );
+    return backends.some(({ address, port }) => address === entry.answerer && port === entry.answererPort);
   }
 
   /** A new connection, or one whose backend was deleted "out from underneath us" (lb.h), which the new one will reset. */
@@ -136,10 +128,7 @@ export class Cilium implements Dataplane {
     now: Millis,
   ): Fate {
     const chosen = this.pick(service, packet.source, now);
-    if (chosen === undefined) {
-      this.reason = `bpf lb4_local: no backend for ${formatAddress(packet.destination)}:${packet.destinationPort} (--service-no-backend-response=reject)`;
-      return 'reject';
-    }
+    if (chosen === undefined) return this.refuse(packet);
     const entry = new ConntrackEntry(this.table, connection, packet, now);
     entry.answerer = chosen.address;
     entry.answererPort = chosen.port;
@@ -158,18 +147,22 @@ export class Cilium implements Dataplane {
     return 'forward';
   }
 
-  /** A random backend, terminating ones only where there is no other, or the one that a sticky client had before. */
-  private pick(service: Service, client: Address, now: Millis): Backend | undefined {
-    const active = service.backends.filter((backend) => backend.active);
-    const eligible = active.length > 0 ? active : service.backends;
-    if (eligible.length === 0) return undefined;
+  /** A random backend, or the one that a sticky client had before. */
+  private pick({ backends, ...service }: Service, client: Address, now: Millis): Backend | undefined {
+    if (backends.length === 0) return undefined;
     const before = service.affinity.recall(client, service.stickySeconds, now);
     const chosen =
-      eligible.find(({ address, port }) => endpointKey(address, port) === before) ??
-      this.random.pick(eligible);
+      backends.find(({ address, port }) => endpointKey(address, port) === before) ??
+      this.random.pick(backends);
     if (service.stickySeconds !== undefined)
       service.affinity.remember(client, endpointKey(chosen.address, chosen.port), now);
     return chosen;
+  }
+
+  private refuse(packet: Packet): Fate {
+    if (this.refusal === 'none') return this.toStack(packet);
+    this.reason = `bpf lb4_local: no backend for ${formatAddress(packet.destination)}:${packet.destinationPort} (--service-no-backend-response=${this.refusal})`;
+    return this.refusal;
   }
 
   private toStack(packet: Packet): Fate {

@@ -5,6 +5,7 @@ import { Random } from '../../../harness/statistics/random.ts';
 import { nodeAddress, nodeName, podAddress, podCidr, virtualAddress } from '../../control-plane/addresses.ts';
 import type { BalancerProgram } from '../../control-plane/balancer/balancer-program.ts';
 import { createPool, observe, program } from '../../control-plane/balancer/load-balancer.ts';
+import { type Played, played } from '../../control-plane/kube-proxy/kube-proxy.fixture.ts';
 import { nodeRules } from '../../control-plane/kube-proxy/kube-proxy.ts';
 import type { NodeRules } from '../../control-plane/kube-proxy/rules.ts';
 import { Fabric } from './fabric.ts';
@@ -24,9 +25,9 @@ class Laboratory {
   now = 0;
   private readonly programmed = new Map<number, NodeRules>();
   private readonly policy: Axes['policy'];
-  private readonly proxy: Axes['proxy'];
+  private readonly proxy: Played;
 
-  constructor(options: { policy: Axes['policy']; proxy?: Axes['proxy']; loose?: boolean }) {
+  constructor(options: { policy: Axes['policy']; proxy?: Played; loose?: boolean }) {
     this.policy = options.policy;
     this.proxy = options.proxy ?? 'iptables';
     this.fabric = new Fabric({ random: new Random(1), loose: options.loose ?? true });
@@ -57,7 +58,7 @@ class Laboratory {
         services: [service(this.policy)],
         slices: [slice(pods)],
         node: { name: nodeName(number), address: nodeAddress(number), podCidr: podCidr(number) },
-        mode: this.proxy,
+        ...played(this.proxy),
         now: this.now,
         ...(previous === undefined ? {} : { previous }),
       });
@@ -73,7 +74,7 @@ class Laboratory {
         services: [],
         slices: [],
         node: { name: nodeName(number), address: nodeAddress(number), podCidr: podCidr(number) },
-        mode: this.proxy,
+        ...played(this.proxy),
         now: this.now,
       });
       this.fabric.programNode({ ...rules, localAddresses: [VIP] });
@@ -172,7 +173,7 @@ function laboratory(options: ConstructorParameters<typeof Laboratory>[0] & { sti
   return made.wait(1000);
 }
 
-describe.each(['iptables', 'iptables-1.22', 'nftables'] as const)(
+describe.each(['iptables', 'iptables@1.22', 'nftables'] as const)(
   'the experiments of FACTS B7 with %s',
   (proxy) => {
     it('E1: with Cluster a flip to no endpoints loses nothing', () => {
@@ -336,19 +337,16 @@ describe('the dataplanes that are modelled from source', () => {
     expect({ hung, reset }).toEqual({ hung: 0, reset: FLOWS - alive });
   });
 
-  it.each(['cilium', 'cilium-1.16'] as const)(
-    '%s loses every flow of a backend that no service refers to',
-    (proxy) => {
-      for (const policy of ['Cluster', 'Local'] as const) {
-        const lab = laboratory({ policy, proxy });
-        lab.select([]);
-        expect(lab.speak().alive).toBe(0);
-      }
-    },
-  );
+  it('Cilium loses every flow of a backend that no service refers to', () => {
+    for (const policy of ['Cluster', 'Local'] as const) {
+      const lab = laboratory({ policy, proxy: 'cilium-1.16' });
+      lab.select([]);
+      expect(lab.speak().alive).toBe(0);
+    }
+  });
 
   it('Cilium sends the flows of a re-selected service to the new pod, which resets them', () => {
-    const lab = laboratory({ policy: 'Cluster', proxy: 'cilium' });
+    const lab = laboratory({ policy: 'Cluster', proxy: 'cilium-1.16' });
     lab.addPod('v2', 2, 2);
     lab.select([[2, 2]]);
     expect(lab.speak()).toEqual({ alive: 0, hung: 0, reset: FLOWS });

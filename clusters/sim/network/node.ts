@@ -68,10 +68,11 @@ export class SimNode implements NodeContext {
         this.dataplane = ipvs;
         return;
       }
-      case 'cilium':
-      case 'cilium-1.16': {
+      case 'cilium': {
         const cilium =
-          this.dataplane instanceof Cilium ? this.dataplane : new Cilium({ node: this, random: this.random });
+          this.dataplane instanceof Cilium
+            ? this.dataplane
+            : new Cilium({ node: this, random: this.random, idle: rules.idle });
         cilium.program(rules);
         this.dataplane = cilium;
         return;

@@ -1,4 +1,5 @@
 import type { CellHeader, HopEnd } from '../../contracts/event.ts';
+import { dataplane } from '../../platforms/dataplanes.ts';
 import type { Millis } from '../../time/duration.ts';
 import { tolerated } from '../../time/tolerance.ts';
 import type { Drop, Fate } from '../fleet.ts';
@@ -19,9 +20,6 @@ export const WATCH_DELAY = { model: 3000, real: 1000 } as const;
 
 /** A proxy's log tells of what it ended only once its worker has: with thousands of connections on a busy machine, seconds later. */
 const HOP_DELAY = { model: 3000, real: 3000 } as const;
-
-/** IPVS forgets an established connection that was silent for this long (FACTS B4); kube-proxy leaves it so. */
-const IPVS_IDLE: Millis = 900_000;
 
 const seen = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution => ({
   cause,
@@ -164,7 +162,7 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
   }
   const cut = index.proxies.get(node)?.find((each) => !each.forwards && within(each));
   if (cut !== undefined) return inferred('dataplane-cut', path.endpoints(node, cut.at), cut.moment);
-  if (cell.axes.proxy === 'ipvs' && cell.axes.heartbeat > IPVS_IDLE) return inferred('entry-expired');
+  if (cell.axes.heartbeat > dataplane(cell.axes.proxy).idle.after) return inferred('entry-expired');
   return NOTHING;
 }
 
@@ -214,14 +212,20 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   const told = until(closing, late);
   const going = [until(scaledDown, late), until(terminating, late)];
   if (drop.asked) return seen('asked-to-leave', ...going, told);
-  if (drop.fate !== undefined && !(drop.ending.how === 'close' && until(closing, drop.fate.at)))
-    return fromFate(index, cell, drop, drop.fate);
+  const hopDelay = tolerated(HOP_DELAY, cell.speed);
+  const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
+  if (drop.fate !== undefined) {
+    // Who had ended the connection when the packet came would have answered any packet so.
+    const { at } = drop.fate;
+    const { how } = drop.ending;
+    const hadEnded =
+      how === 'close' ? until(closing, at) : how === 'fin' && hop !== undefined && hop.at <= at;
+    if (!hadEnded) return fromFate(index, cell, drop, drop.fate);
+  }
   const over = until(ended, late);
   // A gateway that had only begun to drain may still have been killed with this connection open.
   if (over && drop.ending.how !== 'close' && over.at <= drop.detected)
     return seen('gateway-ended', ...going, told, over);
-  const hopDelay = tolerated(HOP_DELAY, cell.speed);
-  const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
   const byHop = () => ({
     ...seen(hop?.act === undefined ? 'hop-ended' : BY_HOP[hop.act], hop?.begun, hop?.moment),
     inferred: isMeasured,

@@ -74,6 +74,8 @@ const CONDITIONS: ReadonlySet<AxisName> = new Set<AxisName>([
   'balancer',
   'balancerStickiness',
   'proxy',
+  'secondService',
+  'kubernetes',
   'dnsTtl',
   'tcpLoose',
 ]);
