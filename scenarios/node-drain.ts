@@ -93,7 +93,8 @@ async function unmark(stage: Stage): Promise<void> {
   const { marks }: NodeRemoval = NODE_REMOVALS[stage.axes.by];
   const { taints = [], labels = {} } = marks;
   for (const node of await stage.kube.list('Node')) {
-    const marked = node.spec?.taints?.some(isOurs(taints)) || (marks.unschedulable && node.spec?.unschedulable);
+    const marked =
+      node.spec?.taints?.some(isOurs(taints)) || (marks.unschedulable && node.spec?.unschedulable);
     if (!marked) continue;
     const kept = (node.spec?.taints ?? []).filter((taint) => !isOurs(taints)(taint));
     await stage.kube.patch('Node', nameOf(node), {
@@ -121,7 +122,7 @@ async function drain(stage: Stage, node: string, removal: NodeRemoval): Promise<
     if (pods.length === 0) break;
     const staying = pods.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
     if (limit !== null && waited >= limit.after && (limit.of === 'departures' || staying.length > 0)) {
-      if (limit.then !== 'pods-are-deleted') return limit.then === 'machine-goes';
+      if (limit.outcome !== 'pods-are-deleted') return limit.outcome === 'machine-goes';
       for (const pod of pods) await evict(pod, LEAST);
       await stage.until(`the pods of ${node} are gone`, async () =>
         (await stage.kube.list('Pod', { app: 'gateway' })).every((pod) => !isOn(node)(pod)),

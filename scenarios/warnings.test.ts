@@ -79,6 +79,8 @@ const OTHERWISE: AxisTexts = {
   keepBlue: 'yes',
   handoffBy: 'worker',
   churn: 'upgrade',
+  by: 'karpenter',
+  budget: '1',
   canarySteps: '50-100',
   canaryEvery: '2m',
   ingressApi: 'gateway-api',

@@ -1,5 +1,5 @@
 import type { Millis } from '../time/duration.ts';
-import type { Platform } from './platform.ts';
+import type { Platform, Property } from './platform.ts';
 
 /** What is written on a node before its pods go, as an actor writes it. */
 interface NodeMarks {
@@ -16,7 +16,7 @@ interface Limit {
   /** What it has waited for in vain: that every eviction is granted, or that every pod has left. */
   readonly of: 'evictions' | 'departures';
   /** The node is saved; its pods are deleted with the least grace, then its machine goes; or the machine goes with them. */
-  readonly then: 'node-stays' | 'pods-are-deleted' | 'machine-goes';
+  readonly outcome: 'node-stays' | 'pods-are-deleted' | 'machine-goes';
 }
 
 /** Who removes a node that carries pods, and how: the scenario reads this and never asks who it is. */
@@ -45,11 +45,11 @@ const KARPENTER_MARKS: NodeMarks = {
   taints: [{ key: 'karpenter.sh/disrupted', effect: 'NoSchedule' }],
 };
 
-const KARPENTER_EVICTS = {
+const KARPENTER_EVICTS: Property = {
   says: 'an exclude label takes the node out of load balancers, a taint keeps pods away; a refused eviction is tried again after 100 ms, doubling to 10 s; the instance goes at least 5 s after the last pod',
   evidence: 'source',
   source: 'kubernetes-sigs/karpenter pkg/controllers/node/termination, 2266468',
-} as const;
+};
 
 /** Who removes nodes, by the value of the axis `by`. */
 export const NODE_REMOVALS = {
@@ -88,7 +88,8 @@ export const NODE_REMOVALS = {
       {
         says: 'the node is tainted ToBeDeletedByClusterAutoscaler, and pods are evicted 5 s later (--node-delete-delay-after-taint)',
         evidence: 'documented',
-        source: 'kubernetes/autoscaler cluster-autoscaler/FAQ.md, 55c37cd; that the 5 s come first is inferred',
+        source:
+          'kubernetes/autoscaler cluster-autoscaler/FAQ.md, 55c37cd; that the 5 s come first is inferred',
       },
       {
         says: 'a pod gets its own grace period, but at most 10 min (--max-graceful-termination-sec 600)',
@@ -98,7 +99,8 @@ export const NODE_REMOVALS = {
       {
         says: 'a refused eviction is tried again every 10 s',
         evidence: 'source',
-        source: 'kubernetes/autoscaler cluster-autoscaler core/scaledown/actuation/drain.go DefaultEvictionRetryTime',
+        source:
+          'kubernetes/autoscaler cluster-autoscaler core/scaledown/actuation/drain.go DefaultEvictionRetryTime',
       },
       {
         says: 'an eviction that is still refused after 2 min (--max-pod-eviction-time) saves the node',
@@ -116,7 +118,7 @@ export const NODE_REMOVALS = {
     asks: 'eviction',
     cap: 600_000,
     retry: { first: 10_000, most: 10_000 },
-    limit: { after: 120_000, of: 'evictions', then: 'node-stays' },
+    limit: { after: 120_000, of: 'evictions', outcome: 'node-stays' },
     lingers: 0,
   },
   karpenter: {
@@ -168,7 +170,7 @@ export const NODE_REMOVALS = {
     asks: 'eviction',
     cap: null,
     retry: { first: 5000, most: 5000 },
-    limit: { after: 3_600_000, of: 'departures', then: 'pods-are-deleted' },
+    limit: { after: 3_600_000, of: 'departures', outcome: 'pods-are-deleted' },
     lingers: 0,
   },
   eks: {
@@ -201,7 +203,7 @@ export const NODE_REMOVALS = {
     asks: 'eviction',
     cap: null,
     retry: { first: 5000, most: 5000 },
-    limit: { after: 900_000, of: 'departures', then: 'node-stays' },
+    limit: { after: 900_000, of: 'departures', outcome: 'node-stays' },
     lingers: 60_000,
   },
   spot: {
@@ -234,7 +236,7 @@ export const NODE_REMOVALS = {
     asks: 'nobody',
     cap: 15_000,
     retry: { first: 5000, most: 5000 },
-    limit: { after: 30_000, of: 'departures', then: 'machine-goes' },
+    limit: { after: 30_000, of: 'departures', outcome: 'machine-goes' },
     lingers: 15_000,
   },
   'ec2-spot': {
@@ -258,7 +260,7 @@ export const NODE_REMOVALS = {
     asks: 'eviction',
     cap: null,
     retry: { first: 100, most: 10_000 },
-    limit: { after: 120_000, of: 'departures', then: 'machine-goes' },
+    limit: { after: 120_000, of: 'departures', outcome: 'machine-goes' },
     lingers: 5000,
   },
 } as const satisfies Record<string, NodeRemoval>;

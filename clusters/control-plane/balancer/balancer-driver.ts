@@ -220,7 +220,9 @@ export class BalancerDriver implements Disposable {
   private backends(): string[] {
     return this.context.store
       .list('Node')
-      .filter((node) => !isNodeExcluded(node) && !isNodeLeaving(node) && (this.stableNodeSet || isNodeReady(node)))
+      .filter(
+        (node) => !isNodeExcluded(node) && !isNodeLeaving(node) && (this.stableNodeSet || isNodeReady(node)),
+      )
       .map(nameOf)
       .filter((name) => !this.gone.has(name));
   }

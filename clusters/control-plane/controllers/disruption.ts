@@ -23,9 +23,7 @@ export function budgetStatus(
   const own = pods.filter((pod) => selects(selector, labelsOf(pod)));
   const disruptedPods = Object.fromEntries(
     Object.entries(budget.status?.disruptedPods ?? {}).filter(([name, since]) =>
-      own.some(
-        (pod) => nameOf(pod) === name && !isDeleting(pod) && timeOf(since) + DELETION_TIMEOUT > now,
-      ),
+      own.some((pod) => nameOf(pod) === name && !isDeleting(pod) && timeOf(since) + DELETION_TIMEOUT > now),
     ),
   );
   const currentHealthy = own.filter(
