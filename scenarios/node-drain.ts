@@ -66,7 +66,15 @@ export const nodeDrain: Strategy = {
         },
         FAULT,
       );
-    else await stage.step(`${by} gives up, and ${node} stays`, () => unmark(stage), FAULT);
+    else
+      await stage.step(
+        `${by} gives up, and ${node} stays`,
+        async () => {
+          await unmark(stage);
+          await ended(stage, node);
+        },
+        FAULT,
+      );
     await replaced(stage, wanted);
   },
   async rollback(stage) {
@@ -109,6 +117,16 @@ const isOurs =
   ({ key }: { readonly key: string }) =>
     taints.some((taint) => taint.key === key);
 
+const isGoing = ({ metadata }: V1Pod) => metadata?.deletionTimestamp !== undefined;
+
+/** Waits until the node's pods that were told to go are gone: each has its own grace period. */
+const ended = (stage: Stage, node: string) =>
+  stage.until(
+    `pods of ${node} that were told to go are gone`,
+    async () => !(await stage.kube.list('Pod', { app: 'gateway' })).filter(isOn(node)).some(isGoing),
+    stage.axes.grace + 600_000,
+  );
+
 /** Evicts a node's pods as this actor does; whether its machine is to go. */
 async function drain(stage: Stage, node: string, removal: NodeRemoval): Promise<boolean> {
   const { asks, cap, retry, limit, lingers } = removal;
@@ -120,25 +138,20 @@ async function drain(stage: Stage, node: string, removal: NodeRemoval): Promise<
   for (let waited = 0; ; ) {
     const pods = (await stage.kube.list('Pod', { app: 'gateway' })).filter(isOn(node));
     if (pods.length === 0) break;
-    const staying = pods.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
+    const staying = pods.filter((pod) => !isGoing(pod));
     if (limit !== null && waited >= limit.after && (limit.of === 'departures' || staying.length > 0)) {
       if (limit.outcome !== 'pods-are-deleted') return limit.outcome === 'machine-goes';
       for (const pod of pods) await evict(pod, LEAST);
-      await stage.until(`the pods of ${node} are gone`, async () =>
-        (await stage.kube.list('Pod', { app: 'gateway' })).every((pod) => !isOn(node)(pod)),
-      );
+      await ended(stage, node);
       break;
     }
     if (limit === null && waited >= WATCHED && staying.length > 0) return false;
     if (waited >= due && staying.length > 0) {
-      const refused: V1Pod[] = [];
-      for (const pod of staying) if (!(await evict(pod))) refused.push(pod);
+      for (const pod of staying) await evict(pod);
       due = waited + wait;
       wait = Math.min(2 * wait, retry.most);
-      if (refused.length === 0) continue;
     }
-    const next = Math.min(POLL, Math.max(due - waited, 1));
-    const pause = staying.length > 0 ? next : POLL;
+    const pause = Math.min(POLL, due > waited ? due - waited : POLL);
     await stage.sleep(pause);
     waited += pause;
   }
