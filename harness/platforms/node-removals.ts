@@ -267,3 +267,10 @@ export const NODE_REMOVALS = {
 
 /** Everybody who removes nodes, by name. */
 export const NODE_REMOVAL_NAMES = Object.keys(NODE_REMOVALS) as [keyof typeof NODE_REMOVALS];
+
+/** The longest that a pod lives after its eviction, whatever grace period it asks for: Infinity where its own counts. */
+export const longestGrace = ({ cap, limit }: NodeRemoval): Millis =>
+  Math.min(
+    cap ?? Number.POSITIVE_INFINITY,
+    limit?.of === 'departures' && limit.outcome !== 'node-stays' ? limit.after : Number.POSITIVE_INFINITY,
+  );
