@@ -177,6 +177,43 @@ const CONTRACTS: readonly Contract[] = [
     },
   },
   {
+    promise:
+      'a drain evicts the pods of one node with a goodbye, and whoever only came through it is lost with the machine',
+    needs: 'node-power',
+    arguments: ['node-drain', '--policy', 'Cluster', '--pods', '3', '--backoff', '20s'],
+    keeps(cell) {
+      // A third was connected to the node's pod, of the others a third came through the node.
+      share(0.4, 0.7)(cell);
+      expect(cell.closed / cell.clients).toBeGreaterThan(0.22);
+      expect(cell.closed / cell.clients).toBeLessThan(0.45);
+      expect(cell.droppedTwice).toBe(0);
+    },
+  },
+  {
+    promise: 'whoever cuts the grace of a pod kills it with its connections open, long before it has drained',
+    needs: 'node-power',
+    arguments: [
+      'node-drain',
+      ...['--by', 'spot', '--policy', 'Cluster', '--pods', '3', '--backoff', '20s'],
+      ...['--grace', '10m', '--drain', 'paced', '--drain-over', '10m'],
+    ],
+    keeps(cell) {
+      share(0.4, 0.7)(cell);
+      // 15 of 600 seconds of a third.
+      expect(cell.closed / cell.clients).toBeLessThan(0.05);
+    },
+  },
+  {
+    promise: 'a node without power says nothing: its clients hang until their heartbeat',
+    needs: 'node-power',
+    arguments: ['node-failure', '--policy', 'Local', '--pods', '3', '--backoff', '20s'],
+    keeps(cell) {
+      share(0.22, 0.45)(cell);
+      expect(cell.closed + cell.fin).toBe(0);
+      expect(cell.silent / cell.dropped).toBeGreaterThan(0.5);
+    },
+  },
+  {
     promise: 'blue/green by DNS drops each client once, and blue is never hashed again',
     arguments: [
       'blue-green',

@@ -4,6 +4,7 @@ import { type Chain, commonChains, describeChain } from '../harness/analyses/led
 import { BACKOFF_MODELS } from '../harness/contracts/axes.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
 import { DATAPLANES } from '../harness/platforms/dataplanes.ts';
+import { NODE_REMOVAL_NAMES } from '../harness/platforms/node-removals.ts';
 import { STRATEGIES } from './index.ts';
 import { playOnSim } from './test-play.ts';
 
@@ -31,6 +32,8 @@ const axes = fc.record({
   keepBlue: some('no', 'yes'),
   handoffBy: some('holder', 'worker'),
   churn: some('one', 'upgrade'),
+  by: some(...NODE_REMOVAL_NAMES),
+  budget: some('none', '0', '1', '50%'),
   ingressApi: some('ingress', 'gateway-api'),
   meshRouting: some('http', 'tcp'),
   promote: some('ingress', 'selector'),

@@ -6,6 +6,8 @@ import { hpa } from './hpa.ts';
 import { ingressCanary } from './ingress-canary.ts';
 import { makeBeforeBreak } from './make-before-break.ts';
 import { nodeChurn } from './node-churn.ts';
+import { nodeDrain } from './node-drain.ts';
+import { nodeFailure } from './node-failure.ts';
 import { pacedDrain } from './paced-drain.ts';
 import { policyChange } from './policy-change.ts';
 import { readinessFail } from './readiness-fail.ts';
@@ -26,6 +28,8 @@ const ALL: readonly Strategy[] = [
   handoff,
   seventyThirty,
   nodeChurn,
+  nodeDrain,
+  nodeFailure,
   policyChange,
   hpa,
 ];

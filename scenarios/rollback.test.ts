@@ -18,6 +18,8 @@ const CHOICES: Readonly<Record<string, AxisTexts>> = {
   handoff: { handoffBy: 'holder,worker' },
   'seventy-thirty': {},
   'node-churn': { churn: 'one,upgrade' },
+  'node-drain': { by: 'kubectl,cluster-autoscaler,karpenter,spot', budget: 'none,0,1' },
+  'node-failure': {},
   'policy-change': {},
   hpa: {
     hpaDuring: 'readiness-fail,rolling-update,selector-flip,storm',

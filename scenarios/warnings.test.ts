@@ -81,6 +81,8 @@ const OTHERWISE: AxisTexts = {
   handoffBy: 'worker',
   internalPolicy: 'Local',
   churn: 'upgrade',
+  by: 'karpenter',
+  budget: '1',
   canarySteps: '50-100',
   canaryEvery: '2m',
   ingressApi: 'gateway-api',

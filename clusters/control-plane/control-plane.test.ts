@@ -1,3 +1,4 @@
+import type { V1PodDisruptionBudget } from '@kubernetes/client-node';
 import { expect, it } from 'vitest';
 import { type Axes, defaultAxes } from '../../harness/contracts/axes.ts';
 import type { Event, Timed } from '../../harness/contracts/event.ts';
@@ -255,6 +256,79 @@ it('a node whose machine goes leaves the pool at once, its pods are replaced whe
       nodes: ['node-1', 'node-3', 'node-4'],
       healthy: [true, true, true],
     });
+  });
+});
+
+it('a machine that is switched off stays a node and a backend, and runs its pods again once it is on', async () => {
+  await run({ pods: 3 }, async (bench) => {
+    await bench.serve();
+    const pods = bench.machine.pods.length;
+    await bench.plane.off('node-2');
+    await bench.clock.sleep(100_000);
+    const node = (await bench.kube.list('Node')).find(({ metadata }) => metadata?.name === 'node-2');
+    expect(node?.status?.conditions?.[0]?.status).toBe('Unknown');
+    expect(node?.spec?.taints?.map(({ key, effect }) => `${key}:${effect}`)).toEqual([
+      'node.kubernetes.io/unreachable:NoSchedule',
+      'node.kubernetes.io/unreachable:NoExecute',
+    ]);
+    expect(bench.machine.programs.at(-1)?.table[0]).toMatchObject({
+      nodes: ['node-1', 'node-2', 'node-3'],
+      healthy: [true, false, true],
+    });
+    await bench.plane.on();
+    await bench.until(async () => (await bench.kube.list('Pod')).every(isPodReady), 5000);
+    expect(bench.machine.pods.slice(pods).map(({ start }) => start.node)).toEqual(['node-2']);
+    expect((await bench.kube.get('Node', 'node-2'))?.spec?.taints).toBeUndefined();
+    expect(
+      bench
+        .of('node')
+        .map(({ node, change }) => `${node} ${change}`)
+        .slice(-2),
+    ).toEqual(['node-2 off', 'node-2 on']);
+  });
+});
+
+it('pods of a machine without power are deleted after 300 s and stay so until it is on, or its Node is deleted', async () => {
+  await run({ pods: 3 }, async (bench) => {
+    await bench.serve();
+    await bench.plane.off('node-2');
+    const deleting = async () =>
+      (await bench.kube.list('Pod')).filter(({ metadata }) => metadata?.deletionTimestamp !== undefined);
+    await bench.clock.sleep(340_000);
+    expect(await deleting()).toEqual([]);
+    await bench.clock.sleep(60_000);
+    expect((await deleting()).map(({ spec }) => spec?.nodeName)).toEqual(['node-2']);
+    expect((await bench.kube.list('Pod')).filter(isPodReady)).toHaveLength(3);
+    await bench.kube.delete('Node', 'node-2');
+    await bench.until(async () => (await deleting()).length === 0, 61_000);
+    await bench.plane.on();
+    await bench.clock.sleep(15_000);
+    expect(bench.machine.programs.at(-1)?.table[0]?.nodes).toEqual(['node-1', 'node-2', 'node-3']);
+  });
+});
+
+it('a pod that a budget protects is evicted once the others are enough, with the grace that is asked for', async () => {
+  await run({ pods: 2 }, async (bench) => {
+    await bench.serve();
+    await bench.kube.apply({
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: 'gateway' },
+      spec: { maxUnavailable: 1, selector: { matchLabels: V1 } },
+    } as V1PodDisruptionBudget);
+    await bench.clock.sleep(100);
+    const [one, other] = (await bench.kube.list('Pod')).map(nameOf);
+    bench.machine.script.exit = undefined;
+    await bench.kube.evict(one ?? '', { gracePeriod: 3000 });
+    await expect(bench.kube.evict(other ?? '')).rejects.toMatchObject({ reason: 'TooManyRequests' });
+    expect((await bench.kube.get('Pod', one ?? ''))?.metadata?.deletionGracePeriodSeconds).toBe(3);
+    expect((await bench.kube.get('PodDisruptionBudget', 'gateway'))?.status?.disruptionsAllowed).toBe(0);
+    await bench.clock.sleep(4000);
+    expect(bench.machine.pod(one ?? '').signals).toEqual(['SIGTERM', 'SIGKILL']);
+    await bench.until(async () => (await bench.kube.list('Pod')).filter(isPodReady).length === 2, 15_000);
+    await bench.clock.sleep(100);
+    await bench.kube.evict(other ?? '');
+    await bench.kube.evict('nobody');
   });
 });
 

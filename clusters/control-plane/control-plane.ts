@@ -1,4 +1,6 @@
+import type { V1NodeStatus } from '@kubernetes/client-node';
 import type { Axes } from '../../harness/contracts/axes.ts';
+import type { Power } from '../../harness/contracts/cluster.ts';
 import type { Event } from '../../harness/contracts/event.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
 import { InterruptedError, KubeError, NotReachedError } from '../../harness/errors.ts';
@@ -33,7 +35,7 @@ export interface ControlPlaneOptions {
  * The embedded Kubernetes that `sim` and `netns` share: API server, controllers, scheduler, kubelets, kube-proxies
  * and the cloud's balancer, acting on one machine by one clock. It logs what it does as events.
  */
-export class ControlPlane implements AsyncDisposable {
+export class ControlPlane implements Power, AsyncDisposable {
   /** The API, as strategies use it. Applying a Node that follows the last one adds a machine; deleting a Node removes its machine too. */
   readonly kube: Kube;
   /** The API server's objects, for models that watch them. */
@@ -48,6 +50,9 @@ export class ControlPlane implements AsyncDisposable {
   private readonly mesh: MeshDriver;
   private readonly autoscaler: AutoscalerDriver;
   private nodes = 0;
+  private readonly machines = new Map<string, MachineNode>();
+  /** Nodes whose machine was switched off. */
+  private readonly dark = new Set<string>();
   private failure: { readonly error: unknown } | undefined;
 
   constructor({ clock, random, machine, record, axes }: ControlPlaneOptions) {
@@ -97,13 +102,30 @@ export class ControlPlane implements AsyncDisposable {
       address: nodeAddress(number),
       podCidr: podCidr(number),
     };
-    await this.context.machine.addNode(node);
-    await this.proxies.addNode(node);
-    this.kubelets.addNode(node);
-    this.balancer.addNode(node.name);
-    this.store.create(readyNode(node, this.context.clock.now()), this.context.clock.now());
+    this.machines.set(node.name, node);
+    await this.boot(node);
     this.context.record({ type: 'node', node: node.name, change: 'added' });
     return node.name;
+  }
+
+  /** The machine stays a backend; the API learns of it as `NodeLifecycle.powerLost` says. */
+  async off(name: string): Promise<void> {
+    this.check();
+    if (!this.machines.has(name)) throw new KubeError('NotFound', `Node "${name}" not found`);
+    if (this.dark.has(name)) return;
+    this.dark.add(name);
+    await this.stop(name);
+    this.lifecycle.powerLost(name);
+    this.context.record({ type: 'node', node: name, change: 'off' });
+  }
+
+  async on(): Promise<void> {
+    this.check();
+    for (const name of [...this.dark]) {
+      this.lifecycle.powerBack(name);
+      await this.boot(this.machines.get(name) as MachineNode);
+      this.context.record({ type: 'node', node: name, change: 'on' });
+    }
   }
 
   /**
@@ -197,11 +219,30 @@ export class ControlPlane implements AsyncDisposable {
     this.check();
     if (this.store.get('Node', name) === undefined)
       throw new KubeError('NotFound', `Node "${name}" not found`);
+    this.balancer.removeNode(name);
+    if (!this.dark.has(name)) await this.stop(name);
+    this.context.record({ type: 'node', node: name, change: 'removed' });
+  }
+
+  /** The machine comes up and is a node that is ready, with its first rules. */
+  private async boot(node: MachineNode): Promise<void> {
+    const { clock, machine } = this.context;
+    this.dark.delete(node.name);
+    await machine.addNode(node);
+    await this.proxies.addNode(node);
+    this.kubelets.addNode(node);
+    this.balancer.addNode(node.name);
+    const ready = readyNode(node, clock.now());
+    if (this.store.get('Node', node.name) === undefined) this.store.create(ready, clock.now());
+    else
+      this.store.update('Node', node.name, (known) => ({ ...known, status: ready.status as V1NodeStatus }));
+  }
+
+  /** The machine and all that runs on it are gone; the API is not told. */
+  private async stop(name: string): Promise<void> {
     this.kubelets.removeNode(name);
     this.proxies.removeNode(name);
-    this.balancer.removeNode(name);
     await this.context.machine.removeNode(name);
-    this.context.record({ type: 'node', node: name, change: 'removed' });
   }
 
   private check(): void {

@@ -5,6 +5,7 @@ import {
   type Cluster,
   type ClusterSpec,
   NOTHING_LEFT,
+  type Power,
   type Provider,
   type RunContext,
 } from '../../harness/contracts/cluster.ts';
@@ -74,6 +75,7 @@ export const netns: Provider = {
   offers: new Set([
     'passthrough-balancer',
     'node-churn',
+    'node-power',
     'balancer-recreation',
     'second-balancer',
     'handoff',
@@ -156,6 +158,10 @@ class NetnsCluster implements Cluster {
 
   reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
     return this.controlPlane.reachable(service, limit, signal);
+  }
+
+  get power(): Power {
+    return this.controlPlane;
   }
 
   call(pod: string, path: string): Promise<void> {

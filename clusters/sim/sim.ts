@@ -4,6 +4,7 @@ import {
   type Cluster,
   type ClusterSpec,
   NOTHING_LEFT,
+  type Power,
   type Provider,
   type RunContext,
 } from '../../harness/contracts/cluster.ts';
@@ -24,6 +25,7 @@ export const sim: Provider = {
   offers: new Set([
     'passthrough-balancer',
     'node-churn',
+    'node-power',
     'second-balancer',
     'balancer-recreation',
     'autoscaler',
@@ -83,6 +85,10 @@ class SimCluster implements Cluster {
 
   reachable(service: string, limit: Millis, signal = this.signal): Promise<void> {
     return this.controlPlane.reachable(service, limit, signal);
+  }
+
+  get power(): Power {
+    return this.controlPlane;
   }
 
   call(pod: string, path: string): Promise<void> {

@@ -32,6 +32,7 @@ export interface History {
   readonly gateways: readonly Of<'gateway'>[];
   readonly hops: readonly Of<'hop'>[];
   readonly nodes: readonly Of<'node'>[];
+  readonly evictions: readonly Of<'eviction'>[];
   readonly replicas: readonly Of<'replicas'>[];
   readonly autoscaler: readonly Of<'autoscaler'>[];
   readonly evidence: readonly Of<'evidence'>[];
@@ -49,6 +50,7 @@ interface State {
   readonly gateways: Of<'gateway'>[];
   readonly hops: Of<'hop'>[];
   readonly nodes: Of<'node'>[];
+  readonly evictions: Of<'eviction'>[];
   readonly replicas: Of<'replicas'>[];
   readonly autoscaler: Of<'autoscaler'>[];
   readonly evidence: Of<'evidence'>[];
@@ -89,6 +91,7 @@ export const historyAnalysis: Analysis<State, History> = {
     gateways: [],
     hops: [],
     nodes: [],
+    evictions: [],
     replicas: [],
     autoscaler: [],
     evidence: [],
@@ -119,6 +122,9 @@ export const historyAnalysis: Analysis<State, History> = {
         return;
       case 'node':
         state.nodes.push(event);
+        return;
+      case 'eviction':
+        state.evictions.push(event);
         return;
       case 'replicas':
         state.replicas.push(event);

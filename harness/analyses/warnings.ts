@@ -1,6 +1,7 @@
 import { type Axes, type AxisName, optionName } from '../contracts/axes.ts';
 import type { CellHeader } from '../contracts/event.ts';
 import { dataplane } from '../platforms/dataplanes.ts';
+import { longestGrace, NODE_REMOVALS } from '../platforms/node-removals.ts';
 import { formatDuration, type Millis } from '../time/duration.ts';
 import type { StepSpan } from './history.ts';
 
@@ -46,14 +47,23 @@ type Rule = (prospect: Prospect) => string | undefined | false;
 const option = (axis: AxisName) => `--${optionName(axis)}`;
 const time = formatDuration;
 
-/** Whether pods end while they still hold clients: replaced by the controller, scaled away, or retired at once. */
+/** Whether pods end while they still hold clients: replaced by the controller, scaled away, evicted, or retired at once. */
 const endsWithClients = ({ heeds, axes }: Prospect) =>
-  heeds.includes('maxSurge') || (heeds.includes('retire') && axes.retire === 'abrupt');
+  heeds.includes('maxSurge') ||
+  heeds.includes('by') ||
+  (heeds.includes('retire') && axes.retire === 'abrupt');
 const endsPods = (heeds: readonly AxisName[]) =>
-  (['maxSurge', 'retire', 'handoffBy'] as const).some((axis) => heeds.includes(axis));
+  (['maxSurge', 'retire', 'handoffBy', 'by'] as const).some((axis) => heeds.includes(axis));
 /** Pods are replaced one after the other behind one Service, so that a node loses its last one while another serves. */
 const replacesPods = ({ heeds, axes }: Prospect) =>
   heeds.includes('maxSurge') && (!heeds.includes('hpaDuring') || axes.hpaDuring === 'rolling-update');
+
+/** The grace period that a pod gets in the end: whoever drains its node may grant less than it asks for. */
+const granted = ({ heeds, axes }: Prospect) =>
+  Math.min(
+    axes.grace,
+    heeds.includes('by') ? longestGrace(NODE_REMOVALS[axes.by]) : Number.POSITIVE_INFINITY,
+  );
 
 const silent = (heartbeat: Millis, limit: Millis, who: string, does: string) =>
   heartbeat >= limit &&
@@ -81,8 +91,12 @@ const RULES: readonly Rule[] = [
     grace > 0 &&
     preStop >= grace &&
     `The preStop hook (${time(preStop)}) does not end within the grace period (${time(grace)}): it is cut off there, and the gateway gets SIGTERM ${time(LEAST_GRACE)} before SIGKILL, however it would have drained.`,
+  (prospect) =>
+    granted(prospect) < prospect.axes.grace &&
+    `${prospect.axes.by} lets a pod live for ${time(granted(prospect))} after its eviction, not for the ${time(prospect.axes.grace)} that it asks for: what is connected then is lost at once.`,
   (prospect) => {
-    const { drain, drainOver, preStop, grace } = prospect.axes;
+    const { drain, drainOver, preStop } = prospect.axes;
+    const grace = granted(prospect);
     const left = Math.max(grace - preStop, LEAST_GRACE);
     if (!prospect.builtIn || drain !== 'paced' || !endsWithClients(prospect) || drainOver <= left)
       return undefined;

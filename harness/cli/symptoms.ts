@@ -32,6 +32,15 @@ export const SYMPTOMS: readonly { readonly seen: string; readonly words: string 
     seen: '... when a node is upgraded or leaves',
     words: 'node-churn --pods 2 --nodes 6 --policy Cluster,Local',
   },
+  {
+    seen: '... when a node with their pods is drained',
+    words: 'node-drain --pods 3 --by kubectl,cluster-autoscaler,karpenter,gke-upgrade,eks,spot',
+  },
+  {
+    seen: '... ten minutes into a drain, grace or not',
+    words: 'node-drain --by cluster-autoscaler --grace 1h --drain paced --drain-over 1h',
+  },
+  { seen: '... and hang when a node dies', words: 'node-failure --pods 3 --policy Cluster,Local' },
   { seen: '... after 15 minutes of silence', words: 'node-churn --pods 2 --proxy ipvs --heartbeat 14m,20m' },
   {
     seen: '... when externalTrafficPolicy is changed',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DATAPLANES, type DataplaneName } from '../platforms/dataplanes.ts';
+import { NODE_REMOVAL_NAMES } from '../platforms/node-removals.ts';
 import { formatDuration, type Millis, parseDuration } from '../time/duration.ts';
 
 /** How a client chooses its waits (harness/fleet/backoff.ts). */
@@ -251,6 +252,13 @@ export const AXES = {
     ['one', 'upgrade'],
     'one',
     'node-churn: one node is replaced, or every node that carries no pod',
+  ),
+  by: choice(NODE_REMOVAL_NAMES, 'kubectl', 'node-drain: who removes the node'),
+  budget: axis(
+    z.string().regex(/^(none|\d+%?)$/, 'must be none, a count or a percentage'),
+    'none',
+    'N|N%|none',
+    'node-drain: maxUnavailable of a PodDisruptionBudget over the gateway',
   ),
   canarySteps: axis(
     z

@@ -12,6 +12,7 @@ import type { PodTemplates } from './workload.ts';
 export type Capability =
   | 'passthrough-balancer'
   | 'node-churn'
+  | 'node-power'
   | 'ingress'
   | 'gateway-api'
   | 'mesh'
@@ -132,6 +133,14 @@ export interface Provider {
   close?(): Promise<void>;
 }
 
+/** The switches of the machines that nodes are. */
+export interface Power {
+  /** Cuts a node's power: nothing on it says goodbye, and nobody is told. @throws KubeError NotFound. */
+  off(node: string): Promise<void>;
+  /** Every machine that was switched off is a node again that is ready, and runs what the API still has for it. */
+  on(): Promise<void>;
+}
+
 /** One cluster, from open to dispose; it records what it sees all that time. */
 export interface Cluster extends AsyncDisposable {
   readonly clock: Clock;
@@ -141,6 +150,8 @@ export interface Cluster extends AsyncDisposable {
    * @throws NotReachedError, InterruptedError once `signal` (default: the run's) is aborted.
    */
   reachable(service: string, limit: Millis, signal?: AbortSignal): Promise<void>;
+  /** Where `node-power` is offered. */
+  readonly power?: Power;
   /** POST to the gateway's admin port in this pod, for instance `/fail-readiness` or `/drain?over=300000`. */
   call(pod: string, path: string): Promise<void>;
   /** Opens a WebSocket; never throws, failure arrives as closed. */

@@ -199,7 +199,23 @@ export type TimedEvent =
       readonly failOpen: boolean;
       readonly recreated?: boolean;
     }
-  | { readonly type: 'node'; readonly node: string; readonly change: 'added' | 'removed' }
+  /** `off` and `on`: its machine's power; the API finds out by itself, or not at all. */
+  | {
+      readonly type: 'node';
+      readonly node: string;
+      readonly change: 'added' | 'removed' | 'off' | 'on';
+    }
+  /** Somebody who removes a node asked for this pod to go, or (`forced`) told it to; a refusal is logged once. */
+  | {
+      readonly type: 'eviction';
+      readonly pod: string;
+      readonly node: string;
+      /** Who removes the node. */
+      readonly by: string;
+      readonly outcome: 'granted' | 'refused' | 'forced';
+      /** What the pod was granted, where that is less than its own grace period. */
+      readonly cutTo?: Millis;
+    }
   /** What the autoscaler decided, and from what. */
   | {
       readonly type: 'autoscaler';

@@ -5,10 +5,12 @@ import type {
   V1Ingress,
   V1Node,
   V1Pod,
+  V1PodDisruptionBudget,
   V1ReplicaSet,
   V1Service,
   V2HorizontalPodAutoscaler,
 } from '@kubernetes/client-node';
+import type { Millis } from '../time/duration.ts';
 
 /** The kinds whose type is known; any other kind (HTTPRoute, VirtualService, ...) is a plain KubernetesObject. */
 interface Kinds {
@@ -18,6 +20,7 @@ interface Kinds {
   Ingress: V1Ingress;
   Node: V1Node;
   Pod: V1Pod;
+  PodDisruptionBudget: V1PodDisruptionBudget;
   ReplicaSet: V1ReplicaSet;
   Service: V1Service;
 }
@@ -48,7 +51,12 @@ export interface Kube {
   /** JSON merge patch. @throws KubeError NotFound, Conflict (when the patch names a stale resourceVersion), Invalid. */
   patch<K extends string>(kind: K, name: string, patch: Patch<ObjectOf<K>>): Promise<ObjectOf<K>>;
   /** Deletes; pods get `gracePeriod` (default: their own). Deleting what is not there succeeds. */
-  delete(kind: string, name: string, options?: { gracePeriod?: number }): Promise<void>;
+  delete(kind: string, name: string, options?: { gracePeriod?: Millis }): Promise<void>;
+  /**
+   * Asks for a pod to be evicted: where budgets allow, it is deleted with `gracePeriod` (default: its own). Evicting what
+   * is not there succeeds. @throws KubeError TooManyRequests while a PodDisruptionBudget forbids it.
+   */
+  evict(pod: string, options?: { gracePeriod?: Millis }): Promise<void>;
   get<K extends string>(kind: K, name: string): Promise<ObjectOf<K> | undefined>;
   /** All of a kind whose labels match, ordered by name. */
   list<K extends string>(kind: K, labels?: Labels): Promise<ObjectOf<K>[]>;
@@ -62,6 +70,8 @@ export const API_VERSIONS: Readonly<Record<string, string>> = {
   Ingress: 'networking.k8s.io/v1',
   Node: 'v1',
   Pod: 'v1',
+  PodDisruptionBudget: 'policy/v1',
+  Eviction: 'policy/v1',
   ReplicaSet: 'apps/v1',
   Service: 'v1',
   HTTPRoute: 'gateway.networking.k8s.io/v1',

@@ -1,7 +1,7 @@
 import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
 import type { Millis } from '../time/duration.ts';
 import type { Axes, AxisName } from './axes.ts';
-import type { Capability } from './cluster.ts';
+import type { Capability, Power } from './cluster.ts';
 import type { Kube } from './kube.ts';
 import type { Requirement } from './requirements.ts';
 import type { Version, Workload } from './workload.ts';
@@ -37,6 +37,16 @@ export interface Stage {
    * node: then it holds nobody who could be told anything. @throws HarnessError when it runs and does not answer 2xx.
    */
   call(pod: string, path: string): Promise<boolean>;
+  /**
+   * Evicts a pod for whoever (`by`) removes its node, or, `forced`, deletes it without asking; logs what came of it. A
+   * pod gets its own grace period, but at most `cap`. False while a budget forbids it.
+   */
+  evict(
+    pod: V1Pod,
+    options: { readonly by: string; readonly cap: Millis | null; readonly forced?: boolean },
+  ): Promise<boolean>;
+  /** The switches of the cluster's machines. @throws HarnessError where it offers no `node-power`. */
+  readonly power: Power;
   /** Waits until clients can reach a Service through its load balancer. @throws NotReachedError. */
   reachable(service: string, limit?: Millis): Promise<void>;
   /** Changes the DNS record that clients dial: it names this Service's load balancer from now on; each client follows within `dnsTtl`. */

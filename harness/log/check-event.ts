@@ -38,7 +38,11 @@ const FIELDS: Readonly<Record<Event['type'], Fields>> = {
   endpoints: { service: 'string', endpoints: 'array' },
   proxy: { node: 'string', service: 'string', rules: 'string', localEndpoints: 'number' },
   balancer: { service: 'string', backends: 'array', failOpen: 'boolean', 'recreated?': 'boolean' },
-  node: { node: 'string', change: ['added', 'removed'] },
+  node: { node: 'string', change: ['added', 'removed', 'off', 'on'] },
+  eviction: {
+    ...{ pod: 'string', node: 'string', by: 'string', outcome: ['granted', 'refused', 'forced'] },
+    'cutTo?': 'number',
+  },
   autoscaler: { target: 'string', current: 'number', desired: 'number', why: 'string' },
   replicas: { owner: 'string', desired: 'number', ready: 'number' },
   fate: { client: 'string', verdict: 'string', node: 'string', 'before?': 'string', rule: 'string' },

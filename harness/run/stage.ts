@@ -7,7 +7,7 @@ import type { Config } from '../contracts/config.ts';
 import type { TimedEvent } from '../contracts/event.ts';
 import type { Kube } from '../contracts/kube.ts';
 import type { Stage } from '../contracts/scenario.ts';
-import { HarnessError, NotReachedError, ReleaseFailedError } from '../errors.ts';
+import { HarnessError, KubeError, NotReachedError, ReleaseFailedError } from '../errors.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
 import { heed } from '../time/heed.ts';
@@ -43,6 +43,8 @@ export function createStage(
   const { clock, kube } = cluster;
   /** A rollout of pods that start slowly, one after the other in the worst case. */
   const rollout = PATIENCE + axes.pods * (timeRange(axes.podStart).most + axes.minReady);
+  /** Pods whose eviction was refused before. */
+  const refused = new Set<string>();
   const stage: Stage = {
     axes,
     kube,
@@ -127,6 +129,30 @@ export function createStage(
         }
         await clock.sleep(POLL, signal);
       }
+    },
+    async evict(pod, { by, cap, forced = false }) {
+      const name = pod.metadata?.name ?? '';
+      const own = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
+      const grace = Math.min(own, cap ?? own);
+      const cut = grace < own ? { cutTo: grace } : {};
+      const told = (outcome: 'granted' | 'refused' | 'forced') =>
+        record({ type: 'eviction', pod: name, node: pod.spec?.nodeName ?? '', by, outcome, ...cut });
+      const options = grace < own ? { gracePeriod: grace } : {};
+      try {
+        await (forced ? kube.delete('Pod', name, options) : kube.evict(name, options));
+      } catch (error) {
+        if (!(error instanceof KubeError && error.reason === 'TooManyRequests')) throw error;
+        if (!refused.has(name)) told('refused');
+        refused.add(name);
+        return false;
+      }
+      told(forced ? 'forced' : 'granted');
+      return true;
+    },
+    get power() {
+      if (cluster.power === undefined)
+        throw new HarnessError('this cluster has no switches for the machines of its nodes');
+      return cluster.power;
     },
     reachable: (service, limit = PATIENCE) => cluster.reachable(service, limit, signal),
     point,

@@ -3,7 +3,7 @@ import type { Random } from '../../../harness/statistics/random.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { virtualAddress } from '../addresses.ts';
 import { type BalancerContext, perform } from '../context.ts';
-import { isNodeLeaving, isNodeReady } from '../controllers/scheduler.ts';
+import { isNodeExcluded, isNodeLeaving, isNodeReady } from '../controllers/scheduler.ts';
 import { WorkQueue } from '../controllers/work-queue.ts';
 import { behaviourOf } from '../kubernetes-versions.ts';
 import { nameOf } from '../store/objects.ts';
@@ -69,12 +69,14 @@ export class BalancerDriver implements Disposable {
       () => this.syncNodes(),
       () => CLOUD.nodes,
     );
-    context.store.watch((type, object) => {
+    context.store.watch((type, object, old) => {
       if (object.kind === 'Service') {
         const waits = type === 'added' && (object as V1Service).spec?.type === 'LoadBalancer';
         this.services.add(nameOf(object), waits ? CLOUD.provision : undefined);
       }
-      if (object.kind === 'Node' && (type !== 'modified' || !this.stableNodeSet)) this.nodeSync.add('');
+      if (object.kind !== 'Node') return;
+      const isMarked = old !== undefined && isNodeExcluded(old) !== isNodeExcluded(object);
+      if (type !== 'modified' || !this.stableNodeSet || isMarked) this.nodeSync.add('');
     });
   }
 
@@ -212,14 +214,16 @@ export class BalancerDriver implements Disposable {
   }
 
   /**
-   * All nodes, whatever the traffic policy (FACTS A1), that are not about to be deleted. With a stable node set only
-   * their coming and going is acted upon, and readiness is left to the health checks
+   * All nodes, whatever the traffic policy (FACTS A1), that are neither labelled out nor about to be deleted. With a stable
+   * node set only their coming, going and label are acted upon, and readiness is left to the health checks
    * (k8s staging/src/k8s.io/cloud-provider/controllers/service/controller.go stableNodeSetPredicates).
    */
   private backends(): string[] {
     return this.context.store
       .list('Node')
-      .filter((node) => !isNodeLeaving(node) && (this.stableNodeSet || isNodeReady(node)))
+      .filter(
+        (node) => !isNodeExcluded(node) && !isNodeLeaving(node) && (this.stableNodeSet || isNodeReady(node)),
+      )
       .map(nameOf)
       .filter((name) => !this.gone.has(name));
   }

@@ -19,6 +19,7 @@ import {
 } from '../store/objects.ts';
 import { isPodActive } from '../store/pods.ts';
 import { syncDeployment } from './deployment.ts';
+import { budgetStatus } from './disruption.ts';
 import { SERVICE_NAME, syncEndpointSlices } from './endpoint-slice.ts';
 import { replicasOf } from './fenceposts.ts';
 import { syncReplicaSet } from './replica-set.ts';
@@ -35,6 +36,7 @@ export class Controllers implements Disposable {
   private readonly replicaSets: WorkQueue;
   private readonly scheduler: WorkQueue;
   private readonly slices: WorkQueue;
+  private readonly budgets: WorkQueue;
   private readonly garbage: WorkQueue;
   private readonly endpointLog: WorkQueue;
   private readonly logged = new Map<string, string>();
@@ -48,6 +50,7 @@ export class Controllers implements Disposable {
     this.replicaSets = queue((name) => this.syncReplicaSet(name));
     this.scheduler = queue(() => this.schedulePending());
     this.slices = queue((name) => this.syncSlices(name));
+    this.budgets = queue((name) => this.syncBudget(name));
     this.garbage = queue((uid) => this.collectGarbage(uid));
     this.endpointLog = queue((service) => this.logEndpoints(service));
     context.store.watch((type, object, old) => this.changed(type, object, old));
@@ -59,6 +62,7 @@ export class Controllers implements Disposable {
       this.replicaSets,
       this.scheduler,
       this.slices,
+      this.budgets,
       this.garbage,
       this.endpointLog,
     ])
@@ -79,6 +83,9 @@ export class Controllers implements Disposable {
       case 'Service':
         this.slices.add(nameOf(object));
         return;
+      case 'PodDisruptionBudget':
+        this.budgets.add(nameOf(object));
+        return;
       case 'EndpointSlice':
         // One line for all slices that a sync changes.
         this.endpointLog.add(labelsOf(object)[SERVICE_NAME] ?? '', 0);
@@ -98,6 +105,8 @@ export class Controllers implements Disposable {
     if (type === 'deleted')
       for (const deployment of this.context.store.list('Deployment'))
         if (selects(deployment.spec?.selector, labelsOf(pod))) this.deployments.add(nameOf(deployment));
+    for (const budget of this.context.store.list('PodDisruptionBudget'))
+      if (selects(budget.spec?.selector, labelsOf(pod))) this.budgets.add(nameOf(budget));
     for (const service of this.context.store.list('Service')) {
       const selector = service.spec?.selector;
       if (selector === undefined || Object.keys(selector).length === 0) continue;
@@ -183,6 +192,22 @@ export class Controllers implements Disposable {
     for (const slice of changes.created) store.create(slice, clock.now());
     for (const slice of changes.updated) store.update('EndpointSlice', nameOf(slice), () => slice);
     for (const slice of changes.removed) store.delete('EndpointSlice', slice, clock.now());
+  }
+
+  private syncBudget(name: string): void {
+    const { store, clock } = this.context;
+    const budget = store.get('PodDisruptionBudget', name);
+    if (budget === undefined) return;
+    const pods = store.list('Pod');
+    const owners = new Set(
+      pods
+        .filter((pod) => selects(budget.spec?.selector, labelsOf(pod)))
+        .map((pod) => store.get('ReplicaSet', controllerOf(pod)?.name ?? ''))
+        .map((set) => (set && store.get('Deployment', controllerOf(set)?.name ?? '')) ?? set),
+    );
+    const replicas = [...owners].reduce((sum, owner) => sum + replicasOf(owner ?? {}), 0);
+    const status = budgetStatus(budget, pods, replicas, clock.now());
+    store.update('PodDisruptionBudget', name, (current) => ({ ...current, status }));
   }
 
   /** Background deletion: what the deleted object owned goes after it, pods with their grace period. */

@@ -1,7 +1,7 @@
 import type { IntOrString, V1Deployment } from '@kubernetes/client-node';
 
 /** A count, or a percentage of `total` rounded up or down (k8s apimachinery pkg/util/intstr). */
-function scaledValue(value: IntOrString | undefined, total: number, roundUp: boolean): number {
+export function scaledValue(value: IntOrString | undefined, total: number, roundUp: boolean): number {
   if (typeof value === 'number') return value;
   const text = value ?? '0';
   if (!text.endsWith('%')) return Number(text);

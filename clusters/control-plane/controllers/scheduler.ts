@@ -13,8 +13,17 @@ export const isNodeReady = (node: V1Node) =>
 export const isNodeLeaving = (node: V1Node) =>
   node.spec?.taints?.some(({ key }) => key === 'ToBeDeletedByClusterAutoscaler') ?? false;
 
+/** Its label keeps load balancers from it (service-controller, nodeIncludedPredicate). */
+export const isNodeExcluded = (node: V1Node) =>
+  'node.kubernetes.io/exclude-from-external-load-balancers' in labelsOf(node);
+
+/** No pod here tolerates anything. */
+const isRepelling = (node: V1Node) =>
+  node.spec?.unschedulable === true ||
+  (node.spec?.taints ?? []).some(({ effect }) => effect !== 'PreferNoSchedule');
+
 /**
- * The node for a pod, or undefined when none takes it. Feasible are ready, schedulable nodes with room that the
+ * The node for a pod, or undefined when none takes it. Feasible are ready, schedulable nodes without taints and with room that the
  * nodeSelector finds; of them the one with the fewest pods of the same controller, then in the zone with the
  * fewest, then with the fewest pods at all, then the first by name. That is what the default scheduler's spreading
  * and LeastAllocated scores come to for pods of one size (k8s pkg/scheduler/framework/plugins/podtopologyspread,
@@ -31,8 +40,7 @@ export function schedule(pod: V1Pod, nodes: readonly V1Node[], pods: readonly V1
     (node) =>
       isNodeReady(node) &&
       !isDeleting(node) &&
-      !isNodeLeaving(node) &&
-      node.spec?.unschedulable !== true &&
+      !isRepelling(node) &&
       hasLabels(labelsOf(node), pod.spec?.nodeSelector ?? {}) &&
       count(running, (other) => other.spec?.nodeName === nameOf(node)) <
         Number(node.status?.allocatable?.pods ?? 110),

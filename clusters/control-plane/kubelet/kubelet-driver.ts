@@ -75,6 +75,10 @@ export class KubeletDriver implements Disposable {
 
   addNode(node: MachineNode): void {
     this.nodes.set(node.name, { number: node.number, last: 1, used: new Set() });
+    // A machine that is back finds pods bound to it of which nothing runs any more.
+    for (const pod of this.context.store.list('Pod').filter(({ spec }) => spec?.nodeName === node.name))
+      if (isDeleting(pod)) this.context.store.remove('Pod', nameOf(pod));
+      else this.notice('added', pod);
   }
 
   /** The node is gone with all that ran on it; nobody is left to tell the API. */

@@ -1,6 +1,8 @@
 import type { KubernetesObject } from '@kubernetes/client-node';
 import type { Kube, Labels, ObjectOf, Patch } from '../../../harness/contracts/kube.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
+import { evict } from './eviction.ts';
 import { nameOf } from './objects.ts';
 import type { Store } from './store.ts';
 
@@ -14,6 +16,7 @@ export interface NodeVerbs {
 
 /** The verbs of a strategy on the embedded store; what they return is the caller's to change. */
 export function storeKube(store: Store, clock: Clock, nodes: NodeVerbs, check: () => void): Kube {
+  const seconds = (time: Millis | undefined) => (time === undefined ? undefined : Math.ceil(time / 1000));
   const copy = <T>(object: T): T => structuredClone(object);
   return {
     async apply<T extends KubernetesObject>(object: T) {
@@ -30,7 +33,11 @@ export function storeKube(store: Store, clock: Clock, nodes: NodeVerbs, check: (
       check();
       if (store.get(kind, name) === undefined) return;
       if (kind === 'Node') await nodes.remove(name);
-      else store.delete(kind, name, clock.now(), options?.gracePeriod);
+      else store.delete(kind, name, clock.now(), seconds(options?.gracePeriod));
+    },
+    async evict(pod, options) {
+      check();
+      if (store.get('Pod', pod) !== undefined) evict(store, pod, clock.now(), seconds(options?.gracePeriod));
     },
     async get(kind, name) {
       check();

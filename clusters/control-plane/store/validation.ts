@@ -5,6 +5,7 @@ import type {
   V1Container,
   V1Deployment,
   V1Pod,
+  V1PodDisruptionBudget,
   V1PodSpec,
   V1Probe,
   V1Service,
@@ -198,9 +199,19 @@ function autoscaler({ spec }: V2HorizontalPodAutoscaler, complain: Complain): vo
   }
 }
 
+function budget({ spec = {} }: V1PodDisruptionBudget, complain: Complain): void {
+  const { minAvailable, maxUnavailable } = spec;
+  if (minAvailable !== undefined && maxUnavailable !== undefined)
+    complain('spec', spec, 'minAvailable and maxUnavailable cannot be both set');
+  for (const [field, value] of Object.entries({ minAvailable, maxUnavailable }))
+    if (value !== undefined && !isIntOrPercent(value))
+      complain(`spec.${field}`, value, 'must be a count or a percentage');
+}
+
 const CHECKS: Readonly<Record<string, (object: never, complain: Complain, old?: never) => void>> = {
   Deployment: deployment,
   HorizontalPodAutoscaler: autoscaler,
+  PodDisruptionBudget: budget,
   Pod: (pod: V1Pod, complain: Complain) => podSpec('spec', pod.spec, complain),
   Service: service,
 };

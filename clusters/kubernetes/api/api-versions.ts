@@ -20,6 +20,8 @@ export const servedGroups = (list: GroupList): ServedGroups =>
 const SAME_SHAPE: Readonly<Record<string, readonly string[]>> = {
   EndpointSlice: ['v1', 'v1beta1'],
   HorizontalPodAutoscaler: ['v2', 'v2beta2'],
+  PodDisruptionBudget: ['v1', 'v1beta1'],
+  Eviction: ['v1', 'v1beta1'],
 };
 
 /**

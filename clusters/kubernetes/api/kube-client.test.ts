@@ -7,8 +7,12 @@ import { type Dress, KubeClient } from './kube-client.ts';
 /** Waits that the client makes pass a hundred times as fast. */
 const clock = () => new ScaledClock(100);
 
-async function connected(answer: (asked: Asked) => Answer, dress?: Dress) {
-  const server = await fakeApiServer(answer);
+async function connected(
+  answer: (asked: Asked) => Answer,
+  dress?: Dress,
+  more?: Parameters<typeof fakeApiServer>[1],
+) {
+  const server = await fakeApiServer(answer, more);
   const options = { config: server.config, clock: clock(), namespace: 'run' };
   const kube = await KubeClient.connect(dress === undefined ? options : { ...options, dress });
   return { server, kube, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
@@ -179,4 +183,26 @@ test('a watch that cannot be begun is begun again after a while, and says so', a
   );
   expect(told).toEqual(['a@5']);
   expect(broke).toHaveLength(1);
+});
+
+test("an eviction is asked for once with the grace that is granted, and a budget's refusal is told", async () => {
+  await using used = await connected(
+    ({ path }) =>
+      path.includes('protected') ? refusal(429, 'TooManyRequests', 'disruption budget') : { json: {} },
+    undefined,
+    { 'policy/v1beta1': [['PodDisruptionBudget', 'poddisruptionbudgets', true]] },
+  );
+  await used.kube.evict('gateway-1', { gracePeriod: 15_000 });
+  expect(used.server.asked[0]).toMatchObject({
+    method: 'POST',
+    path: '/api/v1/namespaces/run/pods/gateway-1/eviction',
+    body: {
+      apiVersion: 'policy/v1beta1',
+      kind: 'Eviction',
+      metadata: { name: 'gateway-1' },
+      deleteOptions: { gracePeriodSeconds: 15 },
+    },
+  });
+  await expect(used.kube.evict('protected')).rejects.toMatchObject({ reason: 'TooManyRequests' });
+  expect(used.server.asked).toHaveLength(2);
 });

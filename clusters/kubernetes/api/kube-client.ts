@@ -120,6 +120,17 @@ export class KubeClient implements Kube {
     await unlessMissing(this.connection.attempt(remove));
   }
 
+  async evict(pod: string, { gracePeriod }: { gracePeriod?: Millis } = {}): Promise<void> {
+    const gracePeriodSeconds = gracePeriod === undefined ? undefined : Math.ceil(gracePeriod / 1000);
+    const body = JSON.stringify({
+      ...this.header('Eviction', pod),
+      ...(gracePeriodSeconds === undefined ? {} : { deleteOptions: { gracePeriodSeconds } }),
+    });
+    const path = `/api/v1/namespaces/${this.namespace}/pods/${pod}/eviction`;
+    // Once: 429 is a budget's answer here, and not a server that is too busy.
+    await unlessMissing(this.connection.request('POST', path, { body, once: true }));
+  }
+
   async get<K extends string>(kind: K, name: string): Promise<ObjectOf<K> | undefined> {
     const read = () => this.objects.read(this.header(kind, name));
     const found = await unlessMissing(this.connection.attempt(read));

@@ -63,6 +63,8 @@ export class Fabric implements AsyncDisposable {
   private readonly namespaces = new Set<string>();
   /** Those of them that are plugged into the bridge. */
   private readonly plugged = new Set<string>();
+  /** The numbers of nodes that were removed. */
+  private readonly gone = new Set<number>();
   private readonly launcher: Launcher;
   private readonly tcpLoose: number;
   private readonly tcp: string;
@@ -117,8 +119,13 @@ export class Fabric implements AsyncDisposable {
   /** Wires a node to the bridge and tells the balancer the way to it. */
   async addNode(node: MachineNode): Promise<void> {
     const { name, number, address, podCidr } = node;
+    const isBack = this.gone.delete(number);
     this.namespaces.add(name);
-    await this.launcher.ip(undefined, [...attach(name), `route replace ${podCidr} via ${address}`]);
+    await this.launcher.ip(undefined, [
+      ...attach(name),
+      ...(isBack ? unreachable(node).map((route) => `route delete ${route}`) : []),
+      `route replace ${podCidr} via ${address}`,
+    ]);
     this.plugged.add(name);
     await Promise.all([
       this.launcher
@@ -138,18 +145,28 @@ export class Fabric implements AsyncDisposable {
           }),
         ),
       this.launcher.ip(BALANCER_NAMESPACE, [
-        `rule add fwmark ${number} lookup ${tableOf(number)}`,
+        ...(isBack
+          ? [`route delete blackhole default table ${tableOf(number)}`]
+          : [`rule add fwmark ${number} lookup ${tableOf(number)}`]),
         `route replace default via ${address} dev eth0 table ${tableOf(number)}`,
       ]),
     ]);
   }
 
-  /** Pulls the node's plug: nothing it or its pods still send gets out. Its namespace goes. */
+  /**
+   * Pulls the node's plug: nothing it or its pods still send gets out. Its namespace goes. What is sent to it from now on
+   * is lost without a word, as in a cloud's network, where no neighbour notices that nobody answers for an address.
+   */
   async removeNode(node: MachineNode): Promise<void> {
-    await this.launcher.ip(undefined, [`link delete ${node.name}`]);
+    await this.launcher.ip(undefined, [
+      `link delete ${node.name}`,
+      `route delete ${node.podCidr} via ${node.address}`,
+      ...unreachable(node).map((route) => `route add ${route}`),
+    ]);
     this.plugged.delete(node.name);
+    this.gone.add(node.number);
     await this.launcher.ip(BALANCER_NAMESPACE, [
-      `rule delete fwmark ${node.number} lookup ${tableOf(node.number)}`,
+      `route replace blackhole default table ${tableOf(node.number)}`,
     ]);
     this.namespaces.delete(node.name);
     await this.launcher.removeNamespace(node.name);
@@ -209,6 +226,12 @@ const attach = (name: string) => [
   `netns add ${name}`,
   `link add ${name} type veth peer name eth0 netns ${name}`,
   `link set ${name} master ${BRIDGE} up`,
+];
+
+/** Nobody answers for a node's address and those of its pods. */
+const unreachable = ({ podCidr, address }: MachineNode) => [
+  `blackhole ${podCidr}`,
+  `blackhole ${address}/32`,
 ];
 
 const host = (address: string) => [

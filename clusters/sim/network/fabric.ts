@@ -34,6 +34,7 @@ export class Fabric {
   walks = 0;
   private readonly random: Random;
   private readonly loose: boolean;
+  /** Those that are gone as well: whatever is still sent to them is lost there. */
   private readonly nodes = new Map<string, SimNode>();
   private readonly nodesByAddress = new Map<Address, SimNode>();
   private readonly pods = new Map<Address, PodEnd>();
@@ -64,6 +65,10 @@ export class Fabric {
     const made = new SimNode(node, { random: this.random.fork(node.name), loose: this.loose });
     this.nodes.set(node.name, made);
     this.nodesByAddress.set(made.address, made);
+    // One that comes back under its name is a backend still where the one before was.
+    for (const frontend of this.frontends.values())
+      if (frontend.program?.nodes.includes(node.name))
+        frontend.set(frontend.program, this.named(frontend.program.nodes));
     this.epoch++;
     return made;
   }
@@ -74,18 +79,20 @@ export class Fabric {
     if (node === undefined) return;
     node.alive = false;
     node.epoch++;
-    this.nodes.delete(name);
-    this.nodesByAddress.delete(node.address);
     this.epoch++;
   }
 
+  /** A node that is there. */
   node(name: string): SimNode | undefined {
-    return this.nodes.get(name);
+    const node = this.nodes.get(name);
+    return node?.alive ? node : undefined;
   }
 
   /** What each node and the balancer were last programmed with, for people. */
   describe(): unknown {
-    const nodes = [...this.nodes.values()].map(({ name, programmed }) => ({ name, programmed }));
+    const nodes = [...this.nodes.values()]
+      .filter(({ alive }) => alive)
+      .map(({ name, programmed }) => ({ name, programmed }));
     const balancer = [...this.frontends.values()].flatMap(({ program }) =>
       program === undefined ? [] : [{ ...program, table: `${program.table.length} slots` }],
     );
@@ -108,7 +115,7 @@ export class Fabric {
       }
     for (const [key, program] of wanted) {
       const frontend = this.frontend(key);
-      const nodes = program.nodes.map((name) => this.nodes.get(name));
+      const nodes = this.named(program.nodes);
       if (frontend.program === program && !frontend.differs(nodes)) continue;
       frontend.set(program, nodes);
       this.epoch++;
@@ -193,6 +200,10 @@ export class Fabric {
       if (kind !== 'syn') flow.remember(this.hops, this.epoch, now);
     }
     return back;
+  }
+
+  private named(names: readonly string[]): (SimNode | undefined)[] {
+    return names.map((name) => this.nodes.get(name));
   }
 
   private frontend(key: number): Frontend {

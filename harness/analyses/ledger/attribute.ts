@@ -5,7 +5,7 @@ import { tolerated } from '../../time/tolerance.ts';
 import type { Drop, Fate } from '../fleet.ts';
 import { countUntil, lastUntil } from '../history.ts';
 import type { Cause } from './causes.ts';
-import type { EvidenceIndex, Moment } from './evidence.ts';
+import type { EvidenceIndex, Moment, PodEnd } from './evidence.ts';
 
 /** Why one connection was lost and what on the cluster led there, earliest first. */
 export interface Attribution {
@@ -20,6 +20,9 @@ export const WATCH_DELAY = { model: 3000, real: 1000 } as const;
 
 /** A proxy's log tells of what it ended only once its worker has: with thousands of connections on a busy machine, seconds later. */
 const HOP_DELAY = { model: 3000, real: 3000 } as const;
+
+/** A kubelet kills this much around the end of the grace that it was told: it counts whole seconds from when it hears of it. */
+const CUT = { model: 3000, real: 2000 } as const;
 
 const seen = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution => ({
   cause,
@@ -42,6 +45,30 @@ export function lossOf(drop: Drop, heartbeat: Millis): Millis {
 
 const until = (moment: Moment | undefined, time: Millis) =>
   moment !== undefined && moment.at <= time ? moment : undefined;
+
+/** What is meant by its gateway's having ended, or closed, a connection: somebody may have told the pod to go, or cut its grace. */
+function byGateway({ evicted, cutAt, ended }: PodEnd, plain: Cause, time: Millis, delay: Millis): Cause {
+  if (!until(evicted, time)) return plain;
+  const isCut = cutAt !== undefined && plain === 'gateway-ended' && (ended?.at ?? 0) >= cutAt - delay;
+  return isCut ? 'grace-cut' : 'evicted';
+}
+
+/** What told the pod to go, earliest first. */
+const goingOf = ({ scaledDown, evicted, terminating }: PodEnd, time: Millis) => [
+  until(scaledDown, time),
+  until(evicted, time) ?? until(terminating, time),
+];
+
+/** The end of its machine's power, where that ended the pod rather than something before. */
+function darkness(index: EvidenceIndex, drop: Drop, time: Millis): Moment | undefined {
+  const dark = until(index.darkNodes.get(nodeOf(index, drop)), time);
+  const ended = index.pods.get(drop.pod)?.ended;
+  return dark === undefined || (ended !== undefined && ended.at < dark.at) ? undefined : dark;
+}
+
+/** Where the connection's pod is, or was. */
+const nodeOf = (index: EvidenceIndex, drop: Drop) =>
+  drop.node ?? index.history.pods.get(drop.pod)?.node ?? '';
 
 /** The changes of what this client's connection came through, and of nothing else. */
 function ownPath(index: EvidenceIndex, cell: CellHeader, drop: Drop) {
@@ -94,9 +121,11 @@ const recreation = ({ balancers }: OwnPath, since: Millis, time: Millis): Moment
 
 /** From the fate of the first packet that was not delivered. */
 function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate): Attribution {
-  const { ended, terminating, scaledDown } = index.pods.get(drop.pod) ?? {};
-  if (until(ended, fate.at))
-    return seen('gateway-ended', until(scaledDown, fate.at), until(terminating, fate.at), ended);
+  const end = index.pods.get(drop.pod) ?? {};
+  const dark = darkness(index, drop, fate.at);
+  if (dark) return seen('node-off', until(end.evicted, fate.at), dark);
+  if (until(end.ended, fate.at))
+    return seen(byGateway(end, 'gateway-ended', fate.at, CUT.model), ...goingOf(end, fate.at), end.ended);
   const proxy = index.pods.get(drop.hop ?? '');
   if (until(proxy?.ended, fate.at))
     return seen('proxy-ended', until(proxy?.terminating, fate.at), proxy?.ended);
@@ -104,6 +133,8 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
   for (const node of new Set([carrier, drop.node ?? carrier])) {
     const removed = until(index.removedNodes.get(node), fate.at);
     if (removed) return seen('node-removed', removed);
+    const off = until(index.darkNodes.get(node), fate.at);
+    if (off) return seen('node-off', off);
   }
   const path = ownPath(index, cell, drop);
   const recreated = recreation(path, drop.lastAnswer, fate.at);
@@ -137,9 +168,15 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
   const from = drop.lastAnswer - delay;
   const to = lossOf(drop, cell.axes.heartbeat) + delay;
   const within = ({ at }: { at: Millis }) => at >= from && at <= to;
-  const node = drop.node ?? index.history.pods.get(drop.pod)?.node ?? '';
+  const node = nodeOf(index, drop);
   const removed = index.removedNodes.get(node);
   if (removed && within(removed)) return inferred('node-removed', removed);
+  // With Cluster this client may have come through any node.
+  for (const [name, dark] of cell.axes.policy === 'Cluster' ? index.darkNodes : [])
+    if (within(dark)) {
+      const deleted = index.removedNodes.get(name);
+      return deleted && within(deleted) ? inferred('node-removed', deleted) : inferred('node-off', dark);
+    }
   const path = ownPath(index, cell, drop);
   const recreated = recreation(path, from, to);
   if (recreated) return inferred('balancer-recreated', recreated);
@@ -204,13 +241,15 @@ function hopEnding(index: EvidenceIndex, drop: Drop, delay: Millis, late: Millis
  * close frame, its gateway's own word), inferred where only the time tells, `unattributed` where nothing does.
  */
 export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attribution {
-  const { closing, ended, terminating, scaledDown } = index.pods.get(drop.pod) ?? {};
+  const end = index.pods.get(drop.pod) ?? {};
+  const { closing, ended, terminating } = end;
   const isMeasured = cell.evidence === 'measured';
   const delay = tolerated(WATCH_DELAY, cell.speed);
   // A silence is told long after the connection was lost.
   const late = isMeasured ? lossOf(drop, cell.axes.heartbeat) + delay : drop.detected;
   const told = until(closing, late);
-  const going = [until(scaledDown, late), until(terminating, late)];
+  const going = goingOf(end, late);
+  const by = (plain: Cause) => byGateway(end, plain, late, tolerated(CUT, cell.speed));
   if (drop.asked) return seen('asked-to-leave', ...going, told);
   const hopDelay = tolerated(HOP_DELAY, cell.speed);
   const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
@@ -222,20 +261,23 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
       how === 'close' ? until(closing, at) : how === 'fin' && hop !== undefined && hop.at <= at;
     if (!hadEnded) return fromFate(index, cell, drop, drop.fate);
   }
+  const dark = darkness(index, drop, late);
+  if (dark && drop.ending.how === 'silence' && dark.at >= drop.lastAnswer - delay)
+    return { ...seen('node-off', until(end.evicted, late), dark), inferred: isMeasured };
   const over = until(ended, late);
   // A gateway that had only begun to drain may still have been killed with this connection open.
   if (over && drop.ending.how !== 'close' && over.at <= drop.detected)
-    return seen('gateway-ended', ...going, told, over);
+    return seen(by('gateway-ended'), ...going, told, over);
   const byHop = () => ({
     ...seen(hop?.act === undefined ? 'hop-ended' : BY_HOP[hop.act], hop?.begun, hop?.moment),
     inferred: isMeasured,
   });
   // A gateway says goodbye with a close frame; a proxy that gives up a connection does not.
   if (hop !== undefined && drop.ending.how === 'fin') return byHop();
-  if (told && drop.ending.how !== 'silence') return seen('gateway-closed', ...going, told);
-  if (over) return seen('gateway-ended', ...going, over);
+  if (told && drop.ending.how !== 'silence') return seen(by('gateway-closed'), ...going, told);
+  if (over) return seen(by('gateway-ended'), ...going, over);
   if (hop !== undefined) return byHop();
   if (drop.ending.how === 'close')
-    return until(terminating, late) ? inferred('gateway-closed', ...going) : NOTHING;
+    return until(terminating, late) ? inferred(by('gateway-closed'), ...going) : NOTHING;
   return fromChanges(index, cell, drop, isMeasured ? delay : 0);
 }

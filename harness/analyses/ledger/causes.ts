@@ -15,6 +15,14 @@ export const CAUSES = {
     title: 'gateway process ended',
     says: 'The gateway process exited or was killed with the connection still open.',
   },
+  evicted: {
+    title: 'evicted from its node',
+    says: 'The node was being removed, and whoever removes it evicted the pod: the gateway was told to go and closed the connection, or ended with it open.',
+  },
+  'grace-cut': {
+    title: 'killed when its grace was cut',
+    says: 'The node was being removed by somebody who grants less than the grace period that the pod asks for: the gateway was killed when that was over, with the connection still open.',
+  },
   'fail-open-rehash': {
     title: 'balancer failed open',
     says: 'No backend passed its health check, so the balancer hashed established flows over all nodes; this one met a node that does not know it.',
@@ -38,6 +46,10 @@ export const CAUSES = {
   'node-removed': {
     title: 'node was removed',
     says: 'The node that carried the connection left the cluster.',
+  },
+  'node-off': {
+    title: 'machine without power',
+    says: 'The machine of the pod, or of the node that carried the connection, was gone without a goodbye: nothing closes such a connection, and only silence tells.',
   },
   'dataplane-cut': {
     title: "cut by the node's dataplane",

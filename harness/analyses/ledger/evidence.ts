@@ -13,7 +13,7 @@ export interface Moment {
 }
 
 /** What one pod's process was told and did. */
-interface PodEnd {
+export interface PodEnd {
   /** SIGTERM, drain or a close of its own: from here on its connections are asked, or made, to go. */
   closing?: Moment;
   /** The process ended. */
@@ -22,6 +22,10 @@ interface PodEnd {
   scaledDown?: Moment;
   /** Deleted through the API. */
   terminating?: Moment;
+  /** Told to go by somebody who removes its node. */
+  evicted?: Moment;
+  /** When the grace that whoever evicted it granted is over, where that is less than its own. */
+  cutAt?: Millis;
 }
 
 /** A change of a node's rules for one Service. */
@@ -72,6 +76,8 @@ export interface EvidenceIndex {
   /** Balancer changes with what changed. */
   readonly balancers: readonly BalancerChange[];
   readonly removedNodes: ReadonlyMap<string, Moment>;
+  /** Per node: when its machine lost power. */
+  readonly darkNodes: ReadonlyMap<string, Moment>;
   readonly hops: readonly HopEnding[];
 }
 
@@ -97,6 +103,14 @@ function indexPods(history: History, speed: number | null): Map<string, PodEnd> 
     const moment: Moment = { at, kind: 'gateway', text: `${pod}: ${words}${count}${why ? ` (${why})` : ''}` };
     if (did === 'exit' || did === 'killed') end.ended ??= moment;
     else end.closing ??= moment;
+  }
+  for (const { at, pod, node, by, outcome, cutTo } of history.evictions) {
+    if (outcome === 'refused') continue;
+    const end = endOf(pod);
+    const grace = cutTo === undefined ? '' : `, its grace cut to ${formatDuration(cutTo)}`;
+    const deed = outcome === 'forced' ? 'forced out' : 'evicted';
+    end.evicted ??= { at, kind: 'pod', text: `pod ${pod} is ${deed}${grace}: ${by} drains ${node}` };
+    if (cutTo !== undefined) end.cutAt = Math.min(end.cutAt ?? Number.POSITIVE_INFINITY, at + cutTo);
   }
   for (const { pod, phases } of history.pods.values())
     for (const { at, phase, why } of phases) {
@@ -258,6 +272,14 @@ function indexHops(history: History): HopEnding[] {
     });
 }
 
+/** When that happened to each node, the last time. */
+const indexNodes = (history: History, wanted: Of<'node'>['change'], does: string): Map<string, Moment> =>
+  new Map(
+    history.nodes
+      .filter(({ change }) => change === wanted)
+      .map(({ at, node }) => [node, { at, kind: 'node', text: `node ${node} ${does}` }]),
+  );
+
 /** Arranges a cell's history for attribution; `speed` as in the cell's header. */
 export function indexEvidence(history: History, speed: number | null): EvidenceIndex {
   return {
@@ -267,11 +289,8 @@ export function indexEvidence(history: History, speed: number | null): EvidenceI
     ...indexEndpoints(history),
     proxies: indexProxies(history, speed),
     balancers: indexBalancers(history),
-    removedNodes: new Map(
-      history.nodes
-        .filter(({ change }) => change === 'removed')
-        .map(({ at, node }) => [node, { at, kind: 'node', text: `node ${node} is removed` }]),
-    ),
+    removedNodes: indexNodes(history, 'removed', 'is removed'),
+    darkNodes: indexNodes(history, 'off', 'loses power'),
     hops: indexHops(history),
   };
 }
