@@ -29,7 +29,11 @@ const axes = fc.record({
   keepBlue: some('no', 'yes'),
   handoffBy: some('holder', 'worker'),
   churn: some('one', 'upgrade'),
-  ingressApi: some('ingress', 'gateway-api'),
+  // Each with the API that is its own.
+  ingress: some('ingress-nginx', 'nginx-gateway-fabric', 'envoy-gateway', 'istio'),
+  workerShutdownTimeout: some('1m', '4m', 'never'),
+  reloadBy: some('ingress', 'certificate', 'endpoint', 'settings', 'proxy-rollout'),
+  reloads: some('1', '3'),
   meshRouting: some('http', 'tcp'),
   promote: some('ingress', 'selector'),
   exitOnZero: some('no', 'yes'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PROXY_NAMES, proxiesOf, proxyNamed } from '../platforms/proxies.ts';
 import { formatDuration, parseDuration } from '../time/duration.ts';
 
 /** How a client chooses its waits (harness/fleet/backoff.ts). */
@@ -84,24 +85,43 @@ interface Axis<Schema extends z.ZodType = z.ZodType> {
   readonly value: string;
   /** A value as the user would type it. */
   readonly show: (value: z.output<Schema>) => string;
+  /** The value when nothing is said and others decide it; undefined where they do not: `fallback`. */
+  readonly follows?: (others: Readonly<Record<string, unknown>>) => z.input<Schema> | undefined;
 }
 
-const axis = <Schema extends z.ZodType>(schema: Schema, fallback: string, value: string, help: string) =>
-  ({
-    schema,
-    fallback,
-    value,
-    help,
-    show: value === 'TIME' || value === 'TIME|never' ? showTime : String,
-  }) satisfies Axis<Schema>;
+const axis = <Schema extends z.ZodType>(
+  schema: Schema,
+  fallback: string,
+  value: string,
+  help: string,
+  follows?: Axis<Schema>['follows'],
+): Axis<Schema> => ({
+  schema,
+  fallback,
+  value,
+  help,
+  show: value === 'TIME' || value === 'TIME|never' ? showTime : String,
+  ...(follows === undefined ? {} : { follows }),
+});
+
+/** A proxy's own time as it would be typed. */
+const ownTime = (time: number | undefined) => (time === undefined ? 'never' : time);
 
 const showTime = (time: unknown) => (typeof time === 'number' ? formatDuration(time) : 'never');
+
+/** A time, or `never`, which is undefined once read. */
+const timeOrNever = (least: string, most: string) =>
+  z.union([z.literal('never').transform(() => undefined), duration(least, most)]);
 
 const choice = <const Values extends readonly [string, ...string[]]>(
   values: Values,
   fallback: Values[number],
   help: string,
-) => axis(z.enum(values), fallback, values.join('|'), help);
+  follows?: (others: Readonly<Record<string, unknown>>) => Values[number] | undefined,
+) => axis(z.enum(values), fallback, values.join('|'), help, follows);
+
+/** The implementation that other axes name, for what is its own unless somebody sets it. */
+const proxyOf = ({ ingress }: Readonly<Record<string, unknown>>) => proxyNamed(String(ingress));
 
 /**
  * All that a cell can be varied in: one line an axis. Each is an option of the CLI (`--drain-over 5m`), takes
@@ -202,7 +222,21 @@ export const AXES = {
   ingressApi: choice(
     ['ingress', 'gateway-api'],
     'ingress',
-    'ingress-canary: canary Ingress, or weights of one HTTPRoute',
+    'Ingresses or HTTPRoutes; unless said, that of --ingress',
+    (others) => proxyOf(others)?.api,
+  ),
+  ingress: choice(
+    PROXY_NAMES,
+    'ingress-nginx',
+    'the proxy in front; with --ingress-api gateway-api alone, nginx-gateway-fabric',
+    ({ ingressApi }) => (ingressApi === 'gateway-api' ? proxiesOf('gateway-api')[0] : undefined),
+  ),
+  workerShutdownTimeout: axis(
+    timeOrNever('1s', '24h'),
+    '4m',
+    'TIME|never',
+    'what a reload leaves behind keeps its connections for this long; unless said, that of --ingress',
+    (others) => ownTime(proxyOf(others)?.reload.keeps),
   ),
   promote: choice(
     ['ingress', 'selector'],
@@ -210,11 +244,19 @@ export const AXES = {
     'ingress-canary: the Ingress names the other Service, or its Service selects v2',
   ),
   proxyReadTimeout: axis(
-    duration('1s', '24h'),
+    timeOrNever('1s', '24h'),
     '1m',
-    'TIME',
-    'ingress-canary: nginx ends a connection that is silent for this long',
+    'TIME|never',
+    'the proxy ends a connection that is silent for this long; unless said, that of --ingress',
+    (others) => ownTime(proxyOf(others)?.idle.after),
   ),
+  reloadBy: choice(
+    ['ingress', 'certificate', 'endpoint', 'settings', 'proxy-rollout'],
+    'ingress',
+    'ingress-reload: what happens around the proxy',
+  ),
+  reloads: axis(count(1, 1000), '1', 'N', 'ingress-reload: how often'),
+  reloadEvery: axis(duration('1s', '24h'), '1m', 'TIME', 'ingress-reload: how long from one to the next'),
   meshRouting: choice(['http', 'tcp'], 'http', 'service-mesh: what the mesh takes WebSockets for'),
   exitOnZero: choice(['no', 'yes'], 'no', 'service-mesh: EXIT_ON_ZERO_ACTIVE_CONNECTIONS of the sidecars'),
   sidecars: choice(
@@ -234,7 +276,7 @@ export const AXES = {
   ),
   tcpLoose: choice(['1', '0'], '1', 'nf_conntrack_tcp_loose on the nodes'),
   rollbackAfter: axis(
-    z.union([z.literal('never').transform(() => undefined), duration('1s', '2h')]),
+    timeOrNever('1s', '2h'),
     'never',
     'TIME|never',
     'interrupt the release after this long and roll back',
@@ -252,8 +294,10 @@ export const optionName = (axis: string) => axis.replace(/[A-Z]/g, (letter) => `
 /** One value for each axis: what tells one cell from another. */
 export type Axes = { readonly [Name in AxisName]: z.output<(typeof AXES)[Name]['schema']> };
 
-/** Every axis at its default, overridden by `changes`; for tests, benches and predictions. */
+/** Every axis at its default, overridden by `changes`, which also decide the defaults that follow them. */
 export function defaultAxes(changes: Partial<Axes> = {}): Axes {
-  const defaults = Object.entries(AXES).map(([name, { schema, fallback }]) => [name, schema.parse(fallback)]);
-  return { ...(Object.fromEntries(defaults) as Axes), ...changes };
+  const known: Record<string, unknown> = { ...changes };
+  for (const [name, { schema, fallback, follows }] of Object.entries<Axis>(AXES))
+    if (!(name in known)) known[name] = schema.parse(follows?.(known) ?? fallback);
+  return Object.fromEntries(Object.keys(AXES).map((name) => [name, known[name]])) as Axes;
 }
