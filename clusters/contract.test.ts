@@ -232,7 +232,7 @@ const CONTRACTS: readonly Contract[] = [
   },
   {
     promise: 'an Ingress that names another Service reloads nginx, which ends every WebSocket 240 s later',
-    needs: 'ingress',
+    needs: 'ingress-nginx',
     arguments: ['ingress-canary', '--canary-steps', '100', '--canary-every', '5s', '--backoff', '1m'],
     keeps(cell) {
       expect(cell).toMatchObject({ dropped: cell.clients, closed: 0, silent: 0, collateral: cell.clients });
@@ -247,7 +247,7 @@ const CONTRACTS: readonly Contract[] = [
   {
     promise:
       'canary weights and a promoted selector reload nothing: only the gateway itself ends connections',
-    needs: 'ingress',
+    needs: 'ingress-nginx',
     arguments: [
       'ingress-canary',
       '--promote',

@@ -34,7 +34,11 @@ const axes = fc.record({
   churn: some('one', 'upgrade'),
   by: some(...NODE_REMOVAL_NAMES),
   budget: some('none', '0', '1', '50%'),
-  ingressApi: some('ingress', 'gateway-api'),
+  // Each with the API that is its own.
+  ingress: some('ingress-nginx', 'nginx-gateway-fabric', 'envoy-gateway', 'istio'),
+  workerShutdownTimeout: some('1m', '4m', 'never'),
+  reloadBy: some('ingress', 'certificate', 'endpoint', 'settings', 'proxy-rollout'),
+  reloads: some('1', '3'),
   meshRouting: some('http', 'tcp'),
   promote: some('ingress', 'selector'),
   exitOnZero: some('no', 'yes'),

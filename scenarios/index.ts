@@ -4,6 +4,7 @@ import { blueGreen } from './blue-green.ts';
 import { handoff } from './handoff.ts';
 import { hpa } from './hpa.ts';
 import { ingressCanary } from './ingress-canary.ts';
+import { ingressReload } from './ingress-reload.ts';
 import { makeBeforeBreak } from './make-before-break.ts';
 import { nodeChurn } from './node-churn.ts';
 import { nodeDrain } from './node-drain.ts';
@@ -24,6 +25,7 @@ const ALL: readonly Strategy[] = [
   makeBeforeBreak,
   blueGreen,
   ingressCanary,
+  ingressReload,
   serviceMesh,
   handoff,
   seventyThirty,

@@ -1,5 +1,6 @@
 import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
 import { ingressWorkload } from '../harness/workload/ingress-workload.ts';
+import { oldGone } from './ingress-reload.ts';
 import { bringIn, ROOM, retire, retiring } from './two-deployments.ts';
 
 /**
@@ -25,9 +26,19 @@ export const ingressCanary: Strategy = {
   name: 'ingress-canary',
   question:
     'How gradually can an ingress with canary weights move WebSockets, and what does nginx itself drop?',
-  needs: ({ ingressApi }) => [ingressApi],
+  needs: ({ ingress }) => [ingress],
   requires: (axes) => [ROOM, ...retiring(axes), 'an ingress controller in the path'],
-  heeds: ['canarySteps', 'canaryEvery', 'ingressApi', 'promote', 'proxyReadTimeout', 'retire', 'ask'],
+  heeds: [
+    'canarySteps',
+    'canaryEvery',
+    'ingressApi',
+    'ingress',
+    'workerShutdownTimeout',
+    'promote',
+    'proxyReadTimeout',
+    'retire',
+    'ask',
+  ],
   variants: { promote: 'ingress,selector' },
   async prepare(stage) {
     const { controller, selector, main, next, service, ingress, route } = ingressWorkload(stage.axes);
@@ -48,7 +59,7 @@ export const ingressCanary: Strategy = {
     }
     if (stage.axes.ingressApi === 'ingress') {
       await stage.step('promote v2', () => promote(stage, 'v2'));
-      await stage.step('watch', () => stage.sleep(WORKERS_GONE + 2 * stage.axes.heartbeat));
+      await stage.step('watch', () => stage.sleep(oldGone(stage.axes) + 2 * stage.axes.heartbeat));
     }
     await stage.step('retire v1', () => retire(stage, 'v1'));
   },
@@ -64,8 +75,6 @@ export const ingressCanary: Strategy = {
 
 /** The controller looks at its objects at most every 3.3 s, and its workers at what it says once a second. */
 const IN_FORCE = 5000;
-/** worker-shutdown-timeout of 240 s and a minute: by then it has shown what a reload costs. */
-const WORKERS_GONE = 300_000;
 
 /** Which share of new connections goes to v2. */
 async function setWeight(stage: Stage, weight: number): Promise<void> {

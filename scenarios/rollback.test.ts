@@ -14,6 +14,10 @@ const CHOICES: Readonly<Record<string, AxisTexts>> = {
   'make-before-break': {},
   'blue-green': { switchBy: 'selector,balancer', keepBlue: 'no,yes', retire: 'paced,abrupt' },
   'ingress-canary': { promote: 'ingress,selector', ingressApi: 'ingress,gateway-api' },
+  'ingress-reload': {
+    ingress: 'ingress-nginx,haproxy-ingress,nginx-gateway-fabric,envoy-gateway',
+    reloadBy: 'ingress,certificate,endpoint,settings,proxy-rollout',
+  },
   'service-mesh': { meshRouting: 'http,tcp', exitOnZero: 'no,yes', retire: 'paced,abrupt' },
   handoff: { handoffBy: 'holder,worker' },
   'seventy-thirty': {},

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Axes, kubernetesVersion } from '../../harness/contracts/axes.ts';
 import type { Capability, Provider } from '../../harness/contracts/cluster.ts';
 import { dataplane } from '../../harness/platforms/dataplanes.ts';
+import { proxyNamed } from '../../harness/platforms/proxies.ts';
 import { owner } from '../kubernetes/lease/lease.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
 import { wallTime } from '../kubernetes/lease/wall-time.ts';
@@ -25,7 +26,8 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
     evidence: 'measured',
     runs: 'image',
     offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
-    lacks: (need) => LACKS[need],
+    lacks: (need) =>
+      proxyNamed(need) === undefined ? LACKS[need] : `a new cluster has nothing in front; ${ELSEWHERE}`,
     refuses: (axes) => refusal(axes, options),
     given: () => {
       const kubernetes = kubernetesVersion(options['gke-version'] ?? '');
@@ -65,8 +67,6 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
 const ELSEWHERE = 'install it on a cluster kept with --keep, and use --cluster kubeconfig';
 /** What a cluster that was made a moment ago has nothing of. */
 const LACKS: Partial<Record<Capability, string>> = {
-  ingress: `a new cluster has no ingress-nginx; ${ELSEWHERE}`,
-  'gateway-api': `a new cluster has no Gateway API; ${ELSEWHERE}`,
   mesh: `a new cluster has no mesh; ${ELSEWHERE}`,
 };
 

@@ -13,6 +13,7 @@ import type {
   Provider,
   RunContext,
 } from '../../harness/contracts/cluster.ts';
+import { proxyNamed } from '../../harness/platforms/proxies.ts';
 import { command, lines } from '../command.ts';
 import type { KubernetesCluster } from '../kubernetes/kubernetes-cluster.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
@@ -66,7 +67,10 @@ export function createKind(options: KindOptions = {}): Provider {
       'handoff',
       'autoscaler',
     ]),
-    lacks: (need) => LACKS[need],
+    lacks: (need) =>
+      proxyNamed(need) === undefined
+        ? LACKS[need]
+        : 'nothing stands in front there; use --cluster kubeconfig on a cluster that has it',
     refuses: (axes) => refusal(axes, image) ?? tooManyNodes(axes, image, keep, running),
     given: () => {
       const kubernetes = releaseOf(image);
@@ -135,8 +139,6 @@ const CELL = 'kind-cell';
 
 /** What a kind cluster could have, and why it does not. */
 const LACKS: Partial<Record<Capability, string>> = {
-  ingress: 'it has no ingress controller; use --cluster kubeconfig on a cluster that has one',
-  'gateway-api': 'the Gateway API is not installed; use --cluster kubeconfig on a cluster that has it',
   mesh: 'no mesh is installed; use --cluster kubeconfig on a cluster that has one',
   'node-churn': 'kind cannot add a node to a running cluster',
 };

@@ -11,20 +11,16 @@ import type {
 } from '@kubernetes/client-node';
 import type { KubeError } from '../../harness/errors.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
-import {
-  type HopAct,
-  type HTTPRoute,
-  type IngressConfig,
-  ingressConfig,
-} from '../control-plane/ingress/ingress.ts';
+import { type HTTPRoute, type IngressConfig, ingressConfig } from '../control-plane/ingress/ingress.ts';
+import { type HopAct, runningProxy } from '../control-plane/ingress/running-proxy.ts';
 import { ApiConnection } from '../kubernetes/api/api-connection.ts';
 import { type GroupList, normalise, servedGroups, servedVersion } from '../kubernetes/api/api-versions.ts';
 import { Nginx } from '../netns/nginx/nginx.ts';
 import { startHere } from '../netns/nginx/start-here.fixture.ts';
 
 const PASSING: ReadonlySet<string> = new Set(['NotFound', 'HTTP 404', 'AlreadyExists']);
-const PORT = 80;
-const HEALTH_PORT = 10_254;
+const PORT = '80';
+const HEALTH_PORT = '10254';
 const LOOK_EVERY = 300;
 const GATEWAY_API = 'gateway.networking.k8s.io';
 const MERGE = 'application/merge-patch+json';
@@ -59,8 +55,7 @@ export async function labController(config: KubeConfig, className: string): Prom
   const nginx = new Nginx({
     directory,
     address,
-    port: PORT,
-    healthPort: HEALTH_PORT,
+    is: runningProxy({ PORT, HEALTH_PORT }),
     workers: 2,
     workerConnections: 4096,
     speed: 1,
@@ -191,7 +186,7 @@ async function drive(
         'EndpointSlice',
         `/apis/${slicesIn}/${within}/endpointslices`,
       );
-      const config = ingressConfig({
+      const objects = {
         // The model knows its controller by the name `nginx`.
         ingresses: ofClass.map(({ spec, ...rest }) => ({
           ...rest,
@@ -200,7 +195,9 @@ async function drive(
         routes: await list<HTTPRoute>('HTTPRoute', `/apis/${GATEWAY_API}/v1beta1/${within}/httproutes`),
         services: await list<V1Service>('Service', `/api/v1/${within}/services`),
         slices: slices.map((slice) => normalise({ ...slice, apiVersion: slicesIn }, 'EndpointSlice')),
-      });
+      };
+      const INGRESS = ofClass.length > 0 ? 'ingress-nginx' : 'nginx-gateway-fabric';
+      const config = ingressConfig(objects, runningProxy({ INGRESS }));
       if (JSON.stringify(config) !== JSON.stringify(running))
         await nginx.configure(config, running?.reloadKey !== config.reloadKey);
       running = config;

@@ -47,7 +47,7 @@ test('a cell is planned where the cluster has what it needs in front, and skippe
     [
       'ingress-canary',
       'gateway-api',
-      'kubeconfig does not offer gateway-api (the CRDs of the Gateway API (gateway.networking.k8s.io) are not installed)',
+      'kubeconfig does not offer nginx-gateway-fabric (the CRDs of the Gateway API (gateway.networking.k8s.io) are not installed)',
     ],
     ['service-mesh', 'ingress', mesh],
     ['service-mesh', 'gateway-api', mesh],

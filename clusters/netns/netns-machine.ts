@@ -11,6 +11,7 @@ import { tolerated } from '../../harness/time/tolerance.ts';
 import { HOLDER_IMAGE } from '../../harness/workload/handoff-workload.ts';
 import { ADMIN_PORT, INGRESS_IMAGE, OWN_IMAGE } from '../../harness/workload/workload.ts';
 import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
+import { runningProxy } from '../control-plane/ingress/running-proxy.ts';
 import type { NodeRules, ServiceRules } from '../control-plane/kube-proxy/rules.ts';
 import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import { BalancerBox } from './fabric/balancer.ts';
@@ -19,11 +20,11 @@ import { iptablesRestore, iptablesSetup } from './fabric/iptables.ts';
 import { nftablesTransaction } from './fabric/nftables.ts';
 import { NodeAgent } from './fabric/node-agent.ts';
 import type { Launcher } from './launcher/launcher.ts';
-import { NginxPod } from './nginx/nginx-pod.ts';
 import { GatewayLoad } from './pods/gateway-load.ts';
 import { realTimeout } from './pods/http.ts';
 import { OwnPod } from './pods/own-pod.ts';
 import { GatewayProcess, PROGRAMS } from './pods/pod.ts';
+import { ProxyPod } from './pods/proxy-pod.ts';
 
 /** A pod's network goes this much model time after its process, as kubelet removes the sandbox; never under 250 ms real. */
 const SANDBOX_REMOVAL = { model: 2000, real: 250 } as const;
@@ -182,7 +183,14 @@ export class NetnsMachine implements Machine {
       }
       pod.process =
         program === undefined
-          ? new NginxPod({ ...common, launcher, name, clock, record, exited: ended })
+          ? new ProxyPod({
+              ...common,
+              is: runningProxy({ POD_NAME: name, ...start.env }),
+              launcher,
+              clock,
+              record,
+              exited: ended,
+            })
           : new GatewayProcess(launcher, {
               ...common,
               program,

@@ -13,6 +13,7 @@ import type { ClientAddress, Socket, SocketHandlers } from '../../harness/contra
 import type { TimedEvent } from '../../harness/contracts/event.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
 import { DialPool } from '../../harness/fleet/dial-pool.ts';
+import { PROXIES, PROXY_NAMES, proxyNamed } from '../../harness/platforms/proxies.ts';
 import { watchHarness } from '../../harness/run/innocence-clock.ts';
 import type { Clock } from '../../harness/time/clock.ts';
 import type { Millis } from '../../harness/time/duration.ts';
@@ -26,8 +27,8 @@ import { CONTROL_ADDRESS } from './fabric/fabric.ts';
 import { Launcher } from './launcher/launcher.ts';
 import { dialProcesses, lanes, refusal } from './limits.ts';
 import { NetnsMachine } from './netns-machine.ts';
-import { nginxMissing } from './nginx/nginx-missing.ts';
 import { ControlGateway } from './pods/control-gateway.ts';
+import { proxyMissing } from './pods/proxy-pod.ts';
 import { preflight } from './preflight.ts';
 
 /** Pings a real second, of all clients together, that leave two processor cores idle half of the time. */
@@ -63,8 +64,6 @@ export function defaultSpeed({
   return Math.max(1, Math.min(MOST_SPEED, Math.floor(Math.min(bearable, patient, diligent))));
 }
 
-const NGINX_MISSING = nginxMissing();
-
 /** The Linux kernel itself: real sockets, conntrack and rules in namespaces of the playing process's own. */
 export const netns: Provider = {
   name: 'netns',
@@ -80,9 +79,13 @@ export const netns: Provider = {
     'second-balancer',
     'handoff',
     'autoscaler',
-    ...(NGINX_MISSING === undefined ? (['ingress', 'gateway-api'] as const) : []),
+    'own-proxy',
+    ...PROXY_NAMES.filter((name) => proxyMissing(PROXIES[name]) === undefined),
   ]),
-  lacks: (need) => (need === 'ingress' || need === 'gateway-api' ? NGINX_MISSING : undefined),
+  lacks: (need) => {
+    const proxy = proxyNamed(need);
+    return proxy && proxyMissing(proxy);
+  },
   refuses: (axes) => refusal(axes),
   preflight,
   open: (spec, context) => NetnsCluster.open(spec, context),

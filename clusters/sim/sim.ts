@@ -10,6 +10,7 @@ import {
 } from '../../harness/contracts/cluster.ts';
 import type { ClientAddress, Greeting, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
+import { PROXY_NAMES } from '../../harness/platforms/proxies.ts';
 import type { Millis } from '../../harness/time/duration.ts';
 import { VirtualClock } from '../../harness/time/virtual-clock.ts';
 import { ControlPlane } from '../control-plane/control-plane.ts';
@@ -29,8 +30,8 @@ export const sim: Provider = {
     'second-balancer',
     'balancer-recreation',
     'autoscaler',
-    'ingress',
-    'gateway-api',
+    ...PROXY_NAMES,
+    'own-proxy',
     'handoff',
     'mesh',
   ]),

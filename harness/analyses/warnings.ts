@@ -2,6 +2,7 @@ import { type Axes, type AxisName, optionName } from '../contracts/axes.ts';
 import type { CellHeader } from '../contracts/event.ts';
 import { dataplane } from '../platforms/dataplanes.ts';
 import { longestGrace, NODE_REMOVALS } from '../platforms/node-removals.ts';
+import { PROXIES } from '../platforms/proxies.ts';
 import { formatDuration, type Millis } from '../time/duration.ts';
 import type { StepSpan } from './history.ts';
 
@@ -65,7 +66,8 @@ const granted = ({ heeds, axes }: Prospect) =>
     heeds.includes('by') ? longestGrace(NODE_REMOVALS[axes.by]) : Number.POSITIVE_INFINITY,
   );
 
-const silent = (heartbeat: Millis, limit: Millis, who: string, does: string) =>
+const silent = (heartbeat: Millis, limit: Millis | undefined, who: string, does: string) =>
+  limit !== undefined &&
   heartbeat >= limit &&
   `The heartbeat (${time(heartbeat)}) is not shorter than the ${time(limit)} after which ${who}: ${does}.`;
 
@@ -74,7 +76,8 @@ const idle = (axis: AxisName, { typed }: Prospect, holds: boolean, why: string) 
   typed.has(axis) && holds && `${option(axis)} changes nothing in this cell: ${why}.`;
 
 /** Kubernetes and nginx count these in whole seconds, and the manifests of a cell round them up. */
-const rounded = (axis: AxisName, value: Millis) =>
+const rounded = (axis: AxisName, value: Millis | undefined) =>
+  value !== undefined &&
   value % 1000 !== 0 &&
   `${option(axis)} ${time(value)} is played as ${time(Math.ceil(value / 1000) * 1000)}: it counts whole seconds.`;
 
@@ -118,12 +121,12 @@ const RULES: readonly Rule[] = [
       `With policy Local the balancer moves a node's connections away ${when} after its last pod left the endpoints, although the preStop hook keeps that pod serving for ${time(preStop)}: they are reset then, before the gateway drains.`
     );
   },
-  ({ axes: { heartbeat, proxyReadTimeout }, heeds }) =>
+  ({ axes: { heartbeat, proxyReadTimeout, ingress }, heeds }) =>
     heeds.includes('proxyReadTimeout') &&
     silent(
       heartbeat,
       proxyReadTimeout,
-      'nginx ends a silent connection (proxy-read-timeout)',
+      `${PROXIES[ingress].title} ends a silent connection (${PROXIES[ingress].idle.setting})`,
       'it drops idle clients by itself, again and again, release or not',
     ),
   ({ axes: { heartbeat, meshRouting }, heeds }) =>

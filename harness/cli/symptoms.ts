@@ -25,7 +25,11 @@ export const SYMPTOMS: readonly { readonly seen: string; readonly words: string 
     words: 'seventy-thirty --policy Local --balancer backend-service --heartbeat 90s',
   },
   {
-    seen: '... when an Ingress is added, or a canary is promoted',
+    seen: '... when an Ingress is added, or the proxy is released',
+    words: 'ingress-reload --pods 3 --reload-by ingress,proxy-rollout',
+  },
+  {
+    seen: '... when a canary is promoted',
     words: 'ingress-canary --pods 3 --promote ingress,selector',
   },
   {

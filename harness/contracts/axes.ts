@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DATAPLANES, type DataplaneName } from '../platforms/dataplanes.ts';
 import { NODE_REMOVAL_NAMES } from '../platforms/node-removals.ts';
+import { PROXY_NAMES, proxiesOf, proxyNamed } from '../platforms/proxies.ts';
 import { formatDuration, type Millis, parseDuration } from '../time/duration.ts';
 
 /** How a client chooses its waits (harness/fleet/backoff.ts). */
@@ -104,26 +105,45 @@ interface Axis<Schema extends z.ZodType = z.ZodType> {
   readonly value: string;
   /** A value as the user would type it. */
   readonly show: (value: z.output<Schema>) => string;
+  /** The value when nothing is said and others decide it; undefined where they do not: `fallback`. */
+  readonly follows?: (others: Readonly<Record<string, unknown>>) => z.input<Schema> | undefined;
 }
 
-const axis = <Schema extends z.ZodType>(schema: Schema, fallback: string, value: string, help: string) =>
-  ({
-    schema,
-    fallback,
-    value,
-    help,
-    show: value === 'TIME' || value === 'TIME|never' ? showTime : value === 'N|each' ? showShared : String,
-  }) satisfies Axis<Schema>;
+const axis = <Schema extends z.ZodType>(
+  schema: Schema,
+  fallback: string,
+  value: string,
+  help: string,
+  follows?: Axis<Schema>['follows'],
+): Axis<Schema> => ({
+  schema,
+  fallback,
+  value,
+  help,
+  show: value === 'TIME' || value === 'TIME|never' ? showTime : value === 'N|each' ? showShared : String,
+  ...(follows === undefined ? {} : { follows }),
+});
+
+/** A proxy's own time as it would be typed. */
+const ownTime = (time: number | undefined) => (time === undefined ? 'never' : time);
 
 const showTime = (time: unknown) => (typeof time === 'number' ? formatDuration(time) : 'never');
 
 const showShared = (shared: unknown) => String(shared ?? 'each');
 
+/** A time, or `never`, which is undefined once read. */
+const timeOrNever = (least: string, most: string) =>
+  z.union([z.literal('never').transform(() => undefined), duration(least, most)]);
+
 const choice = <const Values extends readonly [string, ...string[]]>(
   values: Values,
   fallback: Values[number],
   help: string,
-) => axis(z.enum(values), fallback, values.join('|'), help);
+  follows?: (others: Readonly<Record<string, unknown>>) => Values[number] | undefined,
+) => axis(z.enum(values), fallback, values.join('|'), help, follows);
+
+/** The implementation that other axes name, for what is its own unless somebody sets it. */
+const proxyOf = ({ ingress }: Readonly<Record<string, unknown>>) => proxyNamed(String(ingress));
 
 /**
  * All that a cell can be varied in: one line an axis. Each is an option of the CLI (`--drain-over 5m`), takes
@@ -273,7 +293,21 @@ export const AXES = {
   ingressApi: choice(
     ['ingress', 'gateway-api'],
     'ingress',
-    'ingress-canary: canary Ingress, or weights of one HTTPRoute',
+    'Ingresses or HTTPRoutes; unless said, that of --ingress',
+    (others) => proxyOf(others)?.api,
+  ),
+  ingress: choice(
+    PROXY_NAMES,
+    'ingress-nginx',
+    'the proxy in front; with --ingress-api gateway-api alone, nginx-gateway-fabric',
+    ({ ingressApi }) => (ingressApi === 'gateway-api' ? proxiesOf('gateway-api')[0] : undefined),
+  ),
+  workerShutdownTimeout: axis(
+    timeOrNever('1s', '24h'),
+    '4m',
+    'TIME|never',
+    'what a reload leaves behind keeps its connections for this long; unless said, that of --ingress',
+    (others) => ownTime(proxyOf(others)?.reload.keeps),
   ),
   promote: choice(
     ['ingress', 'selector'],
@@ -281,11 +315,19 @@ export const AXES = {
     'ingress-canary: the Ingress names the other Service, or its Service selects v2',
   ),
   proxyReadTimeout: axis(
-    duration('1s', '24h'),
+    timeOrNever('1s', '24h'),
     '1m',
-    'TIME',
-    'ingress-canary: nginx ends a connection that is silent for this long',
+    'TIME|never',
+    'the proxy ends a connection that is silent for this long; unless said, that of --ingress',
+    (others) => ownTime(proxyOf(others)?.idle.after),
   ),
+  reloadBy: choice(
+    ['ingress', 'certificate', 'endpoint', 'settings', 'proxy-rollout'],
+    'ingress',
+    'ingress-reload: what happens around the proxy',
+  ),
+  reloads: axis(count(1, 1000), '1', 'N', 'ingress-reload: how often'),
+  reloadEvery: axis(duration('1s', '24h'), '1m', 'TIME', 'ingress-reload: how long from one to the next'),
   meshRouting: choice(['http', 'tcp'], 'http', 'service-mesh: what the mesh takes WebSockets for'),
   exitOnZero: choice(['no', 'yes'], 'no', 'service-mesh: EXIT_ON_ZERO_ACTIVE_CONNECTIONS of the sidecars'),
   sidecars: choice(
@@ -305,7 +347,7 @@ export const AXES = {
   ),
   tcpLoose: choice(['1', '0'], '1', 'nf_conntrack_tcp_loose on the nodes'),
   rollbackAfter: axis(
-    z.union([z.literal('never').transform(() => undefined), duration('1s', '2h')]),
+    timeOrNever('1s', '2h'),
     'never',
     'TIME|never',
     'interrupt the release after this long and roll back',
@@ -329,12 +371,17 @@ const RENAMED: Readonly<Record<string, Partial<Axes>>> = {
   cilium: { proxy: 'cilium-1.12' },
 };
 
+/** What was so before it could be chosen, where today's default is another. */
+const BEFORE: Partial<Axes> = { podStart: '1s' };
+
 /** The axes of a stored cell: those that came later than its log as their default is, renamed values by their new names. */
 export const storedAxes = (stored: Partial<Axes>): Axes =>
-  defaultAxes({ ...stored, ...RENAMED[stored.proxy ?? ''] });
+  defaultAxes({ ...BEFORE, ...stored, ...RENAMED[stored.proxy ?? ''] });
 
-/** Every axis at its default, overridden by `changes`; for tests, benches and predictions. */
+/** Every axis at its default, overridden by `changes`, which also decide the defaults that follow them. */
 export function defaultAxes(changes: Partial<Axes> = {}): Axes {
-  const defaults = Object.entries(AXES).map(([name, { schema, fallback }]) => [name, schema.parse(fallback)]);
-  return { ...(Object.fromEntries(defaults) as Axes), ...changes };
+  const known: Record<string, unknown> = { ...changes };
+  for (const [name, { schema, fallback, follows }] of Object.entries<Axis>(AXES))
+    if (!(name in known)) known[name] = schema.parse(follows?.(known) ?? fallback);
+  return Object.fromEntries(Object.keys(AXES).map((name) => [name, known[name]])) as Axes;
 }

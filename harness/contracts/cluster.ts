@@ -1,3 +1,4 @@
+import type { ProxyName } from '../platforms/proxies.ts';
 import type { Random } from '../statistics/random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Millis } from '../time/duration.ts';
@@ -13,8 +14,10 @@ export type Capability =
   | 'passthrough-balancer'
   | 'node-churn'
   | 'node-power'
-  | 'ingress'
-  | 'gateway-api'
+  /** An implementation of Ingress or of the Gateway API. */
+  | ProxyName
+  /** It runs that implementation for the run alone, which may release it and give it certificates and settings. */
+  | 'own-proxy'
   | 'mesh'
   | 'handoff'
   | 'autoscaler'

@@ -1,6 +1,7 @@
 import { type Axes, optionName } from '../contracts/axes.ts';
 import type { Provider } from '../contracts/cluster.ts';
 import type { Strategy } from '../contracts/scenario.ts';
+import { PROXIES, PROXY_NAMES, proxiesOf } from '../platforms/proxies.ts';
 
 /** Pods that a kubelet takes unless it is told otherwise (k8s KubeletConfiguration maxPods). */
 const PODS_PER_NODE = 110;
@@ -15,11 +16,19 @@ const isZero = (text: string) => Number.parseInt(text, 10) === 0;
  * it is that which would refuse.
  */
 export function impossible(strategy: Strategy, provider: Provider, axes: Axes): string[] {
-  const { maxSurge, maxUnavailable, pods, nodes, clients, clientsBehind } = axes;
+  const { maxSurge, maxUnavailable, pods, nodes, clients, clientsBehind, ingress, ingressApi } = axes;
   const mistakes: string[] = [];
   if (isZero(maxSurge) && isZero(maxUnavailable))
     mistakes.push(
       `--${optionName('maxUnavailable')} ${maxUnavailable}: may not be 0 when --${optionName('maxSurge')} is ${maxSurge}`,
+    );
+  if (strategy.heeds?.includes('ingressApi') && PROXIES[ingress].api !== ingressApi)
+    mistakes.push(
+      `--${optionName('ingressApi')} ${ingressApi}: ${ingress} is played by its ${PROXIES[ingress].api}; choose --ingress ${proxiesOf(ingressApi).join(', ')}, or leave the API to it`,
+    );
+  if (strategy.heeds?.includes('promote') && !PROXIES[ingress].weighs)
+    mistakes.push(
+      `--ingress ${ingress}: ${strategy.name} gives a share of new connections to another Service, which no ${PROXIES[ingress].api} of ${PROXIES[ingress].title} can say; choose --ingress ${PROXY_NAMES.filter((name) => PROXIES[name].weighs).join(', ')}`,
     );
   const needed = pods * (strategy.requires(axes).includes('room for twice the pods') ? 2 : 1);
   // A cluster that was there before knows itself how many pods its nodes take.

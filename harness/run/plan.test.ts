@@ -92,7 +92,7 @@ test('what the user types wins over what the strategy would choose', () => {
 });
 
 test('a strategy that needs what the cluster does not offer is skipped with the reason', () => {
-  expect(plan({}, { needs: ['ingress', 'mesh'] })[0]?.skip).toBe('sim does not offer ingress, mesh');
+  expect(plan({}, { needs: ['traefik', 'mesh'] })[0]?.skip).toBe('sim does not offer traefik, mesh');
 });
 
 /** All that is wrong, a sentence each. */

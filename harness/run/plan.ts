@@ -2,7 +2,7 @@ import { HALF_WAY } from '../analyses/release-length.ts';
 import { told, unheeded as unheededAxis, warningLine, warningsBefore } from '../analyses/warnings.ts';
 import { refusesOwn } from '../config/own-gateway.ts';
 import type { Axes, AxisName } from '../contracts/axes.ts';
-import { AXES, type AxisTexts, optionName } from '../contracts/axes.ts';
+import { AXES, type AxisTexts, defaultAxes, optionName } from '../contracts/axes.ts';
 import type { Capability, Provider } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import type { Strategy } from '../contracts/scenario.ts';
@@ -184,8 +184,9 @@ export const warningLines = (cells: readonly PlannedCell[]): string[] =>
 function combinations(values: AxisValues): Axes[] {
   let partial: Partial<Axes>[] = [{}];
   for (const name of Object.keys(AXES) as AxisName[]) {
-    const choices = values.get(name) ?? [AXES[name].schema.parse(AXES[name].fallback)];
-    partial = partial.flatMap((axes) => choices.map((choice) => ({ ...axes, [name]: choice })));
+    const choices = values.get(name);
+    if (choices !== undefined)
+      partial = partial.flatMap((axes) => choices.map((choice) => ({ ...axes, [name]: choice })));
   }
-  return partial as Axes[];
+  return partial.map((given) => defaultAxes(given));
 }

@@ -1,11 +1,23 @@
-import type { KubernetesObject, V1Deployment, V1Ingress, V1Service } from '@kubernetes/client-node';
+import type {
+  KubernetesObject,
+  V1ConfigMap,
+  V1Deployment,
+  V1EnvVar,
+  V1Ingress,
+  V1Secret,
+  V1Service,
+} from '@kubernetes/client-node';
 import type { Axes } from '../contracts/axes.ts';
 import type { Version } from '../contracts/workload.ts';
+import { type IngressProxy, PROXIES } from '../platforms/proxies.ts';
+import type { Millis } from '../time/duration.ts';
 import { GATEWAY_PORT, INGRESS_IMAGE, SERVICE, SERVICE_PORT } from './workload.ts';
 
 const CONTROLLER = 'ingress';
 const HEALTH_PORT = 10_254;
 const ANNOTATION = 'nginx.ingress.kubernetes.io';
+/** What stands for `never` where a number must. */
+const YEAR: Millis = 31_536_000_000;
 /** Two, so that the controller itself is not what everything hangs on. */
 const REPLICAS = 2;
 
@@ -25,6 +37,12 @@ export interface IngressWorkload {
   canary(weight: number): V1Ingress;
   /** The same as one HTTPRoute of the Gateway API. */
   route(weight: number): KubernetesObject;
+  /** Somebody else's Ingress or HTTPRoute: another host behind the same proxy. */
+  neighbour(number: number): KubernetesObject;
+  /** Somebody else's certificate, as issued for this time; only proxies of the run's own read it. */
+  certificate(issue: number): V1Secret;
+  /** The proxy's own settings, changed for this time. */
+  settings(edition: number): V1ConfigMap;
 }
 
 /** The manifests for one cell. */
@@ -32,7 +50,12 @@ export function ingressWorkload(axes: Axes): IngressWorkload {
   const [main, next] = [`${SERVICE}-main`, `${SERVICE}-next`];
   const canaryName = `${SERVICE}-canary`;
   const selector = { app: CONTROLLER };
-  const ingress = (name: string, service: string, annotations: Record<string, string>): V1Ingress => ({
+  const ingress = (
+    name: string,
+    service: string,
+    annotations: Record<string, string>,
+    host?: string,
+  ): V1Ingress => ({
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
     metadata: {
@@ -42,9 +65,10 @@ export function ingressWorkload(axes: Axes): IngressWorkload {
       ),
     },
     spec: {
-      ingressClassName: 'nginx',
+      ingressClassName: PROXIES[axes.ingress].ingressClass,
       rules: [
         {
+          ...(host === undefined ? {} : { host }),
           http: {
             paths: [
               {
@@ -59,7 +83,7 @@ export function ingressWorkload(axes: Axes): IngressWorkload {
     },
   });
   return {
-    controller: controller(selector),
+    controller: controller(selector, axes),
     selector,
     main,
     next,
@@ -75,32 +99,65 @@ export function ingressWorkload(axes: Axes): IngressWorkload {
       },
     }),
     ingress: (service) => {
-      const timeout = String(Math.ceil(axes.proxyReadTimeout / 1000));
+      const timeout = String(Math.ceil((axes.proxyReadTimeout ?? YEAR) / 1000));
       return ingress(SERVICE, service, { 'proxy-read-timeout': timeout, 'proxy-send-timeout': timeout });
     },
     canary: (weight) => ingress(canaryName, next, { canary: 'true', 'canary-weight': String(weight) }),
     route: (weight) =>
-      ({
-        apiVersion: 'gateway.networking.k8s.io/v1',
-        kind: 'HTTPRoute',
-        metadata: { name: SERVICE },
-        spec: {
-          parentRefs: [{ name: SERVICE }],
-          rules: [
-            {
-              matches: [{ path: { type: 'PathPrefix', value: '/' } }],
-              backendRefs: [
-                { name: main, port: SERVICE_PORT, weight: 100 - weight },
-                { name: next, port: SERVICE_PORT, weight },
-              ],
-            },
-          ],
-        },
-      }) as KubernetesObject,
+      route(SERVICE, undefined, [
+        { name: main, port: SERVICE_PORT, weight: 100 - weight },
+        { name: next, port: SERVICE_PORT, weight },
+      ]),
+    neighbour: (number) => {
+      const name = `neighbour-${number}`;
+      const host = `${name}.example`;
+      return axes.ingressApi === 'ingress'
+        ? ingress(name, main, {}, host)
+        : route(name, host, [{ name: main, port: SERVICE_PORT }]);
+    },
+    certificate: (issue) => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'neighbour-tls' },
+      type: 'kubernetes.io/tls',
+      data: { 'tls.crt': String(issue), 'tls.key': String(issue) },
+    }),
+    settings: (edition) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: CONTROLLER },
+      data: { edition: String(edition) },
+    }),
   };
 }
 
-function controller(labels: Record<string, string>): V1Deployment {
+function route(name: string, host: string | undefined, backendRefs: readonly object[]): KubernetesObject {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name },
+    spec: {
+      parentRefs: [{ name: SERVICE }],
+      ...(host === undefined ? {} : { hostnames: [host] }),
+      rules: [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }], backendRefs }],
+    },
+  } as KubernetesObject;
+}
+
+/** Which proxy it is, and what was set of it; what is not there is ingress-nginx, and each one's own. */
+function proxyEnv({ ingress, workerShutdownTimeout, proxyReadTimeout }: Axes): V1EnvVar[] {
+  const { reload, idle }: IngressProxy = PROXIES[ingress];
+  const set = (name: string, time: Millis | undefined, own: Millis | undefined) =>
+    time === own ? [] : [{ name, value: time === undefined ? 'never' : String(time) }];
+  return [
+    ...(ingress === 'ingress-nginx' ? [] : [{ name: 'INGRESS', value: ingress }]),
+    ...set('WORKER_SHUTDOWN_TIMEOUT', workerShutdownTimeout, reload.keeps),
+    ...set('IDLE_TIMEOUT', proxyReadTimeout, idle.after),
+  ];
+}
+
+/** A Deployment of the proxy that the axes name, told by its environment which one it is and what was set. */
+function controller(labels: Record<string, string>, axes: Axes): V1Deployment {
   const probe = { httpGet: { path: '/healthz', port: HEALTH_PORT } };
   return {
     apiVersion: 'apps/v1',
@@ -112,8 +169,7 @@ function controller(labels: Record<string, string>): V1Deployment {
       template: {
         metadata: { labels },
         spec: {
-          // ing deploy/static: longer than worker-shutdown-timeout, so that a release of nginx itself can drain.
-          terminationGracePeriodSeconds: 300,
+          terminationGracePeriodSeconds: PROXIES[axes.ingress].termination.grace / 1000,
           securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
           containers: [
             {
@@ -122,6 +178,7 @@ function controller(labels: Record<string, string>): V1Deployment {
               env: [
                 { name: 'PORT', value: String(GATEWAY_PORT) },
                 { name: 'HEALTH_PORT', value: String(HEALTH_PORT) },
+                ...proxyEnv(axes),
                 { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
               ],
               ports: [

@@ -1,23 +1,27 @@
-import type { KubernetesObject, V1Pod } from '@kubernetes/client-node';
+import type { KubernetesObject, V1ConfigMap, V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { Random } from '../../../harness/statistics/random.ts';
 import { INGRESS_IMAGE } from '../../../harness/workload/workload.ts';
 import { type Context, perform } from '../context.ts';
 import { type BoundedFrequency, createBoundedFrequency, tryRun } from '../controllers/bounded-frequency.ts';
 import type { PodProcess } from '../machine.ts';
 import { nameOf, uidOf } from '../store/objects.ts';
-import { type HTTPRoute, type IngressConfig, ingressConfig, SYNC_INTERVAL } from './ingress.ts';
+import { type HTTPRoute, type IngressConfig, ingressConfig, nextConfig } from './ingress.ts';
+import { type RunningProxy, runningIn } from './running-proxy.ts';
 
 const WATCHED: ReadonlySet<string | undefined> = new Set([
   'Ingress',
   'HTTPRoute',
   'Service',
   'EndpointSlice',
+  'Secret',
+  'ConfigMap',
 ]);
 /** From a change in the API to the controller's having seen it. */
 const WATCH = { least: 5, most: 50 } as const;
 
 interface Controller {
   readonly pod: string;
+  readonly is: RunningProxy;
   readonly random: Random;
   runner: BoundedFrequency;
   /** The process that was configured last, and with what; a process that was started anew knows nothing. */
@@ -31,8 +35,8 @@ interface Controller {
 
 /**
  * The ingress controllers: one in each pod of that image, each watching for itself (ing
- * internal/ingress/controller/controller.go syncIngress). A sync builds the model from the API's objects, reloads nginx
- * where its nginx.conf changes, and posts the rest.
+ * internal/ingress/controller/controller.go syncIngress). A sync builds the model from the API's objects, reloads where
+ * its running processes cannot be told of the change, and hands them the rest.
  */
 export class IngressDriver implements Disposable {
   private readonly context: Context;
@@ -64,10 +68,12 @@ export class IngressDriver implements Disposable {
       return;
     }
     const { clock, random } = this.context;
+    const is = known?.is ?? runningIn(pod);
     const controller = known ?? {
       pod: nameOf(pod),
+      is,
       random: random.fork(`ingress/${nameOf(pod)}`),
-      runner: createBoundedFrequency(SYNC_INTERVAL, 1, clock.now()),
+      runner: createBoundedFrequency(is.proxy.sync.interval, 1, clock.now()),
       process: undefined,
       running: undefined,
       syncing: false,
@@ -105,19 +111,17 @@ export class IngressDriver implements Disposable {
       this.later(controller, wait);
       return;
     }
-    const config = this.config();
-    const { running } = controller;
+    const { running, is } = controller;
+    const { config, reload } = nextConfig(is.proxy, running, this.config(is));
     if (running !== undefined && JSON.stringify(running) === JSON.stringify(config)) return;
     controller.syncing = true;
     perform(
       this.context,
       // A pod that ends in the meantime takes no configuration, and its successor gets one of its own.
       () =>
-        (process.configure?.(config, running?.reloadKey !== config.reloadKey) ?? Promise.resolve()).catch(
-          (error) => {
-            if (this.processOf(controller.pod) === process) throw error;
-          },
-        ),
+        (process.configure?.(config, reload) ?? Promise.resolve()).catch((error) => {
+          if (this.processOf(controller.pod) === process) throw error;
+        }),
       () => {
         controller.syncing = false;
         if (controller.process === process) controller.running = config;
@@ -128,13 +132,16 @@ export class IngressDriver implements Disposable {
     );
   }
 
-  private config(): IngressConfig {
+  private config(is: RunningProxy): IngressConfig {
     const { store } = this.context;
-    return ingressConfig({
+    const objects = {
       ingresses: store.list('Ingress'),
       routes: store.list<string>('HTTPRoute') as (KubernetesObject & HTTPRoute)[],
       services: store.list('Service'),
       slices: store.list('EndpointSlice'),
-    });
+      secrets: store.list<string>('Secret') as V1Secret[],
+      configMaps: store.list<string>('ConfigMap') as V1ConfigMap[],
+    };
+    return ingressConfig(objects, is);
   }
 }

@@ -1,15 +1,23 @@
 import type { V1EndpointSlice, V1Ingress, V1Service } from '@kubernetes/client-node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import {
+  PROXIES,
+  PROXY_NAMES,
+  type ProxyChange,
+  type ProxyName,
+} from '../../../harness/platforms/proxies.ts';
 import { Random } from '../../../harness/statistics/random.ts';
 import {
   chooseBackend,
+  ingressConfig as configOf,
   findLocation,
   type HTTPRoute,
   type IngressConfig,
   type IngressObjects,
-  ingressConfig,
+  nextConfig,
 } from './ingress.ts';
+import { runningProxy } from './running-proxy.ts';
 
 const service = (name: string): V1Service => ({
   metadata: { name },
@@ -61,6 +69,9 @@ const objects = (changes: Partial<IngressObjects> = {}): IngressObjects => ({
   slices: [slice('v1', ['10.0.0.1', '10.0.0.2']), slice('v2', ['10.0.1.1'])],
   ...changes,
 });
+
+const ingressConfig = (of: IngressObjects, name: ProxyName = 'ingress-nginx') =>
+  configOf(of, runningProxy({ INGRESS: name }));
 
 const choices = (config: IngressConfig, path = '/') => {
   const location = findLocation(config, '', path);
@@ -163,7 +174,7 @@ describe('what a canary Ingress becomes', () => {
   });
 });
 
-describe('what reloads nginx', () => {
+describe('what reloads ingress-nginx', () => {
   const before = objects({ ingresses: [ingress('main', 'v1'), canary('5')] });
 
   it.each<[string, Partial<IngressObjects>]>([
@@ -220,15 +231,109 @@ describe('what a HTTPRoute becomes', () => {
   const only = (changed: HTTPRoute) => objects({ ingresses: [], routes: [changed] });
 
   it('splits by the weights of its backends, 1 where none is given', () => {
-    expect(choices(ingressConfig(only(route(undefined, 3))))).toEqual([
+    expect(choices(ingressConfig(only(route(undefined, 3)), 'envoy-gateway'))).toEqual([
       { backend: 'default-v1-80', weight: 1 },
       { backend: 'default-v2-80', weight: 3 },
     ]);
   });
 
-  it('needs no reload for another weight or another backend', () => {
-    expect(reloads(only(route(100, 0)), only(route(50, 50)))).toBe(false);
-    expect(reloads(only(route(100)), only(route(0, 100)))).toBe(false);
+  it('is not the business of a proxy of Ingresses, nor an Ingress of one of HTTPRoutes', () => {
+    expect(ingressConfig(only(route(1))).locations).toEqual([]);
+    expect(ingressConfig(objects(), 'envoy-gateway').locations).toEqual([]);
+  });
+});
+
+describe('what reloads whom', () => {
+  const secret = (content: string) => ({
+    metadata: { name: 'tls' },
+    type: 'kubernetes.io/tls',
+    data: { 'tls.crt': content },
+  });
+  const routeTo = (name: string, to: string, weight: number, host = 'a.example'): HTTPRoute => ({
+    metadata: { name },
+    spec: {
+      hostnames: [host],
+      rules: [
+        {
+          backendRefs: [
+            { name: to, port: 80, weight },
+            { name: 'v2', port: 80, weight: 1 },
+          ],
+        },
+      ],
+    },
+  });
+  const world = (name: ProxyName, changes: Partial<IngressObjects> = {}) => {
+    const { ingressClass } = PROXIES[name];
+    const all = objects({
+      ingresses: [ingress('main', 'v1'), canary('5')],
+      routes: [routeTo('main', 'v1', 1)],
+      secrets: [secret('old')],
+      configMaps: [{ metadata: { name: 'ingress' }, data: { is: 'old' } }],
+      ...changes,
+    });
+    const ingresses = all.ingresses.map(({ spec, ...rest }) => ({
+      ...rest,
+      spec: { ...spec, ingressClassName: ingressClass },
+    }));
+    return ingressConfig({ ...all, ingresses }, name);
+  };
+  const CHANGES: Readonly<Record<ProxyChange, Partial<IngressObjects>>> = {
+    routes: {
+      ingresses: [ingress('main', 'v1'), canary('5'), ingress('x', 'v2', {}, 9000, '/x')],
+      routes: [routeTo('main', 'v1', 1), routeTo('x', 'v2', 1, 'x.example')],
+    },
+    certificates: { secrets: [secret('new')] },
+    weights: {
+      ingresses: [ingress('main', 'v1'), canary('50')],
+      routes: [routeTo('main', 'v1', 9)],
+    },
+    // One that comes where another went, so that no slot is needed.
+    endpoints: { slices: [slice('v1', ['10.0.0.1', '10.0.0.9']), slice('v2', ['10.0.1.1'])] },
+    services: { ingresses: [ingress('main', 'v2'), canary('5')], routes: [routeTo('main', 'v2', 1)] },
+    settings: { configMaps: [{ metadata: { name: 'ingress' }, data: { is: 'new' } }] },
+  };
+  /** Each entry of the table: what takes a reload, as its facts say. */
+  const EXPECTED: Readonly<Record<ProxyName, readonly ProxyChange[]>> = {
+    'ingress-nginx': ['routes', 'services', 'settings'],
+    'nginx-gateway-fabric': ['routes', 'certificates', 'weights', 'endpoints', 'services', 'settings'],
+    'haproxy-ingress': ['routes', 'certificates', 'services', 'settings'],
+    traefik: [],
+    'envoy-gateway': ['settings'],
+    istio: ['settings'],
+  };
+
+  it.each(PROXY_NAMES)('%s', (name) => {
+    const before = nextConfig(PROXIES[name], undefined, world(name)).config;
+    const found = (Object.keys(CHANGES) as ProxyChange[]).filter(
+      (change) => nextConfig(PROXIES[name], before, world(name, CHANGES[change])).reload,
+    );
+    // A HTTPRoute's other Service is another weight, of which nobody but NGINX Gateway Fabric makes a reload.
+    expect(found).toEqual(EXPECTED[name]);
+    expect(nextConfig(PROXIES[name], before, world(name)).reload).toBe(false);
+  });
+
+  it('fills the slots of a backend, and reloads for one endpoint more; fewer never need it', () => {
+    const { 'haproxy-ingress': haproxy } = PROXIES;
+    const of = (count: number) =>
+      world('haproxy-ingress', {
+        slices: [
+          slice(
+            'v1',
+            Array.from({ length: count }, (_, index) => `10.0.0.${index + 1}`),
+          ),
+        ],
+      });
+    let { config } = nextConfig(haproxy, undefined, of(2));
+    expect(config.backends[0]?.slots).toBe(8);
+    for (const count of [8, 0, 5, 8]) {
+      const next = nextConfig(haproxy, config, of(count));
+      expect(next.reload).toBe(false);
+      config = next.config;
+    }
+    const next = nextConfig(haproxy, config, of(9));
+    expect(next.reload).toBe(true);
+    expect(next.config.backends[0]?.slots).toBe(15);
   });
 });
 

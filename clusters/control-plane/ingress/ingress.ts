@@ -1,29 +1,23 @@
 import type {
   KubernetesObject,
+  V1ConfigMap,
   V1EndpointSlice,
   V1Ingress,
   V1IngressServiceBackend,
+  V1Secret,
   V1Service,
 } from '@kubernetes/client-node';
-import type { HopEnd, TimedEvent } from '../../../harness/contracts/event.ts';
-import { formatDuration, type Millis } from '../../../harness/time/duration.ts';
+import type { IngressProxy, ProxyChange } from '../../../harness/platforms/proxies.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
 import { SERVICE_NAME } from '../controllers/endpoint-slice.ts';
 import { annotationsOf, createdAt, isDeleting, labelsOf, nameOf } from '../store/objects.ts';
 
-/** The class that this controller serves; Ingresses of another, or of none, are not its business. */
-const INGRESS_CLASS = 'nginx';
+/** Annotations are understood as ingress-nginx does; what others have of their own is not written here. */
 const ANNOTATION = 'nginx.ingress.kubernetes.io/';
+/** The ConfigMap with the proxy's own settings. */
+const SETTINGS = 'ingress';
 
-/** proxy-read-timeout and proxy-send-timeout where no annotation says otherwise (ing docs/user-guide/miscellaneous.md). */
-const PROXY_TIMEOUT: Millis = 60_000;
-/** worker-shutdown-timeout: how long the workers of before a reload may keep their connections (ing configmap.md). */
-export const WORKER_SHUTDOWN_TIMEOUT: Millis = 240_000;
-/** How often each worker's Lua looks for new backends (ing rootfs/etc/nginx/lua/balancer.lua BACKENDS_SYNC_INTERVAL). */
-export const BACKENDS_SYNC_INTERVAL: Millis = 1000;
-/** --sync-rate-limit 0.3: the controller rebuilds its model at most this often (ing controller.go syncIngress). */
-export const SYNC_INTERVAL: Millis = 3334;
-
-/** One path of one host, as it stands in nginx.conf. */
+/** One path of one host. */
 export interface IngressLocation {
   /** Undefined: any host that has no locations of its own. */
   readonly host: string | undefined;
@@ -31,7 +25,7 @@ export interface IngressLocation {
   readonly match: 'exact' | 'prefix';
   /** Names one of `routes`. */
   readonly route: string;
-  /** No byte either way for this long ends a proxied WebSocket. */
+  /** No byte either way for this long ends a proxied WebSocket; Infinity: never. */
   readonly readTimeout: Millis;
   readonly tls: boolean;
 }
@@ -47,6 +41,8 @@ export interface IngressRoute {
 export interface IngressBackend {
   readonly name: string;
   readonly endpoints: readonly IngressEndpoint[];
+  /** So many endpoints it may have without a reload; absent: any number. */
+  readonly slots?: number;
 }
 
 export interface IngressEndpoint {
@@ -56,55 +52,11 @@ export interface IngressEndpoint {
 
 /** What a reverse proxy in front of the gateways is told to do. */
 export interface IngressConfig {
-  /** Part of nginx.conf: a change needs a reload. */
   readonly locations: readonly IngressLocation[];
-  /** Handed to the running workers' Lua, as the backends are: a change needs no reload. */
   readonly routes: readonly IngressRoute[];
   readonly backends: readonly IngressBackend[];
-  /** Differs between two configurations exactly where going from one to the other reloads nginx. */
+  /** All that running processes of this proxy cannot be told. */
   readonly reloadKey: string;
-}
-
-/** What a proxy does to the connections it holds. */
-export interface HopAct {
-  readonly act: keyof typeof HOP_ACTS;
-  readonly connections: number;
-  /** When the reload was that left these connections to old workers. */
-  readonly since?: Millis;
-}
-
-/** `kept`: the connections live on for now. */
-const HOP_ACTS = {
-  reload: {
-    did: `reloads; connections stay with the old workers for at most ${formatDuration(WORKER_SHUTDOWN_TIMEOUT)}`,
-    kept: true,
-  },
-  quit: {
-    did: `quits; connections stay with its workers for at most ${formatDuration(WORKER_SHUTDOWN_TIMEOUT)}`,
-    kept: true,
-  },
-  shutdown: {
-    did: 'worker-shutdown-timeout is over: the old workers end their connections',
-    ends: 'shutdown-timeout',
-  },
-  idle: { did: 'ends a connection that was silent for proxy-read-timeout', ends: 'idle' },
-  killed: { did: 'is killed, and its connections with it', ends: 'ended' },
-} as const satisfies Record<string, { did: string } & ({ kept: true } | { ends: HopEnd })>;
-
-/** The same words for it from a modelled proxy and a real one. */
-export function hopEvent(
-  hop: string,
-  { act, connections, since }: HopAct,
-): Extract<TimedEvent, { type: 'hop' }> {
-  const told = HOP_ACTS[act];
-  return {
-    type: 'hop',
-    hop,
-    did: told.did,
-    connections,
-    ...('kept' in told ? { kept: true } : { act: told.ends }),
-    ...(since === undefined ? {} : { since }),
-  };
 }
 
 /** The objects that an ingress controller watches. */
@@ -113,6 +65,8 @@ export interface IngressObjects {
   readonly routes: readonly HTTPRoute[];
   readonly services: readonly V1Service[];
   readonly slices: readonly V1EndpointSlice[];
+  readonly secrets?: readonly V1Secret[];
+  readonly configMaps?: readonly V1ConfigMap[];
 }
 
 /** The part of gateway.networking.k8s.io/v1 HTTPRoute that is understood here. */
@@ -136,14 +90,16 @@ const LEAST_WEIGHT_TOTAL = 100;
  *
  * Ingresses are read as ingress-nginx reads them (ing internal/ingress/controller/controller.go): the oldest wins
  * a path; a canary Ingress makes no server and no location of its own, its Service is only an alternative that is
- * drawn per request. The reload comparison leaves the backends out (ing pkg/util/ingress/ingress.go
- * IsDynamicConfigurationEnough), so endpoints, weights and canaries that come and go are dynamic; a host, a path,
- * a timeout or the Service of an Ingress that is no canary reloads.
- *
- * HTTPRoutes are one object with weights per backend; only hosts and paths are taken to need a reload (FACTS F). The
- * API has no idle timeout, so nginx's own holds.
+ * drawn per request. HTTPRoutes are one object with weights per backend, of which each request draws its own. What of
+ * all that a change needs a reload for is the proxy's own (harness/platforms/proxies.ts).
  */
-export function ingressConfig(objects: IngressObjects): IngressConfig {
+export function ingressConfig(
+  objects: IngressObjects,
+  {
+    proxy,
+    idle = Number.POSITIVE_INFINITY,
+  }: { readonly proxy: IngressProxy; readonly idle: Millis | undefined },
+): IngressConfig {
   const cluster = new Map(objects.services.map((service) => [nameOf(service), service]));
   const backends = new Map<string, IngressBackend>();
   const backend = (service: string, port: string | number | undefined): IngressBackend => {
@@ -154,45 +110,82 @@ export function ingressConfig(objects: IngressObjects): IngressConfig {
     backends.set(name, made);
     return made;
   };
-  const ingresses = fromIngresses(objects.ingresses, cluster, backend);
-  const routes = fromRoutes(objects.routes, backend);
-  // The oldest rule wins a path; an Ingress wins over a HTTPRoute.
-  const locations = distinct([...ingresses.locations, ...routes.locations], ({ host, path, match }) =>
+  const own = objects.ingresses.filter(({ spec }) => spec?.ingressClassName === proxy.ingressClass);
+  const ingresses = fromIngresses(proxy.api === 'ingress' ? own : [], cluster, backend, idle);
+  const fromApi = fromRoutes(proxy.api === 'gateway-api' ? objects.routes : [], backend, idle);
+  // The oldest rule wins a path.
+  const candidates = distinct([...ingresses.locations, ...fromApi.locations], ({ host, path, match }) =>
     JSON.stringify([host, path, match]),
   ).sort(bySpecificity);
+  const locations = candidates.map(({ identity: _identity, ...location }) => location);
+  const routes = [...ingresses.routes, ...fromApi.routes];
+  const parts: Record<ProxyChange, unknown> = {
+    routes: locations.map(({ route: _route, ...location }) => location),
+    services: candidates.map(({ route, identity }) => [route, identity]),
+    weights: routes,
+    endpoints: [...backends.values()],
+    certificates: (objects.secrets ?? [])
+      .filter(({ type }) => type === 'kubernetes.io/tls')
+      .map((secret) => [nameOf(secret), secret.data]),
+    settings: (objects.configMaps ?? []).find((map) => nameOf(map) === SETTINGS)?.data,
+  };
   return {
-    locations: locations.map(({ identity: _identity, ...location }) => location),
-    routes: [...ingresses.routes, ...routes.routes],
+    locations,
+    routes,
     backends: [...backends.values()],
-    reloadKey: JSON.stringify(locations),
+    reloadKey: JSON.stringify(proxy.reload.on.map((change) => parts[change])),
   };
 }
 
-/** `identity`: what else of the objects stands in nginx.conf (`$service_name` and the like). */
+/**
+ * From one configuration to the next: whether that takes a reload, and the slots that its backends have then. A reload
+ * gives each backend as many free ones as the proxy keeps; without one they stay, and endpoints fill them.
+ */
+export function nextConfig(
+  { reload: { slots: free } }: IngressProxy,
+  before: IngressConfig | undefined,
+  wanted: IngressConfig,
+): { readonly config: IngressConfig; readonly reload: boolean } {
+  const slotsOf = new Map(before?.backends.map(({ name, slots }) => [name, slots]));
+  const fits = ({ name, endpoints }: IngressBackend) => endpoints.length <= (slotsOf.get(name) ?? 0);
+  const reload =
+    before?.reloadKey !== wanted.reloadKey || (free !== undefined && !wanted.backends.every(fits));
+  if (free === undefined) return { config: wanted, reload };
+  const backends = wanted.backends.map((backend) => ({
+    ...backend,
+    slots: reload ? backend.endpoints.length + free : (slotsOf.get(backend.name) ?? 0),
+  }));
+  return { config: { ...wanted, backends }, reload };
+}
+
+/** `identity`: what else of the Service decides (`$service_name` of nginx.conf and the like). */
 type Candidate = IngressLocation & { readonly identity: string };
 type FindBackend = (service: string, port: string | number | undefined) => IngressBackend;
 
-function fromIngresses(all: readonly V1Ingress[], services: Map<string, V1Service>, backend: FindBackend) {
-  const rules = oldestFirst(all)
-    .filter(({ spec }) => spec?.ingressClassName === INGRESS_CLASS)
-    .flatMap((ingress) =>
-      (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
-        (http?.paths ?? []).flatMap(({ path = '/', pathType, backend: { service } }) =>
-          service === undefined
-            ? []
-            : [
-                {
-                  ingress,
-                  host,
-                  path,
-                  match: matchOf(pathType),
-                  service,
-                  to: backend(service.name, portOf(service)),
-                },
-              ],
-        ),
+function fromIngresses(
+  all: readonly V1Ingress[],
+  services: Map<string, V1Service>,
+  backend: FindBackend,
+  idle: Millis,
+) {
+  const rules = oldestFirst(all).flatMap((ingress) =>
+    (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
+      (http?.paths ?? []).flatMap(({ path = '/', pathType, backend: { service } }) =>
+        service === undefined
+          ? []
+          : [
+              {
+                ingress,
+                host,
+                path,
+                match: matchOf(pathType),
+                service,
+                to: backend(service.name, portOf(service)),
+              },
+            ],
       ),
-    );
+    ),
+  );
   const locations: Candidate[] = rules
     .filter(({ ingress }) => !isCanary(ingress))
     .map(({ ingress, host, path, match, service, to }) => ({
@@ -200,7 +193,7 @@ function fromIngresses(all: readonly V1Ingress[], services: Map<string, V1Servic
       path,
       match,
       route: to.name,
-      readTimeout: readTimeoutOf(ingress),
+      readTimeout: readTimeoutOf(ingress, idle),
       tls: (ingress.spec?.tls ?? []).some(({ hosts = [] }) => host !== undefined && hosts.includes(host)),
       identity: services.has(service.name) ? to.name : `${to.name} (missing)`,
     }));
@@ -246,7 +239,8 @@ function canaryChoices(
   ];
 }
 
-function fromRoutes(all: readonly HTTPRoute[], backend: FindBackend) {
+/** The API has no idle timeout, so the proxy's own holds. */
+function fromRoutes(all: readonly HTTPRoute[], backend: FindBackend, idle: Millis) {
   const locations: Candidate[] = [];
   const routes: IngressRoute[] = [];
   for (const route of oldestFirst(all)) {
@@ -266,7 +260,7 @@ function fromRoutes(all: readonly HTTPRoute[], backend: FindBackend) {
             path: path?.value ?? '/',
             match: path?.type === 'Exact' ? 'exact' : 'prefix',
             route: name,
-            readTimeout: PROXY_TIMEOUT,
+            readTimeout: idle,
             tls: false,
             identity: name,
           });
@@ -318,8 +312,8 @@ function numberAnnotation(ingress: V1Ingress, name: string, fallback: number): n
 }
 
 /** The annotation is in seconds. */
-const readTimeoutOf = (ingress: V1Ingress): Millis =>
-  numberAnnotation(ingress, 'proxy-read-timeout', PROXY_TIMEOUT / 1000) * 1000;
+const readTimeoutOf = (ingress: V1Ingress, own: Millis): Millis =>
+  numberAnnotation(ingress, 'proxy-read-timeout', own / 1000) * 1000;
 
 function distinct<T>(items: readonly T[], key: (item: T) => string): T[] {
   const seen = new Set<string>();

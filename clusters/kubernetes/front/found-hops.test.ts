@@ -65,7 +65,7 @@ const nginxPods = {
 
 describe('ingress-nginx', () => {
   const lacked = async (answers: Answers, choice = {}) =>
-    hopLacked(await findHops(server(answers), choice), 'ingress');
+    hopLacked(await findHops(server(answers), choice), 'ingress-nginx');
 
   test('is known by its class, its Service and the tag of its image', async () => {
     const hops = await findHops(
@@ -90,7 +90,7 @@ describe('ingress-nginx', () => {
         pods: [{ namespace: 'ingress-nginx', name: 'ingress-nginx-controller-x', node: 'node-b' }],
       },
     });
-    expect(hopsOffered(hops)).toEqual(['ingress']);
+    expect(hopsOffered(hops)).toEqual(['ingress-nginx']);
     expect(hopFacts(hops)['ingress controller']).toBe(
       "ingress-nginx v1.12.1, class nginx, Service ingress-nginx/ingress-nginx-controller; its worker-shutdown-timeout and other settings are the cluster's own",
     );
@@ -149,7 +149,15 @@ describe('the Gateway API', () => {
     expect(hops.gatewayApi).toEqual({
       there: { className: 'eg', controller: 'gateway.envoyproxy.io/gatewayclass-controller', version: 'v1' },
     });
-    expect(hopsOffered(hops)).toEqual(['gateway-api']);
+    expect(hopsOffered(hops)).toEqual(['envoy-gateway']);
+    expect(hopLacked(hops, 'istio')).toBe(
+      'its GatewayClass is of Envoy Gateway: choose --ingress envoy-gateway',
+    );
+  });
+
+  test('of a controller that the table does not hold stands for any implementation', async () => {
+    const hops = await find([gatewayClass('other', 'example.com/other')]);
+    expect(hopsOffered(hops)).toEqual(['nginx-gateway-fabric', 'envoy-gateway', 'istio']);
   });
 
   test("of Istio is its gateway, neither waypoints nor another cluster's", async () => {
@@ -163,7 +171,7 @@ describe('the Gateway API', () => {
 
   test('with several classes asks for a choice, and takes it', async () => {
     const items = [EG, gatewayClass('nginx', 'gateway.nginx.org/nginx-gateway-controller')];
-    expect(hopLacked(await find(items), 'gateway-api')).toBe(
+    expect(hopLacked(await find(items), 'envoy-gateway')).toBe(
       'the cluster has several GatewayClasses (eg, nginx): choose with --gateway-class',
     );
     expect((await find(items, { gatewayClass: 'nginx' })).gatewayApi).toMatchObject({
@@ -172,13 +180,13 @@ describe('the Gateway API', () => {
   });
 
   test('is not there without a class that is accepted, without its CRDs, or in a version of before', async () => {
-    expect(hopLacked(await find([gatewayClass('old', 'example.com/gone', false)]), 'gateway-api')).toContain(
-      '(found: old of example.com/gone, not accepted)',
-    );
+    expect(
+      hopLacked(await find([gatewayClass('old', 'example.com/gone', false)]), 'envoy-gateway'),
+    ).toContain('(found: old of example.com/gone, not accepted)');
     const without = await findHops(server(apis('apps/v1')));
-    expect(hopLacked(without, 'gateway-api')).toContain('are not installed');
+    expect(hopLacked(without, 'envoy-gateway')).toContain('are not installed');
     const before = await findHops(server(apis('gateway.networking.k8s.io/v1alpha2')));
-    expect(hopLacked(before, 'gateway-api')).toContain('served as v1alpha2 only');
+    expect(hopLacked(before, 'envoy-gateway')).toContain('served as v1alpha2 only');
   });
 });
 

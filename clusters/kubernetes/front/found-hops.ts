@@ -9,6 +9,7 @@ import type {
   V1ServiceList,
 } from '@kubernetes/client-node';
 import type { Capability } from '../../../harness/contracts/cluster.ts';
+import { PROXIES, PROXY_NAMES, type ProxyName, proxyNamed } from '../../../harness/platforms/proxies.ts';
 import type { Get } from '../api/api-connection.ts';
 import { type GroupList, type ServedGroups, servedGroups } from '../api/api-versions.ts';
 import { type Found, imageTag } from './found.ts';
@@ -198,20 +199,34 @@ async function attempt<T extends object>(read: () => Promise<T>): Promise<T | st
 
 const nameOf = ({ metadata }: KubernetesObject) => metadata?.name ?? '';
 
-/** Which found thing each capability stands for. */
-const HOPS = { ingress: 'ingress', 'gateway-api': 'gatewayApi', mesh: 'mesh' } as const satisfies Partial<
-  Record<Capability, keyof FoundHops>
->;
+/**
+ * What of this cluster an implementation's cells go by: its ingress-nginx, or the GatewayClass of any controller, which
+ * stands for the implementation that it is; of a controller that the table does not hold, for each.
+ */
+function standingFor(hops: FoundHops, name: ProxyName): Found<unknown> {
+  const { api, title, controller } = PROXIES[name];
+  if (api === 'gateway-api') {
+    const { gatewayApi } = hops;
+    if (!('there' in gatewayApi)) return gatewayApi;
+    const actual = PROXY_NAMES.find((other) => PROXIES[other].controller === gatewayApi.there.controller);
+    return actual === undefined || actual === name
+      ? gatewayApi
+      : { why: `its GatewayClass is of ${PROXIES[actual].title}: choose --ingress ${actual}` };
+  }
+  return controller === INGRESS_NGINX ? hops.ingress : { why: `${title} is not looked for on real clusters` };
+}
 
 /** The capabilities that a cluster has by what was found. */
-export const hopsOffered = (hops: FoundHops): Capability[] =>
-  (Object.keys(HOPS) as (keyof typeof HOPS)[]).filter((need) => 'there' in hops[HOPS[need]]);
+export const hopsOffered = (hops: FoundHops): Capability[] => [
+  ...PROXY_NAMES.filter((name) => 'there' in standingFor(hops, name)),
+  ...('there' in hops.mesh ? (['mesh'] as const) : []),
+];
 
 /** Why a capability is not there; undefined where it is, or is none of these. */
 export function hopLacked(hops: FoundHops, need: Capability): string | undefined {
-  if (!(need in HOPS)) return undefined;
-  const found = hops[HOPS[need as keyof typeof HOPS]];
-  return 'why' in found ? found.why : undefined;
+  if (need === 'own-proxy') return 'its proxy is not released or reconfigured by a run';
+  const found = need === 'mesh' ? hops.mesh : proxyNamed(need) && standingFor(hops, need as ProxyName);
+  return found !== undefined && 'why' in found ? found.why : undefined;
 }
 
 /** In words, for reports; what is missing with its reason where `missing` is asked for. */

@@ -21,7 +21,9 @@ export interface FrontWay {
 interface Gateway extends KubernetesObject {
   readonly status?: { readonly addresses?: readonly { readonly value: string }[] };
 }
-type HTTPRoute = KubernetesObject & { spec?: { parentRefs?: readonly { name: string }[] } };
+type HTTPRoute = KubernetesObject & {
+  spec?: { parentRefs?: readonly { name: string }[]; hostnames?: readonly string[] };
+};
 
 /** By which an implementation of the Gateway API marks what it makes for a Gateway (GEP-1762). */
 const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
@@ -66,20 +68,26 @@ export class Front implements AsyncDisposable {
     return `${this.options.kube.namespace}.onedrop.test`;
   }
 
+  /** A host of a manifest, where it names one, as one of this run's own. */
+  private within(host: string | undefined): string {
+    return host === undefined ? this.host : `${host}.${this.host}`;
+  }
+
   /** The manifest as this cluster understands it; what it needs beside it is there afterwards. */
   async dress<T extends KubernetesObject>(object: T): Promise<T> {
     const { ingress, gatewayApi, mesh } = this.options.hops;
     if (object.kind === 'Ingress' && 'there' in ingress) {
       await this.once('Ingress', async () => this.watchIngresses());
       const { spec } = object as V1Ingress;
-      const rules = (spec?.rules ?? []).map((rule) => ({ ...rule, host: this.host }));
+      const rules = (spec?.rules ?? []).map((rule) => ({ ...rule, host: this.within(rule.host) }));
       return { ...object, spec: { ...spec, ingressClassName: ingress.there.className, rules } };
     }
     if (object.kind === 'HTTPRoute' && 'there' in gatewayApi) {
       const { spec } = object as HTTPRoute;
       for (const { name } of spec?.parentRefs ?? [])
         await this.once(`Gateway/${name}`, () => this.makeGateway(name));
-      return { ...object, spec: { ...spec, hostnames: [this.host] } };
+      const hostnames = (spec?.hostnames ?? [undefined]).map((host) => this.within(host));
+      return { ...object, spec: { ...spec, hostnames } };
     }
     const { labels } = (object as V1Deployment).spec?.template?.metadata ?? {};
     if (object.kind === 'Deployment' && labels?.[INJECT_LABEL] === 'true' && 'there' in mesh)

@@ -1,10 +1,6 @@
 import type { Millis } from '../../../harness/time/duration.ts';
-import {
-  BACKENDS_SYNC_INTERVAL,
-  type IngressConfig,
-  type IngressLocation,
-  WORKER_SHUTDOWN_TIMEOUT,
-} from '../../control-plane/ingress/ingress.ts';
+import type { IngressConfig, IngressLocation } from '../../control-plane/ingress/ingress.ts';
+import type { RunningProxy } from '../../control-plane/ingress/running-proxy.ts';
 
 /** Debian's names of what nginx loads; both come with the package libnginx-mod-http-lua. */
 export const NGINX_MODULES = ['ndk_http_module.so', 'ngx_http_lua_module.so'] as const;
@@ -18,8 +14,8 @@ export interface NginxSettings {
   readonly directory: string;
   /** Where clients and kubelet come to. */
   readonly address: string;
-  readonly port: number;
-  readonly healthPort: number;
+  /** Its ports, and the times that were set. */
+  readonly is: RunningProxy;
   readonly workers: number;
   /** Connections a worker may hold, both sides of each counted. */
   readonly workerConnections: number;
@@ -31,16 +27,21 @@ export interface NginxSettings {
   readonly root: boolean;
 }
 
+/** For a time that has no end: longer than any run. */
+const NEVER = '365d';
+
 /** The socket, in nginx's own directory, on which the controller configures it. */
 export const CONFIGURATION_SOCKET = 'configuration.sock';
 
 /** nginx.conf, after ingress-nginx's template (ing rootfs/etc/nginx/template/nginx.tmpl), with paths relative to its prefix. */
 export function nginxConf(locations: readonly IngressLocation[], settings: NginxSettings): string {
-  const time = (model: Millis) => `${Math.max(1, Math.round(model / settings.speed))}ms`;
+  const time = (model: Millis) =>
+    Number.isFinite(model) ? `${Math.max(1, Math.round(model / settings.speed))}ms` : NEVER;
+  const { port, healthPort, keeps, proxy } = settings.is;
   const hosts = [...new Set(['', ...locations.map(({ host }) => host ?? '')])];
   const server = (host: string) => {
     const own = locations.filter((location) => (location.host ?? '') === host);
-    const { address, port } = settings;
+    const { address } = settings;
     return `  server {
     listen ${address}:${port}${host === '' ? ' default_server reuseport backlog=65535' : ''};
     server_name ${host === '' ? '_' : quoted(host)};
@@ -53,8 +54,7 @@ ${own.map((location) => locationBlocks(location, time)).join('')}${
 pid nginx.pid;
 error_log stderr info;
 ${settings.root ? 'user root root;\n' : ''}worker_processes ${settings.workers};
-worker_shutdown_timeout ${time(WORKER_SHUTDOWN_TIMEOUT)};
-events {
+${keeps === undefined ? '' : `worker_shutdown_timeout ${time(keeps)};\n`}events {
   worker_connections ${settings.workerConnections};
   multi_accept on;
 }
@@ -73,7 +73,7 @@ http {
   server_names_hash_bucket_size 128;
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   init_by_lua_block { balancer = require("balancer") }
-  init_worker_by_lua_block { balancer.init_worker(${Math.max(0.001, BACKENDS_SYNC_INTERVAL / settings.speed / 1000)}) }
+  init_worker_by_lua_block { balancer.init_worker(${Math.max(0.001, proxy.sync.pickUp / settings.speed / 1000)}) }
   upstream upstream_balancer {
     server 0.0.0.1;
     balancer_by_lua_block { balancer.balance() }
@@ -84,7 +84,7 @@ ${hosts.map(server).join('')}  server {
     location = /connections { content_by_lua_block { balancer.connections() } }
   }
   server {
-    listen ${settings.address}:${settings.healthPort};
+    listen ${settings.address}:${healthPort};
     location = /healthz { content_by_lua_block { balancer.healthz() } }
   }
 }

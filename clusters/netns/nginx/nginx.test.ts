@@ -7,7 +7,8 @@ import type { Ending, Greeting, Socket } from '../../../harness/contracts/connec
 import { dialWebSocket } from '../../../harness/fleet/websocket.ts';
 import { Gateway } from '../../../harness/gateway/gateway.ts';
 import { ScaledClock } from '../../../harness/time/scaled-clock.ts';
-import { findLocation, type HopAct, type IngressConfig } from '../../control-plane/ingress/ingress.ts';
+import { findLocation, type IngressConfig } from '../../control-plane/ingress/ingress.ts';
+import { type HopAct, runningProxy } from '../../control-plane/ingress/running-proxy.ts';
 import { Nginx } from './nginx.ts';
 import { nginxMissing } from './nginx-missing.ts';
 import { startHere } from './start-here.fixture.ts';
@@ -45,8 +46,7 @@ describe.skipIf(missing !== undefined)('a real nginx before real WebSockets', ()
       nginx = new Nginx({
         directory,
         address: '127.0.0.1',
-        port,
-        healthPort,
+        is: runningProxy({ PORT: String(port), HEALTH_PORT: String(healthPort) }),
         workers: WORKERS,
         workerConnections: 1024,
         speed: SPEED,

@@ -4,11 +4,8 @@ import { join } from 'node:path';
 import { HarnessError } from '../../../harness/errors.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
-import {
-  type HopAct,
-  type IngressConfig,
-  WORKER_SHUTDOWN_TIMEOUT,
-} from '../../control-plane/ingress/ingress.ts';
+import type { IngressConfig } from '../../control-plane/ingress/ingress.ts';
+import type { HopAct } from '../../control-plane/ingress/running-proxy.ts';
 import type { LaunchedProcess, ProcessHandlers } from '../launcher/launcher.ts';
 import { backendsText, CONFIGURATION_SOCKET, NGINX, type NginxSettings, nginxConf } from './nginx-conf.ts';
 
@@ -86,9 +83,20 @@ export class Nginx {
       .reduce((sum, [, connections]) => sum + connections, 0);
   }
 
-  /** SIGTERM of its pod: no new connections, the established ones keep until the shutdown timeout (ing nginx.go Stop). */
+  /**
+   * SIGTERM of its pod: no new connections, the established ones keep until the shutdown timeout (ing nginx.go Stop), or
+   * end with it (ngf build/entrypoint.sh).
+   */
   terminate(): void {
-    this.process.signal('SIGQUIT');
+    if (this.options.is.proxy.termination.keeps === 'reload') {
+      this.process.signal('SIGQUIT');
+      return;
+    }
+    const end = (connections: number) => {
+      this.options.acted({ act: 'terminated', connections });
+      this.process.signal('SIGTERM');
+    };
+    this.connections().then(end, () => end(0));
   }
 
   /** At once, with all its workers. */
@@ -117,8 +125,9 @@ export class Nginx {
   private workerGone(pid: number): void {
     const worker = this.old.get(pid);
     this.old.delete(pid);
-    if (worker === undefined) return;
-    const due = worker.since + WORKER_SHUTDOWN_TIMEOUT - AT_ONCE * this.options.speed;
+    const { keeps } = this.options.is;
+    if (worker === undefined || keeps === undefined) return;
+    const due = worker.since + keeps - AT_ONCE * this.options.speed;
     const connections = worker.ended.filter((at) => at >= due).length;
     if (connections > 0) this.options.acted({ act: 'shutdown', connections, since: worker.since });
   }

@@ -227,17 +227,22 @@ describe('a modelled ingress controller', () => {
       expect(bench.of('hop').map(({ hop }) => hop)).toEqual([pod, pod]);
     }));
 
-  it('splits by the weights of one HTTPRoute without any reload', () =>
-    play(async (bench) => {
-      const { kube } = bench.cluster;
-      await kube.delete('Ingress', 'gateway');
-      await kube.apply(bench.manifests.route(0));
-      await bench.sleep(10_000);
-      expect(shareOfV2(await bench.connect(50))).toBe(0);
-      await kube.apply(bench.manifests.route(50));
-      await bench.live(10_000);
-      expect(Math.abs(shareOfV2(await bench.connect(400)) - 0.5)).toBeLessThan(0.1);
-      await bench.live(300_000);
-      expect(endings(bench.clients)).toEqual(new Set([undefined]));
-    }));
+  it.each(['nginx-gateway-fabric', 'envoy-gateway'] as const)(
+    'splits by the weights of one HTTPRoute, and ends nobody (%s)',
+    (ingress) =>
+      play(
+        async (bench) => {
+          const { kube } = bench.cluster;
+          await kube.apply(bench.manifests.route(0));
+          await bench.sleep(10_000);
+          expect(shareOfV2(await bench.connect(50))).toBe(0);
+          await kube.apply(bench.manifests.route(50));
+          await bench.live(10_000);
+          expect(Math.abs(shareOfV2(await bench.connect(400)) - 0.5)).toBeLessThan(0.1);
+          await bench.live(300_000);
+          expect(endings(bench.clients)).toEqual(new Set([undefined]));
+        },
+        { ingressApi: 'gateway-api', ingress },
+      ),
+  );
 });

@@ -3,15 +3,12 @@ import type { Random } from '../../../harness/statistics/random.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import {
-  BACKENDS_SYNC_INTERVAL,
   chooseBackend,
   findLocation,
-  type HopAct,
-  hopEvent,
   type IngressConfig,
   type IngressLocation,
-  WORKER_SHUTDOWN_TIMEOUT,
 } from '../../control-plane/ingress/ingress.ts';
+import { type HopAct, hopEvent, type RunningProxy } from '../../control-plane/ingress/running-proxy.ts';
 import type { Fabric } from '../network/fabric.ts';
 import { parseAddress } from '../network/ipv4.ts';
 import { Held, type HoldingProxy } from './held-connection.ts';
@@ -23,22 +20,6 @@ const UPSTREAM_TRIES = 3;
 /** One pod has so many ports to reach one endpoint from (net.ipv4.ip_local_port_range); then connect() fails. */
 const PORTS_TO_AN_ENDPOINT = 28_232;
 
-/** What an ingress controller is, as its environment says. */
-export interface IngressSettings {
-  readonly pod: string;
-  readonly port: number;
-  readonly healthPort: number;
-}
-
-/** Reads the environment; the ports default to those of the real one (ing's 10254 for health). */
-export function ingressSettings(env: Readonly<Record<string, string>>): IngressSettings {
-  return {
-    pod: env.POD_NAME ?? 'ingress',
-    port: Number(env.PORT ?? 8080),
-    healthPort: Number(env.HEALTH_PORT ?? 10_254),
-  };
-}
-
 interface Host {
   readonly clock: Clock;
   readonly fabric: Fabric;
@@ -48,14 +29,15 @@ interface Host {
 }
 
 /**
- * The modelled nginx of an ingress controller: each WebSocket is two TCP connections, and its upstream is drawn once,
- * at the upgrade. Endpoints are dialled at their own addresses, where no Service rule applies, so the way there is
- * good as long as the pod and its node are. What differs from a passthrough balancer is what it does itself: a reload
- * leaves the connections to old workers, which end them when their time is over, and silence is not tolerated.
+ * The modelled proxy of an ingress controller or gateway: each WebSocket is two TCP connections, and its upstream is
+ * drawn once, at the upgrade. Endpoints are dialled at their own addresses, where no Service rule applies, so the way
+ * there is good as long as the pod and its node are. What differs from a passthrough balancer is what it does itself,
+ * as its entry in harness/platforms/proxies.ts says: a reload leaves the connections to old workers, which end them
+ * when their time is over, silence may not be tolerated, and it is released as well.
  */
 export class SimIngress implements SimProcess, HoldingProxy {
   readonly host: Host;
-  private readonly settings: IngressSettings;
+  private readonly settings: RunningProxy;
   private readonly held = new Map<GatewayConnection, Held>();
   private locations: readonly IngressLocation[] = [];
   private dynamic: Pick<IngressConfig, 'routes' | 'backends'> = { routes: [], backends: [] };
@@ -63,14 +45,15 @@ export class SimIngress implements SimProcess, HoldingProxy {
   private readonly ports = new Map<SimProcess, number>();
   /** The next endpoint of each backend. */
   private readonly turns = new Map<string, number>();
-  private configured = false;
+  private told: IngressConfig | undefined;
   private leaving = false;
+  private accepting = true;
   private ended = false;
   /** Workers of before a reload are of an earlier generation. */
   private generation = 0;
   private workersSince: Millis;
 
-  constructor(settings: IngressSettings, host: Host) {
+  constructor(settings: RunningProxy, host: Host) {
     this.settings = settings;
     this.host = host;
     this.workersSince = host.clock.now();
@@ -81,7 +64,7 @@ export class SimIngress implements SimProcess, HoldingProxy {
   }
 
   listens(port: number): boolean {
-    return port === this.settings.port && !this.leaving;
+    return port === this.settings.port && this.accepting;
   }
 
   upgrade(connection: GatewayConnection): Welcome | string {
@@ -114,7 +97,7 @@ export class SimIngress implements SimProcess, HoldingProxy {
     this.held.delete(held.connection);
     this.count(held, -1);
     held[Symbol.dispose]();
-    if (this.leaving && this.held.size === 0) this.end();
+    if (!this.accepting && this.held.size === 0) this.end();
   }
 
   private count({ behind }: Held, change: number): void {
@@ -127,29 +110,47 @@ export class SimIngress implements SimProcess, HoldingProxy {
   }
 
   private acted(act: HopAct): void {
-    if (act.connections > 0) this.host.record(hopEvent(this.settings.pod, act));
+    if (act.connections > 0) this.host.record(hopEvent(this.settings, act));
   }
 
   configure(config: IngressConfig, reload: boolean): void {
     const { clock } = this.host;
+    const { pickUp } = this.settings.proxy.sync;
     if (reload) {
       this.locations = config.locations;
       this.retireWorkers();
     }
-    this.configured = true;
+    this.told = config;
     // The workers' timers run from their start, and what is posted waits for the next turn.
-    const turn = BACKENDS_SYNC_INTERVAL - ((clock.now() - this.workersSince) % BACKENDS_SYNC_INTERVAL);
+    const turn = pickUp === 0 ? 0 : pickUp - ((clock.now() - this.workersSince) % pickUp);
     clock.after(turn, () => {
+      if (this.told !== config) return;
+      this.locations = config.locations;
       this.dynamic = config;
     });
   }
 
-  /** nginx -s quit: stops to listen at once, and ends when the last connection has, or its workers' time is over. */
+  /** SIGTERM, or its preStop hook: it ends when nobody is left, or when the time is over that it gives them. */
   terminate(): void {
     if (this.leaving || this.ended) return;
+    const { accepts, keeps } = this.settings.proxy.termination;
+    const { clock } = this.host;
     this.leaving = true;
-    if (this.held.size === 0) this.end();
-    else this.retireWorkers();
+    this.accepting = accepts > 0;
+    if (this.held.size === 0 && !this.accepting) this.end();
+    else if (keeps === 'reload') this.retireWorkers();
+    else {
+      const since = clock.now();
+      this.acted({ act: 'quit', connections: this.held.size });
+      clock.after(keeps, () => {
+        if (this.ended) return;
+        this.accepting = false;
+        const left = [...this.held.values()];
+        this.acted({ act: 'terminated', connections: left.length, since });
+        for (const held of left) held.close();
+        this.end();
+      });
+    }
   }
 
   kill(): void {
@@ -164,7 +165,7 @@ export class SimIngress implements SimProcess, HoldingProxy {
   request(method: string, path: string, port: number): number | undefined {
     if (port !== this.settings.healthPort) return undefined;
     if (`${method} ${path}` !== 'GET /healthz') return 404;
-    return this.configured && !this.leaving ? 200 : 503;
+    return this.told !== undefined && !this.leaving ? 200 : 503;
   }
 
   private retireWorkers(): void {
@@ -174,7 +175,9 @@ export class SimIngress implements SimProcess, HoldingProxy {
     this.workersSince = since;
     const theirs = () => [...this.held.values()].filter(({ group }) => group === old);
     this.acted({ act: this.leaving ? 'quit' : 'reload', connections: theirs().length });
-    clock.after(WORKER_SHUTDOWN_TIMEOUT, () => {
+    const { keeps } = this.settings;
+    if (keeps === undefined) return;
+    clock.after(keeps, () => {
       if (this.ended) return;
       const left = theirs();
       this.acted({ act: 'shutdown', connections: left.length, since });

@@ -14,6 +14,7 @@ import {
 } from '../../../harness/workload/mesh-workload.ts';
 import { INGRESS_IMAGE } from '../../../harness/workload/workload.ts';
 import type { IngressConfig } from '../../control-plane/ingress/ingress.ts';
+import { runningProxy } from '../../control-plane/ingress/running-proxy.ts';
 import type { PodProcess, PodStart } from '../../control-plane/machine.ts';
 import { agentSettings, type MeshConfig } from '../../control-plane/mesh/mesh.ts';
 import { annotationsOf, labelsOf } from '../../control-plane/store/objects.ts';
@@ -23,7 +24,7 @@ import type { SimNode } from '../network/node.ts';
 import type { PodEnd } from '../network/pod-end.ts';
 import { gatewaySettings, SimGateway } from './gateway.ts';
 import { SimHolder } from './holder.ts';
-import { ingressSettings, SimIngress } from './ingress.ts';
+import { SimIngress } from './ingress.ts';
 import { SimMeshGateway, SimSidecar } from './mesh.ts';
 import type { SimProcess } from './process.ts';
 import { SimSupervisor } from './supervisor.ts';
@@ -47,7 +48,7 @@ type Run = (
 const gateway: Run = (env, host) => new SimGateway(gatewaySettings(env), host);
 
 const IMAGES: Readonly<Record<string, Run>> = {
-  [INGRESS_IMAGE]: (env, host) => new SimIngress(ingressSettings(env), host),
+  [INGRESS_IMAGE]: (env, host) => new SimIngress(runningProxy(env), host),
   [HOLDER_IMAGE]: (env, host) => new SimHolder(env, host),
   [MESH_GATEWAY_IMAGE]: (env, host) => new SimMeshGateway(env, agentSettings(host.manifest), host),
   [SUPERVISOR_IMAGE]: (env, host) => new SimSupervisor(gatewaySettings(env), host),

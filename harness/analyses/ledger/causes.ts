@@ -61,11 +61,11 @@ export const CAUSES = {
   },
   'proxy-shutdown-timeout': {
     title: "proxy's worker shutdown time-out",
-    says: 'The proxy had reloaded or was told to quit; its old workers kept the connection for worker-shutdown-timeout and then ended it.',
+    says: 'The proxy had reloaded or was told to quit; what was left of before kept the connection for a time (ingress-nginx: worker-shutdown-timeout, HAProxy Ingress: timeout-stop) and then ended it.',
   },
   'proxy-idle': {
     title: "proxy's read time-out",
-    says: 'The connection was silent for longer than the proxy tolerates (nginx: proxy-read-timeout, Envoy: stream_idle_timeout). No release is needed for that.',
+    says: 'The connection was silent for longer than the proxy tolerates (nginx: proxy-read-timeout, HAProxy: timeout tunnel, Envoy: stream_idle_timeout). No release is needed for that.',
   },
   'proxy-drained': {
     title: "proxy's drain was over",
@@ -77,7 +77,7 @@ export const CAUSES = {
   },
   'proxy-ended': {
     title: 'proxy process ended',
-    says: 'The process of a proxy between client and gateway (ingress controller, connection holder) exited or was killed, and the connection with it.',
+    says: 'The process of a proxy between client and gateway (ingress controller, connection holder) exited, was told to end or was killed, and the connection with it.',
   },
   'hop-ended': {
     title: 'ended by a hop in between',

@@ -1,0 +1,155 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { HarnessError } from '../../../harness/errors.ts';
+import type { Clock } from '../../../harness/time/clock.ts';
+import type { Millis } from '../../../harness/time/duration.ts';
+import type { IngressConfig } from '../../control-plane/ingress/ingress.ts';
+import type { HopAct } from '../../control-plane/ingress/running-proxy.ts';
+import type { LaunchedProcess, ProcessHandlers } from '../launcher/launcher.ts';
+import {
+  ADMIN_SOCKET,
+  FRONTEND,
+  HAPROXY,
+  type HaproxySettings,
+  haproxyConf,
+  placesOf,
+  placing,
+} from './haproxy-conf.ts';
+
+/** How one HAProxy is run; it never touches a file outside its directory. */
+export interface HaproxyOptions extends HaproxySettings {
+  readonly clock: Clock;
+  /** Starts a program in the pod's network namespace and a process group of its own. */
+  start(file: string, args: readonly string[], handlers: ProcessHandlers): Pick<LaunchedProcess, 'signal'>;
+  /** What HAProxy did to connections. */
+  acted(act: HopAct): void;
+  /** Every line that HAProxy logs. */
+  logged(line: string): void;
+  exited(why: string): void;
+}
+
+/**
+ * One HAProxy with its controller's duties, as haproxy-ingress runs it: master and worker, told of endpoints by its
+ * socket as long as there are slots, else by SIGUSR2, which leaves the connections to the worker of before.
+ */
+export class Haproxy {
+  private readonly options: HaproxyOptions;
+  private readonly process: Pick<LaunchedProcess, 'signal'>;
+  private readonly listening: Promise<void>;
+  /** The places of each backend, as the running worker has them. */
+  private places = new Map<string, readonly (string | undefined)[]>();
+  /** When each worker was told to go, by process id. */
+  private readonly old = new Map<number, Millis>();
+  private worker = 0;
+  /** Resolves the reload that is under way. */
+  private loaded: (() => void) | undefined;
+
+  constructor(options: HaproxyOptions) {
+    this.options = options;
+    mkdirSync(options.directory, { recursive: true });
+    this.write({ locations: [], backends: [] });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.listening = promise;
+    this.listening.catch(() => {});
+    this.loaded = resolve;
+    const command = [HAPROXY, '-W', '-f', join(options.directory, 'haproxy.cfg')];
+    this.process = options.start('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...command], {
+      line: (line) => this.read(line),
+      ended: (why) => {
+        reject(new HarnessError(`HAProxy ended (${why}) before it listened`));
+        this.loaded?.();
+        options.exited(why);
+      },
+    });
+  }
+
+  /** Resolves once HAProxy accepts connections. @throws HarnessError when it ended instead. */
+  ready(): Promise<void> {
+    return this.listening;
+  }
+
+  /** Hands HAProxy a configuration: with a reload, or by its socket. @throws HarnessError when it does not take it. */
+  async configure(config: IngressConfig, reload: boolean): Promise<void> {
+    await this.listening;
+    if (reload) {
+      const connections = await this.connections();
+      this.write(config);
+      this.old.set(this.worker, this.options.clock.now());
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.loaded = resolve;
+      this.process.signal('SIGUSR2');
+      this.options.acted({ act: 'reload', connections });
+      await promise;
+      this.places = new Map(config.backends.map((backend) => [backend.name, placesOf(backend)]));
+      return;
+    }
+    for (const { name, endpoints } of config.backends) {
+      const { commands, places } = placing(name, this.places.get(name) ?? [], endpoints);
+      this.places.set(name, places);
+      if (commands.length > 0) await this.ask(commands.join('; '));
+    }
+  }
+
+  /** SIGTERM of its pod: it ends, and its connections with it. */
+  terminate(): void {
+    const end = (connections: number) => {
+      this.options.acted({ act: 'terminated', connections });
+      this.process.signal('SIGTERM');
+    };
+    this.connections().then(end, () => end(0));
+  }
+
+  /** At once, with all its workers. */
+  kill(): void {
+    this.process.signal('SIGKILL');
+  }
+
+  /** Those of the worker that accepts new ones. */
+  private async connections(): Promise<number> {
+    const line = (await this.ask('show stat'))
+      .split('\n')
+      .find((each) => each.startsWith(`${FRONTEND},FRONTEND,`));
+    return Number(line?.split(',')[4] ?? 0);
+  }
+
+  private write(config: Pick<IngressConfig, 'locations' | 'backends'>): void {
+    writeFileSync(join(this.options.directory, 'haproxy.cfg'), haproxyConf(config, this.options));
+  }
+
+  private read(line: string): void {
+    const { logged, acted } = this.options;
+    logged(line);
+    const [, forked] = /New worker \((\d+)\) forked/.exec(line) ?? [];
+    if (forked !== undefined) this.worker = Number(forked);
+    if (line.includes('Loading success')) this.loaded?.();
+    // Which side was silent for timeout tunnel, in the data phase.
+    if (/^onedrop ended \d+ [cs]D/.test(line)) acted({ act: 'idle', connections: 1 });
+    const [, pid, left] = /\((\d+)\) : Proxy ingress hard-stopped \((\d+) remaining/.exec(line) ?? [];
+    const since = this.old.get(Number(pid));
+    if (since !== undefined && Number(left) > 0) acted({ act: 'shutdown', connections: Number(left), since });
+    const [, gone] = /Former worker \((\d+)\) exited/.exec(line) ?? [];
+    if (gone !== undefined) this.old.delete(Number(gone));
+  }
+
+  private ask(command: string): Promise<string> {
+    const path = join(this.options.directory, ADMIN_SOCKET);
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) =>
+        reject(
+          new HarnessError(
+            `HAProxy could not be asked \`${command}\` on ${path}: ${error.message}${existsSync(path) ? '' : ' (there is no such socket)'}`,
+          ),
+        );
+      let text = '';
+      const socket = createConnection(path, () => socket.end(`${command}\n`));
+      socket
+        .setEncoding('utf8')
+        .on('data', (data: string) => {
+          text += data;
+        })
+        .on('error', fail)
+        .on('end', () => resolve(text));
+    });
+  }
+}
