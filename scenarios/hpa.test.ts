@@ -106,7 +106,11 @@ describe('when readiness fails on purpose', () => {
 describe('during a rolling update', () => {
   test('pods that have only just become ready do not count by CPU, whatever their start has cost', async () => {
     // Since 1.21 so few pods are replaced between two looks of the autoscaler, which then sees none that is not ready.
-    const { begin, decisions, ended } = await played({ hpaDuring: 'rolling-update', kubernetes: '1.20' });
+    const { begin, decisions, ended } = await played({
+      hpaDuring: 'rolling-update',
+      kubernetes: '1.20',
+      podStart: '1s',
+    });
     const from = begin('template to v2');
     const last = ended.at(PODS - 1)?.at as number;
     expect(

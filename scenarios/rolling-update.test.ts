@@ -37,6 +37,7 @@ test('pods that drain over 30 s each return at their own clients over 30 s, toge
     drainOver: '30s',
     grace: '60s',
     backoffModel: 'phoenix',
+    podStart: '1s',
   });
   const theory = document.theoreticalPeakPerSecond as number;
   expect(theory).toBeGreaterThan(6000 / 4 / 30);

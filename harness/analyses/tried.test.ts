@@ -104,8 +104,9 @@ test('what arrives within the millisecond of the cut-over was under way before, 
   expect(rolledBack(2001)).toMatchObject({ landedOnOld: 1, verdict: 'fail' });
 });
 
-test('every cell says that the door was assumed to hold, for none gives a capacity', () => {
+test('a cell says that the door was assumed to hold, where none gives a capacity, and how long a pod was taken to start', () => {
   expect(judged(release()).assumes).toEqual([
     expect.stringMatching(/no capacity was given.*assumed, not shown/),
+    expect.stringMatching(/a new pod needs 5s to 15s .*--pod-start.*not shown/),
   ]);
 });
