@@ -67,6 +67,8 @@ const LACKS: Partial<Record<Capability, string>> = {
   ingress: `a new cluster has no ingress-nginx; ${ELSEWHERE}`,
   'gateway-api': `a new cluster has no Gateway API; ${ELSEWHERE}`,
   mesh: `a new cluster has no mesh; ${ELSEWHERE}`,
+  'node-power':
+    'an instance group makes its machines anew as soon as one is off; use --cluster sim, netns or kind',
 };
 
 const keptName = (shape: Shape, options: GkeOptions) =>

@@ -31,6 +31,7 @@ import {
 } from './kind-cluster.ts';
 import { proxyMode, type Shape } from './kind-config.ts';
 import { imageVersion, nodeImage } from './node-image.ts';
+import { NodePower } from './node-power.ts';
 import { CLUSTER_LABEL, KEPT, sweepKind } from './sweep-kind.ts';
 
 /** What can be chosen beside the axes. */
@@ -65,6 +66,7 @@ export function createKind(options: KindOptions = {}): Provider {
       'second-balancer',
       'handoff',
       'autoscaler',
+      'node-power',
     ]),
     lacks: (need) => LACKS[need],
     refuses: (axes) => refusal(axes, image) ?? tooManyNodes(axes, image, keep, running),
@@ -176,6 +178,7 @@ async function openCell(
     name,
     image,
     entrance: 'load-balancer',
+    controlPolicy: 'Local',
     retain,
     // The pool model publishes the address that a Service asks for.
     balancedService: async (service: V1Service) => ({
@@ -208,6 +211,7 @@ async function openCell(
   cluster.watching.use(balancer);
   cluster.additions.defer(free);
   cluster.additions.use(opening.move());
+  cluster.power = cluster.additions.use(new NodePower(kind, run, cluster));
   // Without its lease the cluster is nobody's, and no sweep of the next hours takes it.
   cluster.onRetained.push(async () => kind.lease[Symbol.asyncDispose]());
   return cluster;
