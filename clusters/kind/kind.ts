@@ -211,7 +211,7 @@ async function openCell(
   cluster.watching.use(balancer);
   cluster.additions.defer(free);
   cluster.additions.use(opening.move());
-  cluster.power = cluster.additions.use(new NodePower(kind, run, cluster));
+  cluster.power = cluster.additions.use(await NodePower.open(kind, run, cluster));
   // Without its lease the cluster is nobody's, and no sweep of the next hours takes it.
   cluster.onRetained.push(async () => kind.lease[Symbol.asyncDispose]());
   return cluster;
