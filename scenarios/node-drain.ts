@@ -102,7 +102,9 @@ async function unmark(stage: Stage): Promise<void> {
   const { taints = [], labels = {} } = marks;
   for (const node of await stage.kube.list('Node')) {
     const marked =
-      node.spec?.taints?.some(isOurs(taints)) || (marks.unschedulable && node.spec?.unschedulable);
+      node.spec?.taints?.some(isOurs(taints)) ||
+      (marks.unschedulable && node.spec?.unschedulable) ||
+      Object.keys(labels).some((label) => label in (node.metadata?.labels ?? {}));
     if (!marked) continue;
     const kept = (node.spec?.taints ?? []).filter((taint) => !isOurs(taints)(taint));
     await stage.kube.patch('Node', nameOf(node), {

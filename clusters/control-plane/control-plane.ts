@@ -114,9 +114,10 @@ export class ControlPlane implements Power, AsyncDisposable {
     if (!this.machines.has(name)) throw new KubeError('NotFound', `Node "${name}" not found`);
     if (this.dark.has(name)) return;
     this.dark.add(name);
+    // Told first: where it takes time, what ends meanwhile ends for want of power.
+    this.context.record({ type: 'node', node: name, change: 'off' });
     await this.stop(name);
     this.lifecycle.powerLost(name);
-    this.context.record({ type: 'node', node: name, change: 'off' });
   }
 
   async on(): Promise<void> {

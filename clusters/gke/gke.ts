@@ -68,6 +68,8 @@ const ELSEWHERE = 'install it on a cluster kept with --keep, and use --cluster k
 /** What a cluster that was made a moment ago has nothing of. */
 const LACKS: Partial<Record<Capability, string>> = {
   mesh: `a new cluster has no mesh; ${ELSEWHERE}`,
+  'node-power':
+    'an instance group makes its machines anew as soon as one is off; use --cluster sim, netns or kind',
 };
 
 const keptName = (shape: Shape, options: GkeOptions) =>

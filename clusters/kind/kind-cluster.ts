@@ -68,7 +68,7 @@ export async function createKindCluster(options: {
     const workers = await workersOf(run, name);
     await load({ run, name, workers }, [image]);
     const kubeconfig = await run('kind', ['get', 'kubeconfig', '--name', name]);
-    await run('docker', ['exec', controlPlane(name), 'touch', COMPLETE]);
+    await markComplete(name, run, true);
     rmSync(leaseFiles(name), { recursive: true, force: true });
     return { name, shape, run, kubeconfig, image, workers, network: name, keep, lease };
   } catch (error) {
@@ -117,11 +117,16 @@ const controlPlane = (name: string) => `${name}-control-plane`;
 /** A file on the control plane that says the cluster came up as a whole: `kind get clusters` lists half-made ones too. */
 const COMPLETE = '/kind/onedrop-complete';
 
+/** Says that the cluster is whole, or that it is not. */
+export async function markComplete(name: string, run: OwnedCommand, whole: boolean): Promise<void> {
+  await run('docker', ['exec', controlPlane(name), ...(whole ? ['touch'] : ['rm', '-f']), COMPLETE]);
+}
+
 /** Whether a cluster of that name exists and came up as a whole. */
 export const isComplete = (name: string, run: OwnedCommand = command): Promise<boolean> =>
   succeeds(run('docker', ['exec', controlPlane(name), 'test', '-e', COMPLETE]));
 
-const succeeds = (command: Promise<unknown>): Promise<boolean> =>
+export const succeeds = (command: Promise<unknown>): Promise<boolean> =>
   command.then(
     () => true,
     () => false,

@@ -32,6 +32,7 @@ import {
 } from './kind-cluster.ts';
 import { proxyMode, type Shape } from './kind-config.ts';
 import { imageVersion, nodeImage } from './node-image.ts';
+import { NodePower } from './node-power.ts';
 import { CLUSTER_LABEL, KEPT, sweepKind } from './sweep-kind.ts';
 
 /** What can be chosen beside the axes. */
@@ -66,6 +67,7 @@ export function createKind(options: KindOptions = {}): Provider {
       'second-balancer',
       'handoff',
       'autoscaler',
+      'node-power',
     ]),
     lacks: (need) =>
       proxyNamed(need) === undefined
@@ -178,6 +180,7 @@ async function openCell(
     name,
     image,
     entrance: 'load-balancer',
+    controlPolicy: 'Local',
     retain,
     // The pool model publishes the address that a Service asks for.
     balancedService: async (service: V1Service) => ({
@@ -210,6 +213,7 @@ async function openCell(
   cluster.watching.use(balancer);
   cluster.additions.defer(free);
   cluster.additions.use(opening.move());
+  cluster.power = cluster.additions.use(await NodePower.open(kind, run, cluster));
   // Without its lease the cluster is nobody's, and no sweep of the next hours takes it.
   cluster.onRetained.push(async () => kind.lease[Symbol.asyncDispose]());
   return cluster;

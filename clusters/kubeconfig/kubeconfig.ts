@@ -35,7 +35,12 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
     get offers() {
       return new Set<Capability>([...ALWAYS, ...(found === undefined ? [] : hopsOffered(found.hops))]);
     },
-    lacks: (need) => (found === undefined ? undefined : hopLacked(found.hops, need)),
+    lacks: (need) =>
+      need === 'node-power'
+        ? 'the machines of your cluster carry more than this run, and are not switched off; use --cluster sim, netns or kind'
+        : found === undefined
+          ? undefined
+          : hopLacked(found.hops, need),
     refuses: (axes) => (found === undefined ? undefined : refusal(axes, given(found))),
     given: () => (found === undefined ? {} : given(found)),
     options: KUBECONFIG_OPTIONS,

@@ -7,7 +7,7 @@ import type {
 } from '@kubernetes/client-node';
 import { type ClientProtocol, clientProtocol } from '../../harness/config/client-protocol.ts';
 import { drainsOwn } from '../../harness/config/own-gateway.ts';
-import type { Cluster, ClusterSpec, RunContext } from '../../harness/contracts/cluster.ts';
+import type { Cluster, ClusterSpec, Power, RunContext } from '../../harness/contracts/cluster.ts';
 import type { Config } from '../../harness/contracts/config.ts';
 import type {
   ClientAddress,
@@ -73,6 +73,8 @@ export interface KubernetesClusterOptions {
   bringImages?(images: readonly string[]): Promise<readonly string[]>;
   /** What this cluster has to put in front of the gateways: an ingress controller, a Gateway API, a mesh. */
   readonly hops?: FoundHops;
+  /** externalTrafficPolicy of the control group's Service; Local where nodes may lose power: who enters by others is safe. */
+  readonly controlPolicy?: 'Cluster' | 'Local';
   /** The SOCKS proxy that clients' connections leave from; undefined: from this machine. */
   readonly proxy?: string;
   readonly facts: Readonly<Record<string, string>>;
@@ -100,6 +102,8 @@ export class KubernetesCluster implements Cluster {
   readonly settled: ((service: string) => boolean)[] = [];
   /** What a provider adds to `collect`. */
   readonly collectors: ((directory: string) => Promise<void>)[] = [];
+  /** A provider's, where it has switches. */
+  power?: Power;
   private failure: Error | undefined;
   private readonly retain: boolean;
   private retained = false;
@@ -189,7 +193,9 @@ export class KubernetesCluster implements Cluster {
         }),
       );
     observer.on('Pod', { changed: (pod) => logs.changed(pod), gone: (pod) => logs.gone(pod) });
-    const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
+    const { deployment, service } = controlGroup(
+      workload({ ...spec.axes, policy: options.controlPolicy ?? 'Cluster' }),
+    );
     await kube.apply(deployment);
     await kube.apply(service);
     if (chart !== undefined) await installChart(kube, clock, chart, signal);

@@ -44,3 +44,8 @@ test('a node that goes for good has a cause of its own', () => {
   const removed: Timed = { at: 140_000, type: 'node', node: 'worker2', change: 'removed' };
   expect(judged(readiness(130_000, false), removed).why).not.toContain('ceased to be ready');
 });
+
+test('a node that was switched off is not ready for that reason, whenever the API finds out', () => {
+  const off: Timed = { at: 100_000, type: 'node', node: 'worker2', change: 'off' };
+  expect(judged(off, readiness(155_000, false)).verdict).toBe('pass');
+});

@@ -22,6 +22,8 @@ export interface Innocence {
 
 interface State {
   unwell: Map<string, Millis>;
+  /** Nodes whose machine was switched off. */
+  readonly dark: Set<string>;
   /** Steps under way that are faults: what they do to nodes is what is measured. */
   faults: number;
   worstLag: Millis;
@@ -45,16 +47,22 @@ export const innocenceAnalysis: Analysis<State, Innocence> = {
     samples: 0,
     end: undefined,
     unwell: new Map(),
+    dark: new Set(),
     faults: 0,
   }),
   fold(state, event) {
     if (event.type === 'end') state.end = event;
     if (event.type === 'harness-died') state.died.push(event);
     if (event.type === 'step' && event.fault) state.faults += event.edge === 'begin' ? 1 : -1;
-    if (event.type === 'note' && event.node?.ready === false && state.faults === 0 && state.end === undefined)
+    const isDoing = state.faults > 0 || state.end !== undefined;
+    if (event.type === 'note' && event.node?.ready === false && !isDoing && !state.dark.has(event.node.name))
       state.unwell.set(event.node.name, state.unwell.get(event.node.name) ?? event.at);
-    // A node that goes for good is a cause of its own.
-    if (event.type === 'node' && event.change === 'removed') state.unwell.delete(event.node);
+    if (event.type === 'node') {
+      // A node that goes for good is a cause of its own.
+      if (event.change === 'removed') state.unwell.delete(event.node);
+      if (event.change === 'off') state.dark.add(event.node);
+      if (event.change === 'on') state.dark.delete(event.node);
+    }
     if (event.type !== 'harness') return;
     state.samples++;
     state.worstDrift = Math.max(state.worstDrift, Math.abs(event.drift));
@@ -64,7 +72,7 @@ export const innocenceAnalysis: Analysis<State, Innocence> = {
       state.worstLagPart = event.part;
     }
   },
-  result: ({ end, unwell, faults: _, ...rest }) => ({
+  result: ({ end, unwell, faults: _, dark: __, ...rest }) => ({
     ...rest,
     outcome: end?.outcome ?? 'missing',
     why: end?.why,

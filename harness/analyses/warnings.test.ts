@@ -28,6 +28,17 @@ describe('pods that end', () => {
     expect(of(FLIP, { ...late, retire: 'paced' })).toEqual([]);
   });
 
+  test('whoever drains a node may grant a pod less than it asks for', () => {
+    const hour = { grace: 3_600_000, drain: 'paced', drainOver: 3_600_000 } as const;
+    expect(of(['by'], { ...hour, by: 'cluster-autoscaler' })).toEqual([
+      'cluster-autoscaler lets a pod live for 10m after its eviction, not for the 1h that it asks for: what is connected then is lost at once.',
+      expect.stringMatching(/the grace period is 10m: SIGKILL ends about 83 %/),
+    ]);
+    expect(of(['by'], { ...hour, by: 'karpenter' })).toEqual([]);
+    expect(of(['by'], { by: 'spot' })[0]).toMatch(/^spot lets a pod live for 15s/);
+    expect(of(ROLLING, { ...hour, by: 'cluster-autoscaler' })).toEqual([]);
+  });
+
   test('what somebody else’s gateway does on SIGTERM is not known', () => {
     const axes = defaultAxes({ drain: 'paced' });
     expect(warningsBefore({ axes, heeds: ROLLING, typed: new Set(), builtIn: false })).toEqual([]);

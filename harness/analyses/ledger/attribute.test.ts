@@ -100,6 +100,15 @@ function attributed(
   return { row, chain, cause: row.cause, inferred: row.inferred, lines: describeChain(chain) };
 }
 
+const evicted = (outcome: 'granted' | 'refused' | 'forced', cutTo?: number): TimedEvent => ({
+  type: 'eviction',
+  pod: 'a',
+  node: 'n1',
+  by: 'somebody',
+  outcome,
+  ...(cutTo === undefined ? {} : { cutTo }),
+});
+const power = (node: string): TimedEvent => ({ type: 'node', node, change: 'off' });
 const close = { how: 'close', code: 1001, reason: '' } as const;
 const measured = { evidence: 'measured', cluster: 'netns', speed: 10 } as const;
 
@@ -205,6 +214,67 @@ describe('a cause that the log shows', () => {
       [[89_500, { type: 'hop', hop: 'nginx', did: 'reload', kept: true }]],
       { ending: { how: 'fin' }, lastAnswer: 90_000 },
     ],
+    [
+      'evicted',
+      [
+        [79_000, evicted('granted', 60_000)],
+        [80_000, gateway('sigterm')],
+      ],
+      { ending: close },
+    ],
+    [
+      'gateway-closed',
+      [
+        [79_000, evicted('refused')],
+        [80_000, gateway('sigterm')],
+      ],
+      { ending: close },
+    ],
+    [
+      'evicted',
+      [
+        [79_000, evicted('granted', 60_000)],
+        [80_000, gateway('sigterm')],
+        [89_990, gateway('exit')],
+      ],
+      { ending: { how: 'fin' } },
+    ],
+    [
+      'grace-cut',
+      [
+        [29_000, evicted('granted', 60_000)],
+        [80_000, gateway('sigterm')],
+        [89_000, gateway('killed')],
+      ],
+      { ending: { how: 'fin' } },
+    ],
+    [
+      'node-off',
+      [
+        [50_000, power('n1')],
+        [50_000, gateway('killed')],
+        [60_000, fate('n1', 'dropped')],
+      ],
+      {},
+    ],
+    [
+      'node-off',
+      [
+        [50_000, power('n2')],
+        [60_000, fate('n2', 'dropped', 'n2')],
+      ],
+      {},
+    ],
+    [
+      'evicted',
+      [
+        [40_000, evicted('granted')],
+        [45_000, pod('gone')],
+        [50_000, power('n1')],
+        [60_000, fate('n1', 'dropped')],
+      ],
+      {},
+    ],
     ['unattributed', [], {}],
     ['unattributed', [], { ending: close }],
   ] as [string, Entry[], Parameters<typeof attributed>[1]][])('%s', (expected, story, lost) => {
@@ -260,6 +330,15 @@ describe('on a measured cluster', () => {
     ['balancer-moved', [[31_000, balancer(['n2'])]], {}],
     ['node-removed', [[31_000, { type: 'node', node: 'n1', change: 'removed' }]], {}],
     ['dataplane-cut', [[31_000, rules('n1', 'none')]], {}],
+    ['node-off', [[31_000, power('n1')]], {}],
+    [
+      'evicted',
+      [
+        [80_000, evicted('granted')],
+        [91_000, pod('terminating')],
+      ],
+      { ending: close },
+    ],
     ['gateway-closed', [[91_000, pod('terminating')]], { ending: close }],
   ] as [string, Entry[], Parameters<typeof attributed>[1]][])(
     'a loss while the path changed is inferred to be %s',
@@ -268,6 +347,15 @@ describe('on a measured cluster', () => {
       expect({ cause, inferred }).toEqual({ cause: expected, inferred: true });
     },
   );
+
+  test('with Cluster any node may have carried the connection that has lost its power', () => {
+    const removed: TimedEvent = { type: 'node', node: 'n2', change: 'removed' };
+    const causeOf = (...story: Entry[]) =>
+      attributed(story, {}, { ...measured, axes: { policy: 'Cluster' } }).cause;
+    expect(causeOf([31_000, power('n2')])).toBe('node-off');
+    expect(causeOf([31_000, power('n2')], [31_100, removed])).toBe('node-removed');
+    expect(attributed([[31_000, power('n2')]], {}, measured).cause).toBe('unattributed');
+  });
 
   test('a change long before the last answer explains nothing', () => {
     const { cause } = attributed([[12_000, balancer(['n2'])]], { lastAnswer: 60_000 }, measured);
