@@ -37,6 +37,7 @@ export const ingressCanary: Strategy = {
     'workerShutdownTimeout',
     'promote',
     'proxyReadTimeout',
+    'proxyLifetime',
     'retire',
     'ask',
   ],
