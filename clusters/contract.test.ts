@@ -29,6 +29,18 @@ const seventyThirty = (...more: string[]) => ['seventy-thirty', '--policy', 'Loc
 /** 300 clients: five standard deviations of a share around 2/3 are 0.136. */
 const ABOUT_TWO_THIRDS = share(0.53, 0.8);
 
+/** A proxy ends each connection, once, so long after it has reloaded. */
+function endsAll(cell: CellDocument, after: number): void {
+  expect(cell).toMatchObject({ dropped: cell.clients, droppedTwice: 0, closed: 0, silent: 0 });
+  expect(cell.collateral).toBe(cell.clients);
+  // A kernel answers with a reset where the proxy had not read a client's last ping yet.
+  expect(cell.fin + cell.reset).toBe(cell.clients);
+  // nginx's clock (CLOCK_MONOTONIC_COARSE) moves in ticks, late ones on a busy machine, and workers take time to
+  // start: where time is scaled, some milliseconds are a second.
+  expect(cell.firstDropMillis).toBeGreaterThan(after - 2000);
+  expect(cell.firstDropMillis).toBeLessThan(after + 30_000);
+}
+
 const CONTRACTS: readonly Contract[] = [
   {
     promise: 'a Service with Cluster policy that loses all its endpoints keeps every established connection',
@@ -233,15 +245,7 @@ const CONTRACTS: readonly Contract[] = [
     promise: 'an Ingress that names another Service reloads nginx, which ends every WebSocket 240 s later',
     needs: 'ingress-nginx',
     arguments: ['ingress-canary', '--canary-steps', '100', '--canary-every', '5s', '--backoff', '1m'],
-    keeps(cell) {
-      expect(cell).toMatchObject({ dropped: cell.clients, closed: 0, silent: 0, collateral: cell.clients });
-      // A kernel answers with a reset where nginx had not read a client's last ping yet.
-      expect(cell.fin + cell.reset).toBe(cell.clients);
-      // nginx's clock (CLOCK_MONOTONIC_COARSE) moves in ticks, late ones on a busy machine, and workers take time to
-      // start: where time is scaled, some milliseconds are a second.
-      expect(cell.firstDropMillis).toBeGreaterThan(238_000);
-      expect(cell.firstDropMillis).toBeLessThan(270_000);
-    },
+    keeps: (cell) => endsAll(cell, 240_000),
   },
   {
     promise:
@@ -264,6 +268,31 @@ const CONTRACTS: readonly Contract[] = [
       expect(cell).toMatchObject({ dropped: cell.clients, droppedTwice: 0, landedOnOld: 0, collateral: 0 });
       expect(cell.closed).toBe(cell.clients);
     },
+  },
+  {
+    promise:
+      "somebody else's Ingress reloads ingress-nginx, which ends every WebSocket 240 s later, but once for several",
+    needs: 'ingress-nginx',
+    arguments: ['ingress-reload', '--reloads', '3', '--reload-every', '30s', '--backoff', '1m'],
+    keeps: (cell) => endsAll(cell, 240_000),
+  },
+  {
+    promise: 'and HAProxy Ingress, which ends them 600 s later',
+    needs: 'haproxy-ingress',
+    arguments: ['ingress-reload', '--ingress', 'haproxy-ingress', '--backoff', '1m'],
+    keeps: (cell) => endsAll(cell, 600_000),
+  },
+  {
+    promise: 'an endpoint more is told to the running HAProxy, and costs nobody his connection',
+    needs: 'haproxy-ingress',
+    arguments: ['ingress-reload', '--ingress', 'haproxy-ingress', '--reload-by', 'endpoint'],
+    keeps: (cell) => expect(cell.dropped).toBe(0),
+  },
+  {
+    promise: 'NGINX Gateway Fabric reloads for each endpoint, but its old workers keep their connections',
+    needs: 'nginx-gateway-fabric',
+    arguments: ['ingress-reload', '--ingress', 'nginx-gateway-fabric', '--reload-by', 'endpoint'],
+    keeps: (cell) => expect(cell.dropped).toBe(0),
   },
   ...['holder', 'worker'].map(
     (by): Contract => ({

@@ -4,20 +4,21 @@ import { oldGone } from './ingress-reload.ts';
 import { bringIn, ROOM, retire, retiring } from './two-deployments.ts';
 
 /**
- * nginx stands in front of the gateways. v2 comes in beside v1 with a Service of its own; a canary Ingress sends it
+ * A proxy stands in front of the gateways. v2 comes in beside v1 with a Service of its own; a canary Ingress sends it
  * a share of the new connections, raised in steps (`--canary-steps 5-25-50-100`, one every `--canary-every`); at 100
  * it is promoted, the canary goes, and v1 is retired.
  *
- * How gradual can the switch be? As slow as you like, but weights are for new connections only: nginx draws the
+ * How gradual can the switch be? As slow as you like, but weights are for new connections only: the proxy draws the
  * backend once, at the upgrade, so no weight moves a single established WebSocket, and whoever reconnects below 100
  * may land on v1 and be dropped again. Hence v1 is retired, which is what moves clients, only after weight 100.
  *
- * Weights, endpoints and the canary Ingress itself change without a reload. What reloads is naming another Service
- * in the main Ingress (`--promote ingress`), and 240 s later (worker-shutdown-timeout) all connections of old
- * workers end, those on v2 and those of every other application behind the same controller included. `--promote
- * selector` keeps the Ingress and re-points its Service, which needs no reload. With `--ingress-api gateway-api`
- * the weights stand in one HTTPRoute and there is nothing to promote. Heartbeats must come more often than
- * `--proxy-read-timeout` (60 s unless annotated), or nginx ends every idle connection by itself.
+ * For ingress-nginx weights, endpoints and the canary Ingress itself change without a reload. What reloads is naming
+ * another Service in the main Ingress (`--promote ingress`), and 240 s later (worker-shutdown-timeout) all connections of
+ * old workers end, those on v2 and those of every other application behind the same controller included. `--promote
+ * selector` keeps the Ingress and re-points its Service, which needs no reload. With the Gateway API the weights stand
+ * in one HTTPRoute and there is nothing to promote; `--ingress` names whose implementation it is, since each has hazards
+ * of its own (`--list`; `ingress-reload` shows them). Heartbeats must come more often than `--proxy-read-timeout`, or
+ * the proxy ends every idle connection by itself.
  *
  * Needs an ingress controller and room for twice the pods. Choose it where HTTP routing is wanted anyway; for
  * WebSockets alone it adds a hop that drops connections for reasons of its own. A rollback sets the weight to 0.
@@ -25,7 +26,7 @@ import { bringIn, ROOM, retire, retiring } from './two-deployments.ts';
 export const ingressCanary: Strategy = {
   name: 'ingress-canary',
   question:
-    'How gradually can an ingress with canary weights move WebSockets, and what does nginx itself drop?',
+    'How gradually can an ingress with canary weights move WebSockets, and what does the proxy itself drop?',
   needs: ({ ingress }) => [ingress],
   requires: (axes) => [ROOM, ...retiring(axes), 'an ingress controller in the path'],
   heeds: [
@@ -36,6 +37,7 @@ export const ingressCanary: Strategy = {
     'workerShutdownTimeout',
     'promote',
     'proxyReadTimeout',
+    'proxyLifetime',
     'retire',
     'ask',
   ],

@@ -99,6 +99,12 @@ test('a time-out that the user sets takes the place of the own one', async () =>
   expect(never.document.dropped).toBe(0);
 });
 
+test('a proxy with a lifetime limit ends each connection at that age, again and again, speaking or not', async () => {
+  const { ledger } = await played({ proxyLifetime: '2m', reloadBy: 'endpoint', backoff: '5s' });
+  expect(new Set(ledger.rows.map(({ cause }) => cause))).toEqual(new Set(['proxy-lifetime']));
+  expect(ledger.rows.length).toBeGreaterThan(120);
+});
+
 test.for([
   ['ingress-nginx', '2m', 'proxy-idle'],
   ['envoy-gateway', '2m', undefined],

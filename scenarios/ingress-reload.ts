@@ -29,6 +29,7 @@ export const ingressReload: Strategy = {
     'ingressApi',
     'workerShutdownTimeout',
     'proxyReadTimeout',
+    'proxyLifetime',
     'reloadBy',
     'reloads',
     'reloadEvery',

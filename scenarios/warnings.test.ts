@@ -93,6 +93,7 @@ const OTHERWISE: AxisTexts = {
   reloadEvery: '2m',
   promote: 'selector',
   proxyReadTimeout: '2m',
+  proxyLifetime: '2m',
   meshRouting: 'tcp',
   exitOnZero: 'yes',
   sidecars: 'classic',

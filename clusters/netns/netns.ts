@@ -86,7 +86,10 @@ export const netns: Provider = {
     const proxy = proxyNamed(need);
     return proxy && proxyMissing(proxy);
   },
-  refuses: (axes) => refusal(axes),
+  refuses: (axes) =>
+    axes.proxyLifetime === undefined
+      ? refusal(axes)
+      : 'no proxy that is played here ends connections by their age; the simulator models it',
   preflight,
   open: (spec, context) => NetnsCluster.open(spec, context),
   lanes: (cells, speed) => lanes(cells, (axes) => speed ?? defaultSpeed(axes)),

@@ -107,6 +107,8 @@ test('an option that the other values of its cell make idle is told where it was
     [['dnsTtl', ...FLIP], { switchBy: 'selector' }, 'dnsTtl'],
     [FLIP, { retire: 'abrupt' }, 'ask'],
     [['promote'], { ingressApi: 'gateway-api' }, 'promote'],
+    [['reloadEvery'], { reloads: 1 }, 'reloadEvery'],
+    [['workerShutdownTimeout'], { ingress: 'traefik' }, 'workerShutdownTimeout'],
     [FLIP, { backoffModel: 'phoenix' }, 'backoff'],
     [FLIP, { retire: 'abrupt' }, 'drainOver'],
   ];

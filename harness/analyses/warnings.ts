@@ -203,6 +203,19 @@ const RULES: readonly Rule[] = [
     ),
   (prospect) =>
     idle(
+      'reloadEvery',
+      prospect,
+      prospect.heeds.includes('reloadEvery') && prospect.axes.reloads === 1,
+      'it happens once (--reloads 1)',
+    ),
+  (prospect) => {
+    const { title, reload } = PROXIES[prospect.axes.ingress];
+    const on: readonly string[] = reload.on;
+    const heeded = prospect.heeds.includes('workerShutdownTimeout');
+    return idle('workerShutdownTimeout', prospect, heeded && on.length === 0, `${title} does not reload`);
+  },
+  (prospect) =>
+    idle(
       'backoff',
       prospect,
       OWN_WAITS.includes(prospect.axes.backoffModel),

@@ -72,7 +72,12 @@ export function strategyDefaults(strategies: readonly Strategy[]): string {
 /** The axes that a cell of this strategy is played with, as they would be typed. */
 export function typedAxes(strategy: Strategy, axes: Axes): string {
   return (Object.keys(AXES) as AxisName[])
-    .filter((name) => !strategy.ignores?.has(name) && (axes[name] as unknown) !== undefined)
+    .filter(
+      (name) =>
+        !strategy.ignores?.has(name) &&
+        // What follows from another axis would not be `never` by itself.
+        ((axes[name] as unknown) !== undefined || (AXES[name].follows !== undefined && name in axes)),
+    )
     .map((name) => `--${optionName(name)} ${AXES[name].show(axes[name] as never)}`)
     .join(' ');
 }

@@ -321,6 +321,13 @@ export const AXES = {
     'the proxy ends a connection that is silent for this long; unless said, that of --ingress',
     (others) => ownTime(proxyOf(others)?.idle.after),
   ),
+  proxyLifetime: axis(
+    timeOrNever('1s', '24h'),
+    'never',
+    'TIME|never',
+    "the proxy ends a connection at this age, silent or not (Google's L7 balancer: 30s)",
+    (others) => ownTime(proxyOf(others)?.lifetime),
+  ),
   reloadBy: choice(
     ['ingress', 'certificate', 'endpoint', 'settings', 'proxy-rollout'],
     'ingress',

@@ -96,8 +96,8 @@ export interface EndpointView {
   readonly terminating: boolean;
 }
 
-/** What a hop ends connections by: the shutdown time-out after a reload, a silence, a drain, pilot-agent's abort of Envoy, or another end of its own. */
-export type HopEnd = 'shutdown-timeout' | 'idle' | 'drain' | 'aborted' | 'ended';
+/** What a hop ends connections by: the shutdown time-out after a reload, a silence, its age, a drain, pilot-agent's abort of Envoy, or another end of its own. */
+export type HopEnd = 'shutdown-timeout' | 'idle' | 'lifetime' | 'drain' | 'aborted' | 'ended';
 
 /** What happened to a packet of an established or opening flow, when it did not reach the pod it should have. */
 export type Verdict = 'rejected' | 'reset' | 'dropped' | 'unroutable' | 'misdelivered';

@@ -36,6 +36,8 @@ export interface IngressProxy extends Platform {
   };
   /** No byte either way for this long ends an upgraded connection; undefined: no such limit. */
   readonly idle: { readonly after: Millis | undefined; readonly setting: string };
+  /** An upgraded connection is ended at this age, silent or not; undefined: no such limit. */
+  readonly lifetime: Millis | undefined;
   /** Its own pod is told to end. */
   readonly termination: {
     /** terminationGracePeriodSeconds of its manifests. */
@@ -75,6 +77,7 @@ export const PROXIES = {
       ends: 'shutdown-timeout',
     },
     idle: { after: 60_000, setting: 'proxy-read-timeout' },
+    lifetime: undefined,
     termination: { grace: 300_000, accepts: 0, keeps: 'reload' },
     properties: [
       {
@@ -128,6 +131,7 @@ export const PROXIES = {
       ends: 'shutdown-timeout',
     },
     idle: { after: 60_000, setting: 'proxy_read_timeout' },
+    lifetime: undefined,
     termination: { grace: 30_000, accepts: 0, keeps: 0 },
     properties: [
       {
@@ -176,6 +180,7 @@ export const PROXIES = {
       ends: 'shutdown-timeout',
     },
     idle: { after: 3_600_000, setting: 'timeout-tunnel' },
+    lifetime: undefined,
     termination: { grace: 60_000, accepts: 0, keeps: 0 },
     properties: [
       {
@@ -233,6 +238,7 @@ export const PROXIES = {
       ends: 'shutdown-timeout',
     },
     idle: { after: undefined, setting: 'idleTimeout' },
+    lifetime: undefined,
     termination: { grace: 60_000, accepts: 0, keeps: 10_000 },
     properties: [
       {
@@ -272,6 +278,7 @@ export const PROXIES = {
     sync: { interval: 1000, pickUp: 0 },
     reload: { ...ENVOY_RELOAD, keeps: 60_000, setting: 'drain-time-s' },
     idle: ENVOY_IDLE,
+    lifetime: undefined,
     termination: { grace: 360_000, accepts: 60_000, keeps: 60_000 },
     properties: [
       {
@@ -316,6 +323,7 @@ export const PROXIES = {
     sync: { interval: 1000, pickUp: 0 },
     reload: { ...ENVOY_RELOAD, keeps: 45_000, setting: 'drainDuration' },
     idle: ENVOY_IDLE,
+    lifetime: undefined,
     termination: { grace: 30_000, accepts: 5000, keeps: 5000 },
     properties: [
       {

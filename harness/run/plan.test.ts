@@ -118,6 +118,37 @@ test('what the API server would refuse is refused before anything is made, in it
   expect(word).toContain('--max-unavailable some: must be a count or a percentage');
 });
 
+test('the proxy and its API follow from each other, and its own times from it, unless they are typed', () => {
+  const of = (texts: Parameters<typeof plan>[0]) =>
+    plan(texts).map(({ axes: { ingress, ingressApi, workerShutdownTimeout, proxyReadTimeout } }) => [
+      ingress,
+      ingressApi,
+      workerShutdownTimeout,
+      proxyReadTimeout,
+    ]);
+  expect(of({})).toEqual([['ingress-nginx', 'ingress', 240_000, 60_000]]);
+  expect(of({ ingressApi: 'gateway-api' })).toEqual([
+    ['nginx-gateway-fabric', 'gateway-api', undefined, 60_000],
+  ]);
+  expect(of({ ingress: 'envoy-gateway,haproxy-ingress', workerShutdownTimeout: '1m,never' })).toEqual([
+    ['envoy-gateway', 'gateway-api', 60_000, 300_000],
+    ['envoy-gateway', 'gateway-api', undefined, 300_000],
+    ['haproxy-ingress', 'ingress', 60_000, 3_600_000],
+    ['haproxy-ingress', 'ingress', undefined, 3_600_000],
+  ]);
+});
+
+test('a proxy with the other API, and a canary that its API cannot write, are refused', () => {
+  const heeds = ['ingress', 'ingressApi'] as const;
+  const texts = { ingress: 'traefik', ingressApi: 'gateway-api' };
+  expect(mistakesOf(() => plan(texts))).toEqual([]);
+  expect(mistakesOf(() => plan(texts, { heeds }))).toEqual([
+    '--ingress-api gateway-api: traefik is played by its ingress; choose --ingress nginx-gateway-fabric, envoy-gateway, istio, or leave the API to it',
+  ]);
+  const [weights] = mistakesOf(() => plan({ ingress: 'traefik' }, { heeds: [...heeds, 'promote'] }));
+  expect(weights).toContain('--ingress traefik: some-strategy gives a share of new connections');
+});
+
 test('weights that do not ascend are refused', () => {
   expect(mistakesOf(() => plan({ canarySteps: '5-25-50-100,100' }))).toEqual([]);
   const mistakes = mistakesOf(() => plan({ canarySteps: '50-5-100,5-5-100,5-50' }));

@@ -145,14 +145,16 @@ function route(name: string, host: string | undefined, backendRefs: readonly obj
 }
 
 /** Which proxy it is, and what was set of it; what is not there is ingress-nginx, and each one's own. */
-function proxyEnv({ ingress, workerShutdownTimeout, proxyReadTimeout }: Axes): V1EnvVar[] {
-  const { reload, idle }: IngressProxy = PROXIES[ingress];
+function proxyEnv(axes: Axes): V1EnvVar[] {
+  const { ingress, workerShutdownTimeout, proxyReadTimeout, proxyLifetime } = axes;
+  const { reload, idle, lifetime }: IngressProxy = PROXIES[ingress];
   const set = (name: string, time: Millis | undefined, own: Millis | undefined) =>
     time === own ? [] : [{ name, value: time === undefined ? 'never' : String(time) }];
   return [
     ...(ingress === 'ingress-nginx' ? [] : [{ name: 'INGRESS', value: ingress }]),
     ...set('WORKER_SHUTDOWN_TIMEOUT', workerShutdownTimeout, reload.keeps),
     ...set('IDLE_TIMEOUT', proxyReadTimeout, idle.after),
+    ...set('LIFETIME', proxyLifetime, lifetime),
   ];
 }
 

@@ -14,11 +14,13 @@ export interface RunningProxy {
   readonly keeps: Millis | undefined;
   /** A connection that is silent for so long is ended; undefined: never. */
   readonly idle: Millis | undefined;
+  /** A connection is ended at this age; undefined: never. */
+  readonly lifetime: Millis | undefined;
 }
 
 /** Reads the environment; times are in milliseconds or `never`. @throws HarnessError for a proxy that no table has. */
 export function runningProxy(env: Readonly<Record<string, string>>): RunningProxy {
-  const { INGRESS = 'ingress-nginx', WORKER_SHUTDOWN_TIMEOUT, IDLE_TIMEOUT } = env;
+  const { INGRESS = 'ingress-nginx', WORKER_SHUTDOWN_TIMEOUT, IDLE_TIMEOUT, LIFETIME } = env;
   const proxy = proxyNamed(INGRESS);
   if (proxy === undefined)
     throw new HarnessError(`Cannot run ingress ${INGRESS}: known are ${PROXY_NAMES.join(', ')}`);
@@ -32,6 +34,7 @@ export function runningProxy(env: Readonly<Record<string, string>>): RunningProx
     proxy,
     keeps: time(WORKER_SHUTDOWN_TIMEOUT, proxy.reload.keeps),
     idle: time(IDLE_TIMEOUT, proxy.idle.after),
+    lifetime: time(LIFETIME, proxy.lifetime),
   };
 }
 
@@ -47,7 +50,7 @@ export const runningIn = ({ spec }: V1Pod): RunningProxy =>
 
 /** What a proxy does to the connections it holds. */
 export interface HopAct {
-  readonly act: 'reload' | 'quit' | 'shutdown' | 'terminated' | 'idle' | 'killed';
+  readonly act: 'reload' | 'quit' | 'shutdown' | 'terminated' | 'idle' | 'lifetime' | 'killed';
   readonly connections: number;
   /** When that was done which has now ended these connections. */
   readonly since?: Millis;
@@ -60,7 +63,10 @@ const stay = (keeps: Millis | undefined, setting: string) =>
     : `for at most ${formatDuration(keeps)} (${setting})`;
 
 /** What the act did, and how it ends connections; undefined: they live on for now. */
-function told(act: HopAct['act'], { proxy, keeps, idle }: RunningProxy): readonly [string, HopEnd?] {
+function told(
+  act: HopAct['act'],
+  { proxy, keeps, idle, lifetime }: RunningProxy,
+): readonly [string, HopEnd?] {
   const { title, reload, termination } = proxy;
   switch (act) {
     case 'reload':
@@ -81,6 +87,11 @@ function told(act: HopAct['act'], { proxy, keeps, idle }: RunningProxy): readonl
       return [
         `${title} ends a connection that was silent for ${proxy.idle.setting}${idle === undefined ? '' : ` (${formatDuration(idle)})`}`,
         'idle',
+      ];
+    case 'lifetime':
+      return [
+        `${title} ends a connection at the age of ${formatDuration(lifetime ?? 0)}, silent or not`,
+        'lifetime',
       ];
     case 'killed':
       return [`${title} is killed, and its connections with it`, 'ended'];

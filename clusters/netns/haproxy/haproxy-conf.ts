@@ -32,7 +32,10 @@ export interface HaproxySettings {
   readonly speed: number;
 }
 
-/** haproxy.cfg, as haproxy-ingress sets it (hap rootfs/etc/templates/haproxy/haproxy.tmpl), with a place for each slot. */
+/**
+ * haproxy.cfg, as haproxy-ingress sets it (hap rootfs/etc/templates/haproxy/haproxy.tmpl), with a place for each slot.
+ * The time-outs of a handshake are those of real time, since the machine is no faster.
+ */
 export function haproxyConf(
   { locations, backends }: Pick<IngressConfig, 'locations' | 'backends'>,
   { directory, address, is, threads, connections, speed }: HaproxySettings,
@@ -50,9 +53,9 @@ export function haproxyConf(
 defaults
   mode http
   log-format "onedrop ended %pid %ts"
-  timeout connect ${time(5000)}
-  timeout client ${time(50_000)}
-  timeout server ${time(50_000)}
+  timeout connect 5s
+  timeout client 50s
+  timeout server 50s
   timeout tunnel ${time(locations.length === 0 ? LONGEST : idle)}
 frontend ${FRONTEND}
   log global
@@ -97,7 +100,7 @@ export function placesOf({ endpoints, slots = endpoints.length }: IngressBackend
   return Array.from({ length: slots }, (_, place) => addressOf(endpoints[place]));
 }
 
-export const addressOf = (endpoint: IngressEndpoint | undefined): string | undefined =>
+const addressOf = (endpoint: IngressEndpoint | undefined): string | undefined =>
   endpoint === undefined ? undefined : `${endpoint.address}:${endpoint.port}`;
 
 const backendSection = (backend: IngressBackend) => `backend ${backend.name}

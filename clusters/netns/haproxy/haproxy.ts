@@ -29,6 +29,11 @@ export interface HaproxyOptions extends HaproxySettings {
   exited(why: string): void;
 }
 
+/** How often a master that does not answer yet is asked, and how many real milliseconds from one time to the next. */
+const PATIENCE = { tries: 500, wait: 20 } as const;
+/** The socket of the master, which is no part of its configuration. */
+const MASTER_SOCKET = 'master.sock';
+
 /**
  * One HAProxy with its controller's duties, as haproxy-ingress runs it: master and worker, told of endpoints by its
  * socket as long as there are slots, else by SIGUSR2, which leaves the connections to the worker of before.
@@ -52,13 +57,14 @@ export class Haproxy {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.listening = promise;
     this.listening.catch(() => {});
-    this.loaded = resolve;
-    const command = [HAPROXY, '-W', '-f', join(options.directory, 'haproxy.cfg')];
+    this.loaded = () => this.attends().then(resolve, reject);
+    const master = ['-S', join(options.directory, MASTER_SOCKET)];
+    const command = [HAPROXY, '-W', ...master, '-f', join(options.directory, 'haproxy.cfg')];
     this.process = options.start('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...command], {
       line: (line) => this.read(line),
       ended: (why) => {
         reject(new HarnessError(`HAProxy ended (${why}) before it listened`));
-        this.loaded?.();
+        if (this.old.size > 0) this.loaded?.();
         options.exited(why);
       },
     });
@@ -76,8 +82,8 @@ export class Haproxy {
       const connections = await this.connections();
       this.write(config);
       this.old.set(this.worker, this.options.clock.now());
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.loaded = resolve;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.loaded = () => this.attends().then(resolve, reject);
       this.process.signal('SIGUSR2');
       this.options.acted({ act: 'reload', connections });
       await promise;
@@ -103,6 +109,23 @@ export class Haproxy {
   /** At once, with all its workers. */
   kill(): void {
     this.process.signal('SIGKILL');
+  }
+
+  /**
+   * Resolves once the master answers: having loaded it executes itself anew, and a signal that comes before it is done
+   * is lost. @throws HarnessError when it does not answer in time.
+   */
+  private async attends(): Promise<void> {
+    const { clock, speed } = this.options;
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.ask('show proc', MASTER_SOCKET);
+        return;
+      } catch (error) {
+        if (tries === PATIENCE.tries) throw error;
+      }
+      await clock.sleep(PATIENCE.wait * speed);
+    }
   }
 
   /** Those of the worker that accepts new ones. */
@@ -132,8 +155,8 @@ export class Haproxy {
     if (gone !== undefined) this.old.delete(Number(gone));
   }
 
-  private ask(command: string): Promise<string> {
-    const path = join(this.options.directory, ADMIN_SOCKET);
+  private ask(command: string, socketName: string = ADMIN_SOCKET): Promise<string> {
+    const path = join(this.options.directory, socketName);
     return new Promise((resolve, reject) => {
       const fail = (error: Error) =>
         reject(

@@ -82,7 +82,15 @@ export class SimIngress implements SimProcess, HoldingProxy {
   }
 
   accept(connection: GatewayConnection): void {
-    this.held.get(connection)?.begin();
+    const held = this.held.get(connection);
+    held?.begin();
+    const { lifetime } = this.settings;
+    if (lifetime === undefined) return;
+    this.host.clock.after(lifetime, () => {
+      if (held === undefined || this.held.get(connection) !== held) return;
+      this.acted({ act: 'lifetime', connections: 1 });
+      held.close();
+    });
   }
 
   left(connection: GatewayConnection): void {

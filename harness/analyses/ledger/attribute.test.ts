@@ -454,6 +454,7 @@ describe('what a hop says of how it ended a connection is a cause each', () => {
     ['shutdown-timeout', 'proxy-shutdown-timeout'],
     ['idle', 'proxy-idle'],
     ['drain', 'proxy-drained'],
+    ['lifetime', 'proxy-lifetime'],
     ['aborted', 'envoy-aborted'],
     ['ended', 'proxy-ended'],
     [undefined, 'hop-ended'],

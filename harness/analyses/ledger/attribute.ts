@@ -129,6 +129,10 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
   const proxy = index.pods.get(drop.hop ?? '');
   if (until(proxy?.ended, fate.at))
     return seen('proxy-ended', until(proxy?.terminating, fate.at), proxy?.ended);
+  // The packet met the proxy itself, after that had ended the connection.
+  const hop =
+    fate.node === drop.hop ? hopEnding(index, drop, tolerated(HOP_DELAY, cell.speed), fate.at) : undefined;
+  if (hop !== undefined) return byHop(hop);
   const carrier = fate.before ?? drop.node ?? fate.node;
   for (const node of new Set([carrier, drop.node ?? carrier])) {
     const removed = until(index.removedNodes.get(node), fate.at);
@@ -207,10 +211,14 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
 const BY_HOP = {
   'shutdown-timeout': 'proxy-shutdown-timeout',
   idle: 'proxy-idle',
+  lifetime: 'proxy-lifetime',
   drain: 'proxy-drained',
   aborted: 'envoy-aborted',
   ended: 'proxy-ended',
 } as const satisfies Record<HopEnd, Cause>;
+
+const byHop = ({ act, begun, moment }: EvidenceIndex['hops'][number]): Attribution =>
+  seen(act === undefined ? 'hop-ended' : BY_HOP[act], begun, moment);
 
 /** The ending by a hop on the client's own path that lies next to what the client saw, up to `delay` apart. */
 function hopEnding(index: EvidenceIndex, drop: Drop, delay: Millis, late: Millis) {
@@ -268,15 +276,11 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   // A gateway that had only begun to drain may still have been killed with this connection open.
   if (over && drop.ending.how !== 'close' && over.at <= drop.detected)
     return seen(by('gateway-ended'), ...going, told, over);
-  const byHop = () => ({
-    ...seen(hop?.act === undefined ? 'hop-ended' : BY_HOP[hop.act], hop?.begun, hop?.moment),
-    inferred: isMeasured,
-  });
   // A gateway says goodbye with a close frame; a proxy that gives up a connection does not.
-  if (hop !== undefined && drop.ending.how === 'fin') return byHop();
+  if (hop !== undefined && drop.ending.how === 'fin') return { ...byHop(hop), inferred: isMeasured };
   if (told && drop.ending.how !== 'silence') return seen(by('gateway-closed'), ...going, told);
   if (over) return seen(by('gateway-ended'), ...going, over);
-  if (hop !== undefined) return byHop();
+  if (hop !== undefined) return { ...byHop(hop), inferred: isMeasured };
   if (drop.ending.how === 'close')
     return until(terminating, late) ? inferred(by('gateway-closed'), ...going) : NOTHING;
   return fromChanges(index, cell, drop, isMeasured ? delay : 0);

@@ -67,6 +67,10 @@ export const CAUSES = {
     title: "proxy's read time-out",
     says: 'The connection was silent for longer than the proxy tolerates (nginx: proxy-read-timeout, HAProxy: timeout tunnel, Envoy: stream_idle_timeout). No release is needed for that.',
   },
+  'proxy-lifetime': {
+    title: "proxy's lifetime limit",
+    says: "The connection had reached the age at which the proxy ends each, silent or not (Google's L7 balancer: the backend service's time-out). No release is needed for that.",
+  },
   'proxy-drained': {
     title: "proxy's drain was over",
     says: 'A listener of the proxy (Envoy) had changed; the connections on it were drained and then ended.',
@@ -92,4 +96,8 @@ export const CAUSES = {
 export type Cause = keyof typeof CAUSES;
 
 /** Causes that need no release: a connection idles too long at any time. */
-export const IDLE_CAUSES: ReadonlySet<Cause> = new Set<Cause>(['entry-expired', 'proxy-idle']);
+export const IDLE_CAUSES: ReadonlySet<Cause> = new Set<Cause>([
+  'entry-expired',
+  'proxy-idle',
+  'proxy-lifetime',
+]);
