@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Chain, commonChains, describeChain } from '../harness/analyses/ledger/ledger.ts';
 import { BACKOFF_MODELS } from '../harness/contracts/axes.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
+import { BALANCER_NAMES } from '../harness/platforms/balancers.ts';
 import { STRATEGIES } from './index.ts';
 import { playOnSim } from './test-play.ts';
 
@@ -15,8 +16,7 @@ const axes = fc.record({
   pods: some('1', '2', '3', '5'),
   nodes: some('1', '2', '3', '6'),
   proxy: some('iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'),
-  balancer: some('target-pool', 'backend-service'),
-  balancerStickiness: some('rehash', 'persist'),
+  balancer: some(...BALANCER_NAMES),
   heartbeat: some('10s', '30s', '2m', '20m'),
   backoff: some('5s', '30s', '5m'),
   backoffModel: some(...BACKOFF_MODELS),

@@ -13,6 +13,7 @@ import type {
   Provider,
   RunContext,
 } from '../../harness/contracts/cluster.ts';
+import { BALANCERS } from '../../harness/platforms/balancers.ts';
 import { command, lines } from '../command.ts';
 import type { KubernetesCluster } from '../kubernetes/kubernetes-cluster.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
@@ -187,8 +188,7 @@ async function openCell(
     facts: {
       'node image': images.node,
       'kind network': network,
-      balancer:
-        "container per Service, GCP pool model, nftables; its health checks at Google's documented intervals",
+      balancer: `container per Service, nftables; model of ${BALANCERS[spec.axes.balancer].title}`,
     },
   });
   const balancer = new PassthroughBalancer(cluster, {
@@ -241,7 +241,9 @@ const keptName = (shape: Shape) =>
 const NFTABLES_SINCE = 31;
 const TODAYS_CHAINS_SINCE = 24;
 
-function refusal({ proxy }: Axes, image: string | undefined): string | undefined {
+function refusal({ proxy, balancer, policy }: Axes, image: string | undefined): string | undefined {
+  if (BALANCERS[balancer].members[policy] === 'pods')
+    return `the balancer box forwards one way, and ${BALANCERS[balancer].title} rewrites both ways; play it with --cluster sim`;
   const mode = proxyMode(proxy);
   if (mode === undefined)
     return `kind runs kube-proxy; ${proxy} needs a cluster that has it (--cluster kubeconfig)`;

@@ -12,7 +12,7 @@ import { HOLDER_IMAGE } from '../../harness/workload/handoff-workload.ts';
 import { ADMIN_PORT, INGRESS_IMAGE, OWN_IMAGE } from '../../harness/workload/workload.ts';
 import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
 import type { NodeRules, ServiceRules } from '../control-plane/kube-proxy/rules.ts';
-import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
+import type { CheckTarget, Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import { BalancerBox } from './fabric/balancer.ts';
 import { BALANCER_NAMESPACE, Fabric } from './fabric/fabric.ts';
 import { iptablesRestore, iptablesSetup } from './fabric/iptables.ts';
@@ -235,14 +235,18 @@ export class NetnsMachine implements Machine {
     return this.balancer.program(programs);
   }
 
-  checkHealth(node: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
-    const address = this.nodes.get(node)?.machine.address;
+  checkHealth(target: CheckTarget, timeout: Millis, done: (ok: boolean) => void): void {
+    const address = this.nodes.get(target.node)?.machine.address;
     if (address === undefined) {
       this.clock.after(timeout, () => done(false));
       return;
     }
     const limit = realTimeout(timeout, this.clock.speed);
-    this.launcher.http('GET', address, port, '/healthz', limit).then(
+    if (target.by === 'tcp') {
+      this.launcher.accepts(address, target.port, limit).then(done);
+      return;
+    }
+    this.launcher.http('GET', address, target.port, '/healthz', limit).then(
       (status) => done(status === 200),
       () => done(false),
     );

@@ -22,7 +22,7 @@ export const FIRST_OPTIONS: readonly string[] = [
 
 /** The axes that every strategy is played with, by what heeds them; those of single strategies say so themselves. */
 const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
-  'The Service and its balancer:': ['balancer', 'balancerStickiness', 'trafficDistribution'],
+  'The Service and its balancer:': ['balancer', 'trafficDistribution'],
   'Nodes and their dataplane:': ['kubernetes', 'proxy', 'tcpLoose'],
   'Clients:': ['backoffModel'],
   'The gateway:': ['drainOver', 'preStop', 'handshakeCpu', 'messageCpu'],

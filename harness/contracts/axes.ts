@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BALANCER_NAMES } from '../platforms/balancers.ts';
 import { formatDuration, parseDuration } from '../time/duration.ts';
 
 /** How a client chooses its waits (harness/fleet/backoff.ts). */
@@ -121,12 +122,7 @@ export const AXES = {
   backoff: axis(duration('1s', '1h'), '5m', 'TIME', 'longest wait before a client reconnects'),
   backoffModel: choice(BACKOFF_MODELS, 'uniform', 'how a client chooses its wait'),
   heartbeat: axis(duration('1s', '30m'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
-  balancer: choice(['target-pool', 'backend-service'], 'target-pool', 'kind of passthrough load balancer'),
-  balancerStickiness: choice(
-    ['rehash', 'persist'],
-    'rehash',
-    'target pool: does a tracked flow leave an unhealthy node',
-  ),
+  balancer: choice(BALANCER_NAMES, 'target-pool', 'kind of passthrough load balancer'),
   proxy: choice(
     ['iptables', 'iptables-1.22', 'nftables', 'ipvs', 'cilium', 'cilium-1.16'],
     'iptables',
@@ -251,6 +247,13 @@ export const optionName = (axis: string) => axis.replace(/[A-Z]/g, (letter) => `
 
 /** One value for each axis: what tells one cell from another. */
 export type Axes = { readonly [Name in AxisName]: z.output<(typeof AXES)[Name]['schema']> };
+
+/** The axes of a log: those that came later are as their default is now, and those that went are what replaced them. */
+export function axesOfLog(axes: Partial<Axes> & { readonly balancerStickiness?: string }): Axes {
+  const { balancerStickiness, ...kept } = axes;
+  const persists = balancerStickiness === 'persist' && axes.balancer === 'target-pool';
+  return defaultAxes(persists ? { ...kept, balancer: 'target-pool-persistent' } : kept);
+}
 
 /** Every axis at its default, overridden by `changes`; for tests, benches and predictions. */
 export function defaultAxes(changes: Partial<Axes> = {}): Axes {

@@ -1,7 +1,7 @@
 import { type CellAnalysis, type CellResult, cellAnalysis } from '../../harness/analyses/analyze.ts';
 import { foretoldBy, withPrediction } from '../../harness/analyses/cell-document.ts';
 import type { RunInfo } from '../../harness/analyses/run-info.ts';
-import { defaultAxes } from '../../harness/contracts/axes.ts';
+import { axesOfLog } from '../../harness/contracts/axes.ts';
 import {
   type CellHeader,
   EVENT_SCHEMA,
@@ -194,7 +194,7 @@ export class RunReader {
 
 /** A cell begins; axes that came later than its log were as their default is. */
 function begun(cell: CellHeader): { header: CellHeader; analysis: CellAnalysis; ended: boolean } {
-  const header = { ...cell, axes: defaultAxes(cell.axes) };
+  const header = { ...cell, axes: axesOfLog(cell.axes) };
   return { header, analysis: cellAnalysis(header), ended: false };
 }
 

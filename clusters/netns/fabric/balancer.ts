@@ -1,3 +1,4 @@
+import type { Held } from '../../../harness/platforms/balancer-entry.ts';
 import { hash32 } from '../../../harness/statistics/random.ts';
 import type { BalancerProgram } from '../../control-plane/balancer/balancer-program.ts';
 
@@ -22,9 +23,9 @@ export interface BalancerRules {
 
 /**
  * Renders forwarding rules to nftables: a mark for each packet, by which policy routing finds the node. A flow that
- * spoke within the idle time stays where it was, as far as the program lets it; every other packet, and every SYN,
- * is hashed into the Maglev table. The tracker is a map with timeouts and not conntrack, because with direct server
- * return the balancer sees only one direction, which conntrack takes for invalid.
+ * spoke within the idle time stays where it was, or is reset, as the program says of its backend; every other packet,
+ * and every SYN, is hashed into the lookup table. The tracker is a map with timeouts and not conntrack, because with
+ * direct server return the balancer sees only one direction, which conntrack takes for invalid.
  * `numberOf` gives a node's number, which is its mark; `speed` is model milliseconds a real one.
  */
 export function balancerRules(
@@ -37,27 +38,42 @@ export function balancerRules(
   const dispatch: string[] = [];
   const chains: string[] = [];
   for (const program of programs) {
-    const { address, port, nodes, healthy, tracking, hash } = program;
-    const marks = nodes.map(numberOf);
+    const { address, port, backends, tracking, hash } = program;
+    const marks = backends.map(({ node }) => numberOf(node));
     const name = `${address.replaceAll('.', '_')}_${port}`;
+    const isTracking = tracking.idle > 0;
     const tracker = `tracker_${name}_${program.generation}`;
-    trackers.push(tracker);
+    if (isTracking) trackers.push(tracker);
     dispatch.push(`ip daddr ${address} tcp dport ${port} goto rule_${name}`);
-    const staying = [...new Set(marks.filter((_, index) => tracking.keep === 'always' || healthy[index]))];
-    const timeout = `${Math.max(1, Math.round(tracking.idle / speed))}ms`;
+    const heldSo = (held: Held) => [...new Set(marks.filter((_, index) => backends[index]?.held === held))];
+    const timeout = Number.isFinite(tracking.idle)
+      ? ` timeout ${Math.max(1, Math.round(tracking.idle / speed))}ms`
+      : '';
+    const remember = `update @${tracker} { ${TUPLE}${timeout} : meta mark }`;
     const slots = Array.from(program.table, (index) => marks[index] as number);
     const choices = [...new Set(slots)];
+    const reset = 'counter reject with tcp reset';
+    const known = [
+      ...marked(heldSo('kept'), `${remember} counter accept`),
+      ...marked(heldSo('reset'), reset),
+      // What is left carries the mark of a backend that is moved from or not listed any more, or no mark at all.
+      ...(tracking.left === 'reset'
+        ? [...marked(heldSo('moved'), `goto choose_${name}`), `meta mark != 0 ${reset}`]
+        : []),
+      ...(tracking.unknown === 'reset' ? [`meta mark 0 ${reset}`] : []),
+    ];
     chains.push(
-      chain(`rule_${name}`, [
-        `tcp flags & (syn | ack) == syn counter goto choose_${name}`,
-        `meta mark set ${TUPLE} map @${tracker}`,
-        ...(staying.length === 0
-          ? []
-          : [
-              `meta mark { ${staying.join(', ')} } update @${tracker} { ${TUPLE} timeout ${timeout} : meta mark } counter accept`,
-            ]),
-        `goto choose_${name}`,
-      ]),
+      chain(
+        `rule_${name}`,
+        isTracking
+          ? [
+              `tcp flags & (syn | ack) == syn counter goto choose_${name}`,
+              `meta mark set ${TUPLE} map @${tracker}`,
+              ...known,
+              `goto choose_${name}`,
+            ]
+          : [`goto choose_${name}`],
+      ),
     );
     const choose: string[] = [];
     if (choices.length === 0) choose.push('counter drop');
@@ -72,11 +88,8 @@ export function balancerRules(
         );
       }
       // An update leaves an entry's old node in place, so the entry is deleted first.
-      choose.push(
-        `delete @${tracker} { ${TUPLE} : meta mark }`,
-        `update @${tracker} { ${TUPLE} timeout ${timeout} : meta mark }`,
-        'counter accept',
-      );
+      if (isTracking) choose.push(`delete @${tracker} { ${TUPLE} : meta mark }`, remember);
+      choose.push('counter accept');
     }
     chains.push(chain(`choose_${name}`, choose));
   }
@@ -96,6 +109,10 @@ export function balancerRules(
   ].join('\n');
   return { tables, trackers, ruleset };
 }
+
+/** What happens to packets of these marks; nothing where there is none. */
+const marked = (marks: readonly number[], then: string): string[] =>
+  marks.length === 0 ? [] : [`meta mark { ${marks.join(', ')} } ${then}`];
 
 const chain = (name: string, rules: readonly string[]) => `chain ${name} {\n${rules.join('\n')}\n}`;
 

@@ -144,13 +144,13 @@ export class Fabric implements AsyncDisposable {
     ]);
   }
 
-  /** Pulls the node's plug: nothing it or its pods still send gets out. Its namespace goes. */
+  /**
+   * Pulls the node's plug: nothing it or its pods still send gets out. Its namespace goes; what the balancer goes on
+   * sending there finds nobody.
+   */
   async removeNode(node: MachineNode): Promise<void> {
     await this.launcher.ip(undefined, [`link delete ${node.name}`]);
     this.plugged.delete(node.name);
-    await this.launcher.ip(BALANCER_NAMESPACE, [
-      `rule delete fwmark ${node.number} lookup ${tableOf(node.number)}`,
-    ]);
     this.namespaces.delete(node.name);
     await this.launcher.removeNamespace(node.name);
   }

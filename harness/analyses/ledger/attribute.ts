@@ -1,4 +1,5 @@
 import type { CellHeader, HopEnd } from '../../contracts/event.ts';
+import { balancerNamed } from '../../platforms/balancers.ts';
 import type { Millis } from '../../time/duration.ts';
 import { tolerated } from '../../time/tolerance.ts';
 import type { Drop, Fate } from '../fleet.ts';
@@ -116,9 +117,12 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
     return fate.forgot === 'node' ? seen('entry-expired') : seen('dataplane-cut', endpoints, rule);
   const balancer = balancerAt(path, fate.before, fate.at);
   if (balancer?.empty) return seen('no-backend', endpoints, balancer.moment);
-  const { balancer: kind, balancerStickiness } = cell.axes;
-  // These keep TCP on the backend it has, healthy or not, for as long as they remember the flow.
-  const persists = kind === 'backend-service' || balancerStickiness === 'persist';
+  const isReset = fate.verdict === 'reset' && fate.node === 'balancer';
+  if (isReset && fate.forgot !== 'balancer') return seen('balancer-reset', endpoints, balancer?.moment);
+  // Some keep TCP on the backend that they list for it, healthy or not, for as long as they remember the flow.
+  const persists =
+    balancerNamed(cell.axes.balancer).held.unhealthy === 'kept' &&
+    (balancer === undefined || balancer.listed.has(fate.before));
   const left = balancer !== undefined && !balancer.healthy.has(fate.before);
   if (left && !persists)
     return seen(
@@ -153,10 +157,13 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
   );
   const change = changes.find(({ failOpen }) => failOpen) ?? changes[0];
   if (change !== undefined) {
+    const held = balancerNamed(cell.axes.balancer).held.unhealthy;
     const cause = change.empty
       ? 'no-backend'
-      : cell.axes.balancer === 'backend-service'
-        ? 'tracking-expired'
+      : change.listed.has(node) && held !== 'moved'
+        ? held === 'kept'
+          ? 'tracking-expired'
+          : 'balancer-reset'
         : change.failOpen
           ? 'fail-open-rehash'
           : 'balancer-moved';
