@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { AxisTexts } from '../harness/contracts/axes.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
 import { BALANCERS, type BalancerName } from '../harness/platforms/balancers.ts';
 import { STRATEGIES } from './index.ts';
@@ -49,3 +50,54 @@ test.each(cells)('a Service without endpoints behind $balancer with $policy lose
   expect(document.reset).toBe(how === 'reset' ? document.dropped : 0);
   expect(document.unattributed).toBe(0);
 });
+
+const churn = (texts: AxisTexts) =>
+  playOnSim(STRATEGIES['node-churn'] as Strategy, {
+    ...{ pods: '2', nodes: '6', churn: 'one', clients: '600', heartbeat: '10s', backoff: '10s' },
+    ...texts,
+  });
+
+test.each<[BalancerName, 'silent' | 'reset']>([
+  ['target-pool', 'reset'],
+  ['backend-service', 'reset'],
+  ['backend-service-neg', 'reset'],
+  ['nlb-instance', 'silent'],
+  ['azure', 'silent'],
+])(
+  'a node without pods goes behind %s: with Cluster 1/N of the connections end in %s, with Local none',
+  async (balancer, how) => {
+    const cluster = await churn({ balancer, policy: 'Cluster' });
+    expect(cluster.document.droppedShare).toBeCloseTo(1 / 6, 1);
+    expect(cluster.document[how]).toBe(cluster.document.dropped);
+    const local = await churn({ balancer, policy: 'Local' });
+    expect(local.document.dropped).toBe(0);
+  },
+);
+
+test('next hops hashed modulo their number lose most when one of six goes and comes back, resilient ones few', async () => {
+  const lost = async (balancer: BalancerName) =>
+    (await churn({ balancer, policy: 'Cluster', heartbeat: '30s' })).document.droppedShare;
+  // Who has the same next hop of six and of five stays: one of six.
+  expect(await lost('metallb-bgp')).toBeCloseTo(5 / 6, 1);
+  // A sixth with the node, and an even share of the others for the new one.
+  expect(await lost('metallb-bgp-resilient')).toBeCloseTo(1 - (5 / 6) ** 2, 1);
+});
+
+test.each([
+  ['30s', true],
+  ['100s', true],
+  ['130s', false],
+  ['3m', false],
+])(
+  'an NLB sends new connections to a node for 120 s after its deregistration: deleted after %s, some are lost: %s',
+  async (nodeRemovalAfter, some) => {
+    const { events } = await churn({ balancer: 'nlb-instance', policy: 'Cluster', nodeRemovalAfter });
+    const open = new Set<string>();
+    let lost = 0;
+    for (const event of events)
+      if (event.type === 'open') open.add(event.client);
+      else if (event.type === 'closed') open.delete(event.client);
+      else if (event.type === 'fate' && !open.has(event.client)) lost++;
+    expect(lost > 0).toBe(some);
+  },
+);

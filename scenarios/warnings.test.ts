@@ -79,6 +79,7 @@ const OTHERWISE: AxisTexts = {
   keepBlue: 'yes',
   handoffBy: 'worker',
   churn: 'upgrade',
+  nodeRemovalAfter: '2m',
   canarySteps: '50-100',
   canaryEvery: '2m',
   ingressApi: 'gateway-api',

@@ -185,6 +185,12 @@ export const AXES = {
     'one',
     'node-churn: one node is replaced, or every node that carries no pod',
   ),
+  nodeRemovalAfter: axis(
+    duration('0s', '24h'),
+    '1m',
+    'TIME',
+    "node-churn: from a node's cordon and taint to its deletion",
+  ),
   canarySteps: axis(
     z
       .string()

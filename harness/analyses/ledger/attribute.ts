@@ -103,12 +103,14 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
   const proxy = index.pods.get(drop.hop ?? '');
   if (until(proxy?.ended, fate.at))
     return seen('proxy-ended', until(proxy?.terminating, fate.at), proxy?.ended);
+  const path = ownPath(index, cell, drop);
   const carrier = fate.before ?? drop.node ?? fate.node;
   for (const node of new Set([carrier, drop.node ?? carrier])) {
     const removed = until(index.removedNodes.get(node), fate.at);
-    if (removed) return seen('node-removed', removed);
+    // A balancer that had taken the node out before lost the connection, and not the node.
+    const hadLeft = removed && balancerAt(path, node, removed.at - 1)?.listed.has(node) === false;
+    if (removed && !hadLeft) return seen('node-removed', removed);
   }
-  const path = ownPath(index, cell, drop);
   const recreated = recreation(path, drop.lastAnswer, fate.at);
   if (recreated) return seen('balancer-recreated', recreated);
   const endpoints = path.endpoints(carrier, fate.at);
