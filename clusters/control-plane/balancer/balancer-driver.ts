@@ -108,13 +108,12 @@ export class BalancerDriver implements Disposable {
     const object = this.context.store.get('Service', service);
     const balancer = this.balancers.get(service);
     if (object === undefined || balancer === undefined || this.programming) return false;
-    return isDeepStrictEqual(
-      [balancer.wanted, balancer.pools.map(membersIn)],
-      [
-        this.configs(object, balancer.address),
-        balancer.wanted.map(({ port }) => this.members(object, port).map(({ name }) => name)),
-      ],
+    const wanted = this.configs(object, balancer.address);
+    const members = wanted.map(({ port }) => this.members(object, port));
+    const taken = balancer.pools.map(({ backends }) =>
+      backends.filter(({ leaving }) => leaving === undefined),
     );
+    return isDeepStrictEqual([balancer.wanted, taken.map(sorted)], [wanted, members.map(sorted)]);
   }
 
   /** A machine has ended without a word, whatever the API still says of its Node. */
@@ -368,6 +367,4 @@ export class BalancerDriver implements Disposable {
   }
 }
 
-/** Names of those that have not left. */
-const membersIn = ({ backends }: Pool): string[] =>
-  backends.filter(({ leaving }) => leaving === undefined).map(({ name }) => name);
+const sorted = (members: readonly Member[]): string[] => members.map(({ name }) => name).sort();
