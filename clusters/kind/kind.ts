@@ -243,7 +243,7 @@ const TODAYS_CHAINS_SINCE = 24;
 
 function refusal({ proxy, balancer, policy }: Axes, image: string | undefined): string | undefined {
   if (BALANCERS[balancer].members[policy] === 'pods')
-    return `the balancer box forwards one way, and ${BALANCERS[balancer].title} rewrites both ways; play it with --cluster sim`;
+    return `${BALANCERS[balancer].title} sends to pods themselves, to which the balancer's container has no route; play it with --cluster sim or netns`;
   const mode = proxyMode(proxy);
   if (mode === undefined)
     return `kind runs kube-proxy; ${proxy} needs a cluster that has it (--cluster kubeconfig)`;

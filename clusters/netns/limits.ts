@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Axes } from '../../harness/contracts/axes.ts';
 import { controlClients } from '../../harness/fleet/fleet.ts';
-import { BALANCERS } from '../../harness/platforms/balancers.ts';
 
 /** File descriptors that the harness needs besides its clients': logs, pipes to processes, probes, health checks. */
 const RESERVE = 1000;
@@ -67,8 +66,6 @@ export function refusal(axes: Axes, limit = connectionLimit()): string | undefin
     return 'IPVS needs the kernel module ip_vs, which namespaces of an unprivileged user cannot load; the simulator models it';
   if (axes.proxy === 'cilium' || axes.proxy === 'cilium-1.16')
     return "Cilium's dataplane is eBPF that its agent loads as root of the host; the simulator models it";
-  if (BALANCERS[axes.balancer].members[axes.policy] === 'pods')
-    return `the balancer box forwards one way, and ${BALANCERS[axes.balancer].title} rewrites both ways; play it with --cluster sim`;
   const tooFew = tooFewDescriptors(limit);
   if (tooFew !== undefined) return `${tooFew.what}; ${tooFew.mend}`;
   const most = Math.min(

@@ -236,11 +236,12 @@ export class NetnsMachine implements Machine {
   }
 
   checkHealth(target: CheckTarget, timeout: Millis, done: (ok: boolean) => void): void {
-    const address = this.nodes.get(target.node)?.machine.address;
-    if (address === undefined) {
+    const node = this.nodes.get(target.node);
+    if (node === undefined) {
       this.clock.after(timeout, () => done(false));
       return;
     }
+    const address = target.address ?? node.machine.address;
     const limit = realTimeout(timeout, this.clock.speed);
     if (target.by === 'tcp') {
       this.launcher.accepts(address, target.port, limit).then(done);

@@ -112,6 +112,38 @@ test('the kernel takes it all, and a recreated forwarding rule forgets its flows
   expect(later).not.toContain('172.18.255.201');
 });
 
+/** Two pods, of which the second's flows are reset. */
+const toPods = program({
+  backends: backends('kept', 'reset').map((backend, index) => ({
+    ...backend,
+    pod: { address: `10.244.${index + 1}.2`, port: 8080 },
+  })),
+  table: new Uint16Array([0]),
+  tracking: { idle: 350_000, unknown: 'reset', left: 'moved' },
+});
+
+test('what goes to pods is rewritten both ways, keeps its pod by its conntrack entry, and is reset by that', () => {
+  const { ruleset, trackers } = balancerRules([toPods], numberOf, 35);
+  expect(trackers).toEqual([]);
+  const [one, other] = [2 ** 24 + 0xf40102, 2 ** 24 + 0xf40202];
+  expect(ruleset).toContain(
+    `dnat ip to meta mark map { ${one} : 10.244.1.2 . 8080, ${other} : 10.244.2.2 . 8080 }`,
+  );
+  expect(ruleset).toContain(`ct mark { ${other} } counter reject with tcp reset`);
+  expect(ruleset).toContain(`meta mark set ${one}\nct mark set meta mark\nct timeout set "idle_10"`);
+  expect(ruleset).toContain('policy = { established : 10 };');
+});
+
+test('the kernel takes rules to pods beside others, again and again, and none of them when they go', async ({
+  skip,
+}) => {
+  skip(cannotLoad !== undefined, cannotLoad);
+  const other = program({ address: '172.18.255.201' });
+  const both = inForce(await sayings([toPods, other], [other, toPods]));
+  expect(both).toContain('masquerade');
+  expect(inForce(await sayings([toPods], [other]))).not.toContain('masquerade');
+});
+
 test('the kernel takes resets, tables without tracking and entries that never expire', async ({ skip }) => {
   skip(cannotLoad !== undefined, cannotLoad);
   const resets = program({

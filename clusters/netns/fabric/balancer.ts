@@ -1,6 +1,7 @@
 import type { Held } from '../../../harness/platforms/balancer-entry.ts';
 import { hash32 } from '../../../harness/statistics/random.ts';
 import type { BalancerProgram } from '../../control-plane/balancer/balancer-program.ts';
+import { type PodRules, podChains, podRules } from './pod-rules.ts';
 
 /**
  * What one message to the kernel may carry without the right to raise its buffer (net.core.wmem_max is 208 KiB):
@@ -25,7 +26,7 @@ export interface BalancerRules {
  * Renders forwarding rules to nftables: a mark for each packet, by which policy routing finds the node. A flow that
  * spoke within the idle time stays where it was, or is reset, as the program says of its backend; every other packet,
  * and every SYN, is hashed into the lookup table. The tracker is a map with timeouts and not conntrack, because with
- * direct server return the balancer sees only one direction, which conntrack takes for invalid.
+ * direct server return the balancer sees only one direction, which conntrack takes for invalid; where it sends to pods, see podRules.
  * `numberOf` gives a node's number, which is its mark; `speed` is model milliseconds a real one.
  */
 export function balancerRules(
@@ -37,11 +38,16 @@ export function balancerRules(
   const trackers: string[] = [];
   const dispatch: string[] = [];
   const chains: string[] = [];
+  const pods: PodRules[] = [];
   for (const program of programs) {
     const { address, port, backends, tracking, hash } = program;
+    const toPods = backends.some(({ pod }) => pod !== undefined)
+      ? podRules(program, nameOf(program), speed)
+      : undefined;
+    if (toPods !== undefined) pods.push(toPods);
     const marks = backends.map(({ node }) => numberOf(node));
-    const name = `${address.replaceAll('.', '_')}_${port}`;
-    const isTracking = tracking.idle > 0;
+    const name = nameOf(program);
+    const isTracking = tracking.idle > 0 && toPods === undefined;
     const tracker = `tracker_${name}_${program.generation}`;
     if (isTracking) trackers.push(tracker);
     dispatch.push(`ip daddr ${address} tcp dport ${port} goto rule_${name}`);
@@ -50,7 +56,7 @@ export function balancerRules(
       ? ` timeout ${Math.max(1, Math.round(tracking.idle / speed))}ms`
       : '';
     const remember = `update @${tracker} { ${TUPLE}${timeout} : meta mark }`;
-    const slots = Array.from(program.table, (index) => marks[index] as number);
+    const slots = toPods?.slots ?? Array.from(program.table, (index) => marks[index] as number);
     const choices = [...new Set(slots)];
     const reset = 'counter reject with tcp reset';
     const known = [
@@ -65,14 +71,15 @@ export function balancerRules(
     chains.push(
       chain(
         `rule_${name}`,
-        isTracking
-          ? [
-              `tcp flags & (syn | ack) == syn counter goto choose_${name}`,
-              `meta mark set ${TUPLE} map @${tracker}`,
-              ...known,
-              `goto choose_${name}`,
-            ]
-          : [`goto choose_${name}`],
+        toPods?.rule ??
+          (isTracking
+            ? [
+                `tcp flags & (syn | ack) == syn counter goto choose_${name}`,
+                `meta mark set ${TUPLE} map @${tracker}`,
+                ...known,
+                `goto choose_${name}`,
+              ]
+            : [`goto choose_${name}`]),
       ),
     );
     const choose: string[] = [];
@@ -89,7 +96,7 @@ export function balancerRules(
       }
       // An update leaves an entry's old node in place, so the entry is deleted first.
       if (isTracking) choose.push(`delete @${tracker} { ${TUPLE} : meta mark }`, remember);
-      choose.push('counter accept');
+      choose.push(...(toPods?.chosen ?? ['counter accept']));
     }
     chains.push(chain(`choose_${name}`, choose));
   }
@@ -100,15 +107,19 @@ export function balancerRules(
       (name) =>
         `map ${name} {\ntype ipv4_addr . inet_service . ipv4_addr . inet_service : mark\nsize 4000000\nflags dynamic, timeout\n}`,
     ),
+    ...new Set(pods.map(({ timeout }) => timeout.text)),
     // Later than these, because a chain must exist before another goes to it.
     ...chains.reverse(),
     chain('prerouting', ['type filter hook prerouting priority -150;', ...dispatch]),
+    ...podChains(pods).map(([name, rules]) => chain(name, rules)),
     // Its own words about nodes that are gone would reach clients that a real balancer tells nothing.
     chain('output', ['type filter hook output priority 0;', 'icmp type destination-unreachable drop']),
     '}',
   ].join('\n');
   return { tables, trackers, ruleset };
 }
+
+const nameOf = ({ address, port }: BalancerProgram) => `${address.replaceAll('.', '_')}_${port}`;
 
 /** What happens to packets of these marks; nothing where there is none. */
 const marked = (marks: readonly number[], then: string): string[] =>
