@@ -32,6 +32,8 @@ const EXPECTED: Readonly<Record<BalancerName, Readonly<Record<'Cluster' | 'Local
   'metallb-l2': { Cluster: [1, 'silence'], Local: [1, 'silence'] },
   'metallb-bgp': { Cluster: [1, 'silence'], Local: [1, 'silence'] },
   'metallb-bgp-resilient': { Cluster: [1, 'silence'], Local: [1, 'silence'] },
+  // A client stays with the node that it dialled, whose conntrack holds the flow.
+  servicelb: { Cluster: [0], Local: [0] },
 };
 
 const cells = (Object.keys(BALANCERS) as BalancerName[]).flatMap((balancer) =>

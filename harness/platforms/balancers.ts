@@ -227,6 +227,35 @@ const TABLE = {
       HOLD_TIME,
     ],
   },
+  servicelb: {
+    title: 'ServiceLB of k3s (klipper-lb)',
+    versions:
+      'k3s 1.26 and later with its own ServiceLB; any node port behind DNS names that clients choose from',
+    members: { Cluster: 'ready-nodes', Local: 'nodes-with-serving-endpoint' },
+    checks: { Cluster: undefined, Local: undefined },
+    noneHealthy: 'nobody',
+    hash: 'maglev',
+    held: { unhealthy: 'kept', left: 'kept' },
+    idle: { after: Number.POSITIVE_INFINITY, next: 'moved' },
+    times: { told: [1000, 5000], vanished: [40_000, 60_000], ...NO_WAITS },
+    recreatedBy: [],
+    signs: [{ agent: 'svclb-' }],
+    inspect: 'kubectl -n kube-system get daemonsets -l svccontroller.k3s.cattle.io/svcname',
+    properties: [
+      read(
+        'a port of every node, translated to the ClusterIP (Cluster) or the nodePort (Local) there and masqueraded: kube-proxy decides, and its conntrack holds the flow',
+        'k3s-io/klipper-lb entry',
+      ),
+      inferred(
+        "a client keeps the node whose address it dialled, evenly chosen; nobody moves it, and a node's end is silence",
+        'nothing stands between client and node that could',
+      ),
+      inferred(
+        'the addresses follow the nodes within 5 s, a node that vanishes within a minute',
+        "k3s's service controller lists ready nodes, which the node lifecycle takes 40 to 60 s to doubt",
+      ),
+    ],
+  },
 } as const satisfies Record<string, BalancerEntry>;
 
 export type BalancerName = keyof typeof TABLE;
