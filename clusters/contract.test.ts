@@ -86,13 +86,33 @@ const CONTRACTS: readonly Contract[] = [
   },
   {
     promise: 'a pool that persists loses nothing',
-    arguments: seventyThirty('--balancer-stickiness', 'persist'),
+    arguments: seventyThirty('--balancer', 'target-pool-persistent'),
     keeps: (cell) => expect(cell.dropped).toBe(0),
   },
   {
     promise: 'a backend service keeps the flows that speak',
     arguments: seventyThirty('--balancer', 'backend-service'),
     keeps: (cell) => expect(cell.dropped).toBe(0),
+  },
+  {
+    promise: 'network endpoint groups drop a node without endpoints, and after their drain all its flows',
+    arguments: seventyThirty('--balancer', 'backend-service-neg'),
+    keeps: (cell) => expect(cell).toMatchObject({ dropped: cell.clients, reset: 0 }),
+  },
+  {
+    promise: 'a balancer that resets what is on unhealthy nodes resets everything',
+    arguments: seventyThirty('--balancer', 'nlb-instance'),
+    keeps: (cell) => expect(cell).toMatchObject({ dropped: cell.clients, reset: cell.clients }),
+  },
+  {
+    promise: 'a balancer that never moves held flows loses nothing though every probe fails',
+    arguments: seventyThirty('--balancer', 'azure'),
+    keeps: (cell) => expect(cell.dropped).toBe(0),
+  },
+  {
+    promise: 'an address that nobody announces any more loses everything in silence',
+    arguments: seventyThirty('--balancer', 'metallb-bgp'),
+    keeps: (cell) => expect(cell).toMatchObject({ dropped: cell.clients, reset: 0 }),
   },
   {
     promise: 'the rules of 1.22 lose what the rules of today lose',

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Chain, commonChains, describeChain } from '../harness/analyses/ledger/ledger.ts';
 import { BACKOFF_MODELS } from '../harness/contracts/axes.ts';
 import type { Strategy } from '../harness/contracts/scenario.ts';
+import { BALANCER_NAMES } from '../harness/platforms/balancers.ts';
 import { DATAPLANES } from '../harness/platforms/dataplanes.ts';
 import { NODE_REMOVAL_NAMES } from '../harness/platforms/node-removals.ts';
 import { STRATEGIES } from './index.ts';
@@ -18,8 +19,7 @@ const axes = fc.record({
   nodes: some('1', '2', '3', '6'),
   proxy: some(...Object.keys(DATAPLANES)),
   secondService: some('no', 'yes'),
-  balancer: some('target-pool', 'backend-service'),
-  balancerStickiness: some('rehash', 'persist'),
+  balancer: some(...BALANCER_NAMES),
   heartbeat: some('10s', '30s', '2m', '20m'),
   backoff: some('5s', '30s', '5m'),
   backoffModel: some(...BACKOFF_MODELS),

@@ -6,10 +6,11 @@ const TAINT = { key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' } as
 /**
  * Not a release: the node set changes under it, as the cluster autoscaler (`--churn one`) or a node upgrade
  * (`--churn upgrade`: every node that carries none of the pods, one after the other) does. A node is cordoned
- * and tainted, then deleted, and a fresh one is added. Its flows are hashed to other nodes, which know nothing of
- * them: they pick a flow up in mid-stream, choose a pod and a source port anew, and the pod answers with a reset.
- * With StableLoadBalancerNodeSet (KEP-3458) a node stays a backend until it is gone, without it leaves the pool at
- * the cordon (`--kubernetes 1.22`). `rollback` lifts the cordons and adds a node for one that is away.
+ * and tainted, deleted after `--node-removal-after`, and a fresh one is added. What becomes of its flows is the
+ * balancer's choice: hashed to other nodes, which know nothing of them, they are picked up in mid-stream, a pod and a
+ * source port are chosen anew, and the pod answers with a reset; kept, they fall silent with the node. With
+ * StableLoadBalancerNodeSet (KEP-3458) a node of a target pool stays a backend until it is gone, without it leaves
+ * the pool at the cordon (`--kubernetes 1.22`). `rollback` lifts the cordons and adds a node for one that is away.
  */
 export const nodeChurn: Strategy = {
   name: 'node-churn',
@@ -17,7 +18,7 @@ export const nodeChurn: Strategy = {
   question: 'How many connections does a change of the node set drop although no pod is touched?',
   needs: ['node-churn'],
   requires: () => [],
-  heeds: ['churn'],
+  heeds: ['churn', 'nodeRemovalAfter'],
   prepare: (stage) => serveV1(stage),
   async release(stage) {
     const carrying = new Set((await stage.pods('v1')).map(({ spec }) => spec?.nodeName));
@@ -50,7 +51,7 @@ async function replace(stage: Stage, leaving: string, number: number): Promise<v
     `${leaving} is cordoned`,
     async () => {
       await stage.kube.patch('Node', leaving, { spec: { unschedulable: true, taints: [TAINT] } });
-      await stage.sleep(60_000);
+      await stage.sleep(stage.axes.nodeRemovalAfter);
     },
     fault,
   );

@@ -1,4 +1,6 @@
 import type { Strategy } from '../harness/contracts/scenario.ts';
+import { settlesAfter } from '../harness/platforms/balancer-entry.ts';
+import { BALANCERS } from '../harness/platforms/balancers.ts';
 import { select, serveV1 } from './two-deployments.ts';
 
 /**
@@ -25,8 +27,10 @@ export const seventyThirty: Strategy = {
       },
       { fault: true },
     );
-    // Health checks need up to 26 s to turn, an unlucky heartbeat two periods to notice.
-    await stage.step('watch', () => stage.sleep(30_000 + 2 * stage.axes.heartbeat));
+    // Health checks and draining need their time, an unlucky heartbeat two periods to notice.
+    const { balancer, policy, heartbeat } = stage.axes;
+    const settled = Math.max(30_000, settlesAfter(BALANCERS[balancer], policy));
+    await stage.step('watch', () => stage.sleep(settled + 2 * heartbeat));
     await stage.step('selector back', () => select(stage, 'v1'));
   },
   async rollback(stage) {

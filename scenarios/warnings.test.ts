@@ -83,6 +83,7 @@ const OTHERWISE: AxisTexts = {
   churn: 'upgrade',
   by: 'karpenter',
   budget: '1',
+  nodeRemovalAfter: '2m',
   canarySteps: '50-100',
   canaryEvery: '2m',
   ingressApi: 'gateway-api',

@@ -189,15 +189,21 @@ export class ControlPlane implements Power, AsyncDisposable {
     if (this.address(service) === undefined) return 'the balancer has given it no address yet';
     const pool = this.balancer.pool(service);
     if (pool === undefined || !this.balancer.isCurrent(service)) return 'the balancer is being programmed';
-    const { nodes, healthy } = program(pool);
-    const { port } = healthCheck(pool);
-    if (!healthy.includes(true)) return 'no backend of the balancer is healthy';
-    for (const [index, node] of nodes.entries()) {
-      const answers = this.proxies.inForce(node)?.health.find((answer) => answer.port === port)?.ok ?? false;
+    const members = pool.backends.filter(({ leaving }) => leaving === undefined);
+    if (program(pool).table.length === 0 || !members.some(({ healthy }) => healthy))
+      return 'no backend of the balancer is healthy';
+    for (const { node, healthy, ...member } of members) {
+      const forwards = this.proxies.word(node, service) === 'forward';
+      const check = healthCheck(pool, { node, ...member });
+      const answer = this.proxies.inForce(node)?.health.find(({ port }) => port === check?.port)?.ok ?? false;
+      // A pod that is a member itself is ready, whatever its node does with Services.
+      const should =
+        check === undefined ||
+        member.pod !== undefined ||
+        (check.asks === 'traffic-port' ? forwards : answer);
       if (!this.proxies.isCurrent(node)) return `the rules of node ${node} are not up to date`;
-      if (answers !== healthy[index]) return `the balancer has not found out yet how node ${node} is`;
-      if (healthy[index] && this.proxies.word(node, service) !== 'forward')
-        return `node ${node} does not forward to it`;
+      if (should !== healthy) return `the balancer has not found out yet how ${member.name} is`;
+      if (healthy && member.pod === undefined && !forwards) return `node ${node} does not forward to it`;
     }
     return undefined;
   }

@@ -21,12 +21,22 @@ export interface Machine extends AsyncDisposable {
   programNode(rules: NodeRules): Promise<void>;
   /** The balancer's whole table: replaces all forwarding rules, atomically. Resolves once in force. */
   programBalancer(programs: readonly BalancerProgram[]): Promise<void>;
-  /** A balancer's health check: GET `/healthz` on a port of a node. `done(false)` for anything but 200 within `timeout`. */
-  checkHealth(node: string, port: number, timeout: Millis, done: (ok: boolean) => void): void;
+  /** A balancer's health check. `done(false)` for anything but 200, or a handshake, within `timeout`. */
+  checkHealth(target: CheckTarget, timeout: Millis, done: (ok: boolean) => void): void;
   /** CPU that a pod has used on average since this was last asked, in millicores; undefined when nobody can say. For the autoscaler. */
   usage?(pod: string): number | undefined;
   /** A metric of the gateways for the autoscaler, such as `connections`: one pod's, or that of all together. */
   metric?(name: string, pod?: string): number | undefined;
+}
+
+/** Whom a balancer asks: a port of a node, or of the pod on it that has this address. */
+export interface CheckTarget {
+  readonly node: string;
+  /** Of a pod. */
+  readonly address?: string;
+  readonly port: number;
+  /** GET `/healthz`, or a TCP handshake. */
+  readonly by: 'http' | 'tcp';
 }
 
 export interface MachineNode {

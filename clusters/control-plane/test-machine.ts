@@ -3,7 +3,7 @@ import type { Clock } from '../../harness/time/clock.ts';
 import type { Millis } from '../../harness/time/duration.ts';
 import type { BalancerProgram } from './balancer/balancer-program.ts';
 import type { NodeRules } from './kube-proxy/rules.ts';
-import type { Machine, MachineNode, PodProcess, PodStart } from './machine.ts';
+import type { CheckTarget, Machine, MachineNode, PodProcess, PodStart } from './machine.ts';
 
 /** How the pods of a test behave; each may be changed while the test runs. */
 interface Script {
@@ -104,8 +104,9 @@ export class TestMachine implements Machine {
     this.programs.push({ at: this.clock.now(), table: programs });
   }
 
-  checkHealth(node: string, port: number, _timeout: Millis, done: (ok: boolean) => void): void {
-    const ok = this.rules.get(node)?.health.find((answer) => answer.port === port)?.ok ?? false;
+  checkHealth({ node, port, by }: CheckTarget, _timeout: Millis, done: (ok: boolean) => void): void {
+    const { health } = this.rules.get(node) ?? { health: [] };
+    const ok = by === 'tcp' || (health.find((answer) => answer.port === port)?.ok ?? false);
     this.clock.after(1, () => done(ok));
   }
 

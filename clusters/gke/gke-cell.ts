@@ -1,5 +1,6 @@
 import type { Cluster, ClusterSpec, RunContext } from '../../harness/contracts/cluster.ts';
-import { withBalancer } from '../kubernetes/front/google-balancer.ts';
+import { BALANCERS } from '../../harness/platforms/balancers.ts';
+import { heedBalancer, withBalancer } from '../kubernetes/front/google-balancer.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
 import { watchBackendHealth } from './backend-health.ts';
 import type { GkeCluster } from './gke-cluster.ts';
@@ -27,20 +28,22 @@ export async function openCell(
     entrance: 'load-balancer',
     retain: options.retain === 'true',
     ...(gke.vm === undefined ? {} : { proxy: gke.vm.proxy }),
-    balancedService: (service) => withBalancer(service, spec.axes),
+    balancedService: (service) =>
+      withBalancer(service, spec.axes, options['gke-version'] ?? spec.axes.kubernetes),
     facts: {
       project: gke.project,
       region: options.region,
       'GKE zones': gke.shape.zones.join(', '),
       'machine type': options['machine-type'],
       'release channel': options.channel,
-      balancer: `Google's own, ${spec.axes.balancer}, with its own health checks`,
+      balancer: `${BALANCERS[spec.axes.balancer].title}, Google's own, with its own health checks`,
       clients:
         gke.vm === undefined
           ? 'from here'
           : 'from a machine beside the cluster, through ssh, which shows a reset as FIN',
     },
   });
+  heedBalancer(cluster, spec.axes);
   cluster.watching.use(
     watchBackendHealth({
       clock: cluster.clock,

@@ -45,7 +45,9 @@ export function plannedCommands(
   const repository = repositoryOf(name, options.project ?? 'PROJECT', options);
   const [docker, build] = pushCommand(`${repository}:CONTENT`, GATEWAY_IMAGE);
   const pushes = options['gateway-image'] === undefined;
-  const balancers = new Set(cells.map(({ balancer }) => balancer));
+  const isPool = ({ balancer }: Axes) => balancer === 'target-pool';
+  const pools = cells.some(isPool);
+  const backendServices = !cells.every(isPool);
   return [
     gcloud(commands.accounts(), 'Is anybody logged in, is there a project, an API and enough quota?'),
     gcloud(commands.currentProject()),
@@ -74,7 +76,7 @@ export function plannedCommands(
             gcloud(commands.socks(name, shape.zones[0] ?? '', 1080)),
           ]
         : []),
-      ...(balancers.has('target-pool')
+      ...(pools
         ? [
             gcloud(
               commands.targetPoolHealth(SERVICE_UID),
@@ -82,7 +84,7 @@ export function plannedCommands(
             ),
           ]
         : []),
-      ...(balancers.has('backend-service')
+      ...(backendServices
         ? [gcloud(commands.backendServiceHealth('k8s2-SERVICE'), 'Every 10 s while a cell runs.')]
         : []),
       ...(options['clients-from'] === 'vm'

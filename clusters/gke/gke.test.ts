@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { defaultAxes } from '../../harness/contracts/axes.ts';
+import { defaultAxes, kubernetesVersion } from '../../harness/contracts/axes.ts';
+import { BALANCER_NAMES } from '../../harness/platforms/balancers.ts';
 import { workload } from '../../harness/workload/workload.ts';
-import { withBalancer } from '../kubernetes/front/google-balancer.ts';
+import { googleRequest, notAsked, withBalancer } from '../kubernetes/front/google-balancer.ts';
 import { healthCommand, targetPoolOf } from './backend-health.ts';
 import { GcloudCommands } from './gcloud-commands.ts';
 import { createGke } from './gke.ts';
@@ -66,14 +67,69 @@ test('Cilium is Dataplane V2, iptables is V1, and nothing else exists on GKE', (
   expect(shapeOf(defaultAxes({ proxy: 'cilium-1.16' }), options).dataplane).toBe('V2');
   expect(shapeOf(defaultAxes(), options).dataplane).toBe('V1');
   expect(createGke().refuses(defaultAxes({ proxy: 'ipvs' }))).toContain('ipvs');
-  expect(createGke().refuses(defaultAxes({ policy: 'Local', balancer: 'backend-service' }))).toBeUndefined();
+  expect(
+    createGke().refuses(defaultAxes({ policy: 'Local', balancer: 'backend-service-neg' })),
+  ).toBeUndefined();
 });
 
-test('a backend service is asked for by annotation, a target pool by none', () => {
-  const axes = defaultAxes({ balancer: 'backend-service' });
-  const service = workload(axes).loadBalancer({ app: 'gateway' });
-  expect(withBalancer(service, axes).metadata?.annotations).toEqual({ 'cloud.google.com/l4-rbs': 'enabled' });
-  expect(withBalancer(service, defaultAxes())).toBe(service);
+const RBS = { annotations: { 'cloud.google.com/l4-rbs': 'enabled' } };
+const LEGACY = { loadBalancerClass: 'networking.gke.io/l4-regional-external-legacy' };
+
+test.each([
+  ['target-pool', '1.22.8-gke.200', {}],
+  ['target-pool', '1.36', {}],
+  ['target-pool', '1.37', LEGACY],
+  ['backend-service', '1.25.4', { refused: expect.stringContaining('since 1.25.5') }],
+  ['backend-service', '1.32.1', RBS],
+  ['backend-service', '1.32.2-gke.1651999', RBS],
+  ['backend-service', '1.37', { refused: expect.stringContaining('backend-service-neg') }],
+  ['backend-service-neg', '1.32.1', { refused: expect.stringContaining('1.32.2-gke.1652000') }],
+  ['backend-service-neg', '1.32.2-gke.1652000', RBS],
+  ['backend-service-neg', '1.37', RBS],
+  ['target-pool-persistent', '1.37', { refused: expect.stringContaining('what is measured') }],
+  ['nlb-ip', '1.37', { refused: expect.stringContaining('not its own') }],
+] as const)('%s on GKE %s is asked for, or refused: %j', (balancer, version, request) => {
+  expect(googleRequest(balancer, version)).toEqual(request);
+  const axes = defaultAxes({ balancer });
+  const service = withBalancer(workload(axes).loadBalancer({ app: 'gateway' }), axes, version);
+  expect(service.metadata?.annotations).toEqual('annotations' in request ? request.annotations : undefined);
+  expect(service.spec?.loadBalancerClass).toBe(
+    'loadBalancerClass' in request ? request.loadBalancerClass : undefined,
+  );
+});
+
+test('every balancer that a version makes has a dry run, and every other one is refused', () => {
+  for (const version of ['1.24', '1.32.1', '1.35', '1.37']) {
+    const kubernetes = kubernetesVersion(version) ?? '1.37';
+    for (const balancer of BALANCER_NAMES) {
+      const options = gkeOptions({ project: 'p', 'gke-version': version });
+      const axes = defaultAxes({ balancer, kubernetes });
+      const refused = createGke(options).refuses(axes);
+      expect(refused === undefined).toBe(!('refused' in googleRequest(balancer, version)));
+      if (refused !== undefined) continue;
+      const asks = planLines(plannedCommands([axes], options, RUN)).filter((line) =>
+        line.includes('get-health'),
+      );
+      expect(asks).toHaveLength(1);
+      expect(asks[0]).toContain(balancer === 'target-pool' ? 'target-pools' : 'backend-services');
+    }
+  }
+});
+
+test('a Service that was given another balancer than it asked for breaks its cell with the reason', () => {
+  const given = (finalizer: string, ip = '192.0.2.1') => ({
+    metadata: { name: 'gateway', finalizers: [`gke.networking.io/l4-netlb-${finalizer}`] },
+    status: { loadBalancer: { ingress: ip === '' ? [] : [{ ip }] } },
+  });
+  const pool = defaultAxes();
+  expect(notAsked(given('v1'), pool)).toBeUndefined();
+  expect(notAsked(given('v3', ''), pool)).toBeUndefined();
+  expect(notAsked(given('v3'), pool)).toMatch(
+    /asked for target-pool and was given .*network endpoint groups.*--balancer backend-service-neg/,
+  );
+  expect(notAsked(given('v2'), defaultAxes({ balancer: 'backend-service-neg' }))).toContain(
+    'instance groups',
+  );
 });
 
 test('a target pool is named after the UID of its Service', () => {

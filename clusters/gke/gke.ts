@@ -3,6 +3,7 @@ import { type Axes, kubernetesVersion } from '../../harness/contracts/axes.ts';
 import type { Capability, Provider } from '../../harness/contracts/cluster.ts';
 import { dataplane } from '../../harness/platforms/dataplanes.ts';
 import { proxyNamed } from '../../harness/platforms/proxies.ts';
+import { googleRequest } from '../kubernetes/front/google-balancer.ts';
 import { owner } from '../kubernetes/lease/lease.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
 import { wallTime } from '../kubernetes/lease/wall-time.ts';
@@ -87,17 +88,14 @@ const keptName = (shape: Shape, options: GkeOptions) =>
     .slice(0, 8)}`;
 
 /** What Google decides and nobody can choose. */
-function refusal(
-  { proxy, balancerStickiness, tcpLoose, kubernetes }: Axes,
-  options: GkeOptions,
-): string | undefined {
+function refusal({ proxy, tcpLoose, kubernetes, balancer }: Axes, options: GkeOptions): string | undefined {
   const version = kubernetesVersion(options['gke-version'] ?? '');
   if (version !== undefined && version !== kubernetes)
     return `--gke-version ${options['gke-version']} is Kubernetes ${version}, not ${kubernetes}`;
   if (proxy !== 'iptables' && dataplane(proxy).mode !== 'cilium')
     return `GKE runs kube-proxy with iptables (Dataplane V1) or Cilium (V2), not ${proxy}`;
-  if (balancerStickiness === 'persist')
-    return "whether Google's target pool moves a tracked flow is Google's choice: it is what is measured";
+  const request = googleRequest(balancer, options['gke-version'] ?? kubernetes);
+  if ('refused' in request) return request.refused;
   if (tcpLoose === '0') return "nf_conntrack_tcp_loose of GKE's nodes is not touched";
   return undefined;
 }

@@ -13,6 +13,7 @@ import type {
   Provider,
   RunContext,
 } from '../../harness/contracts/cluster.ts';
+import { BALANCERS } from '../../harness/platforms/balancers.ts';
 import { proxyNamed } from '../../harness/platforms/proxies.ts';
 import { command, lines } from '../command.ts';
 import type { KubernetesCluster } from '../kubernetes/kubernetes-cluster.ts';
@@ -192,8 +193,7 @@ async function openCell(
     facts: {
       'node image': images.node,
       'kind network': network,
-      balancer:
-        "container per Service, GCP pool model, nftables; its health checks at Google's documented intervals",
+      balancer: `container per Service, nftables; model of ${BALANCERS[spec.axes.balancer].title}`,
     },
   });
   const balancer = new PassthroughBalancer(cluster, {
@@ -246,12 +246,17 @@ const keptName = (shape: Shape) =>
 /** The first release whose kube-proxy has nftables mode without a feature gate. */
 const NFTABLES_SINCE = 31;
 
-function refusal({ proxy, kubernetes }: Axes, image: string | undefined): string | undefined {
+function refusal(
+  { proxy, kubernetes, balancer, policy }: Axes,
+  image: string | undefined,
+): string | undefined {
   const release = releaseOf(image);
   if (release !== undefined && release !== kubernetes)
     return `the node image ${image} runs Kubernetes ${release}, not ${kubernetes}; choose --node-image ${kubernetes}`;
   if (image === undefined && kubernetes !== AXES.kubernetes.fallback)
     return `the node image of the installed kind decides the release of Kubernetes; choose --node-image ${kubernetes}`;
+  if (BALANCERS[balancer].members[policy] === 'pods')
+    return `${BALANCERS[balancer].title} sends to pods themselves, to which the balancer's container has no route; play it with --cluster sim or netns`;
   const mode = proxyMode(proxy);
   if (mode === undefined)
     return `kind runs kube-proxy; ${proxy} needs a cluster that has it (--cluster kubeconfig)`;

@@ -1,6 +1,7 @@
-import { AXES } from '../../harness/contracts/axes.ts';
+import { AXES, defaultAxes } from '../../harness/contracts/axes.ts';
 import type { Diagnosis, Suspect } from '../../harness/contracts/cluster.ts';
 import { UsageError } from '../../harness/errors.ts';
+import { BALANCERS } from '../../harness/platforms/balancers.ts';
 import type { Clock } from '../../harness/time/clock.ts';
 import type { Millis } from '../../harness/time/duration.ts';
 import type { Get } from '../kubernetes/api/api-connection.ts';
@@ -55,11 +56,12 @@ export function diagnosis(
   const balancer = balancerOf(findings, subject?.service);
   if (dataplane.axis === undefined)
     doubts.push(`the dataplane is not known: predicted as ${AXES.proxy.fallback}; give --proxy`);
+  const assumed = BALANCERS[defaultAxes().balancer].title;
   if (balancer.axis === undefined)
     doubts.push(
       balancer.exists
-        ? "the prediction assumes a balancer like Google Cloud's; what this one does with tracked flows whose node turns unhealthy is for a measurement to tell"
-        : "without a balancer the prediction is for a balancer like Google Cloud's in front of these nodes",
+        ? `the prediction assumes ${assumed}; what this one does with tracked flows whose node turns unhealthy is for a measurement to tell, or choose with --balancer`
+        : `without a balancer the prediction is for ${assumed} in front of these nodes`,
     );
   const zones = new Set(backends.map(({ metadata }) => metadata?.labels?.['topology.kubernetes.io/zone']));
   const policy = subject?.service.spec?.externalTrafficPolicy ?? 'Cluster,Local';

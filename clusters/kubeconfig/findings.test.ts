@@ -80,7 +80,29 @@ test("Google's balancer is a target pool unless the Service says otherwise", () 
   );
   expect(
     balancerOf(google, service({ loadBalancerClass: 'networking.gke.io/l4-regional-external' })).axis,
-  ).toBe('backend-service');
+  ).toBe('backend-service-neg');
+  const held = service({}, { 'service.kubernetes.io/backend-service': 'k8s2-x' });
+  const by = (finalizer: string) =>
+    balancerOf(google, { ...held, metadata: { ...held.metadata, finalizers: [finalizer] } }).axis;
+  expect(by('gke.networking.io/l4-netlb-v2')).toBe('backend-service');
+  expect(by('gke.networking.io/l4-netlb-v3')).toBe('backend-service-neg');
+});
+
+test('balancers of other clouds and of bare metal are known by what their controllers leave behind', () => {
+  const on = (providerID: string) => found({ nodes: [node('a', { providerID })] });
+  const aws = on('aws:///eu/i-0');
+  const type = 'service.beta.kubernetes.io/aws-load-balancer-type';
+  const targets = 'service.beta.kubernetes.io/aws-load-balancer-nlb-target-type';
+  expect(balancerOf(aws, service({}, { [type]: 'external' })).axis).toBe('nlb-instance');
+  expect(balancerOf(aws, service({}, { [type]: 'external', [targets]: 'ip' })).axis).toBe('nlb-ip');
+  expect(balancerOf(aws, service({ loadBalancerClass: 'service.k8s.aws/nlb' })).axis).toBe('nlb-instance');
+  expect(balancerOf(aws, service()).axis).toBeUndefined();
+  expect(balancerOf(on('azure:///subscriptions/x'), service()).axis).toBe('azure');
+  expect(balancerOf(found(), service({}, { 'metallb.io/ip-allocated-from-pool': 'first' }))).toMatchObject({
+    axis: undefined,
+    exists: true,
+    words: expect.stringContaining('--balancer metallb-l2|metallb-bgp|metallb-bgp-resilient'),
+  });
 });
 
 test('a balancer that is not modelled is no balancer of the axis, but it is one', () => {
@@ -107,7 +129,7 @@ test('through node ports no balancer is in the way, so that flows stay', () => {
     kubernetes: '1.31',
     nodes: '3',
     proxy: 'nftables',
-    balancerStickiness: 'persist',
+    balancer: 'target-pool-persistent',
   });
   expect(axesOf(findings, 'load-balancer')).toEqual({
     kubernetes: '1.31',

@@ -1,5 +1,6 @@
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
 import { AXES, type AxisTexts, kubernetesVersion } from '../../harness/contracts/axes.ts';
+import { BALANCERS, type BalancerName, balancersSeen } from '../../harness/platforms/balancers.ts';
 import { ciliumOf, DATAPLANES, type DataplaneName } from '../../harness/platforms/dataplanes.ts';
 import { behaviourOf } from '../control-plane/kubernetes-versions.ts';
 import { isReady } from '../kubernetes/api/views.ts';
@@ -61,27 +62,39 @@ export function dataplaneOf({ agents, ciliumImage, proxyMode, version }: Finding
   };
 }
 
-/** Clouds by the scheme of a node's providerID, and whether their balancers are the ones that the simulator models. */
+/** Clouds by the scheme of a node's providerID. */
 const CLOUDS: Readonly<Record<string, string>> = { gce: 'Google', aws: 'AWS', azure: 'Azure' };
 
 /** What gives Services of type LoadBalancer their addresses, in words and as the axis; undefined: not one that is modelled. */
 export function balancerOf(
-  { nodes, balanced }: Findings,
+  { nodes, balanced, agents = [] }: Findings,
   service?: V1Service,
-): { readonly words: string; readonly axis: string | undefined; readonly exists: boolean } {
-  const scheme = nodes.map(({ spec }) => spec?.providerID?.split(':')[0] ?? '').find((one) => one in CLOUDS);
-  if (scheme === 'gce') {
-    const { annotations = {} } = service?.metadata ?? {};
-    const isBackendService =
-      annotations['cloud.google.com/l4-rbs'] === 'enabled' ||
-      'service.kubernetes.io/backend-service' in annotations ||
-      service?.spec?.loadBalancerClass === 'networking.gke.io/l4-regional-external';
-    return isBackendService
-      ? { words: "Google's passthrough balancer, backend service", axis: 'backend-service', exists: true }
-      : { words: "Google's passthrough balancer, target pool", axis: 'target-pool', exists: true };
-  }
-  if (scheme !== undefined)
-    return { words: `${CLOUDS[scheme]}'s, which is not modelled here`, axis: undefined, exists: true };
+): { readonly words: string; readonly axis: BalancerName | undefined; readonly exists: boolean } {
+  const provider = nodes
+    .map(({ spec }) => spec?.providerID?.split(':')[0] ?? '')
+    .find((one) => one in CLOUDS);
+  const names = balancersSeen({
+    provider,
+    agents,
+    annotations: service?.metadata?.annotations ?? {},
+    finalizers: service?.metadata?.finalizers ?? [],
+    loadBalancerClass: service?.spec?.loadBalancerClass,
+  });
+  const [only, ...others] = names;
+  if (only !== undefined && others.length === 0)
+    return { words: BALANCERS[only].title, axis: only, exists: true };
+  if (only !== undefined)
+    return {
+      words: `${names.map((name) => BALANCERS[name].title).join(', or ')}: the Service does not tell; choose with --balancer ${names.join('|')}`,
+      axis: undefined,
+      exists: true,
+    };
+  if (provider !== undefined)
+    return {
+      words: `${CLOUDS[provider]}'s, of a kind that is not modelled here`,
+      axis: undefined,
+      exists: true,
+    };
   return balanced.length > 0
     ? { words: `one that is not known here; it gave ${balanced[0]}`, axis: undefined, exists: true }
     : { words: 'none known: no Service has been given an address', axis: undefined, exists: false };
@@ -145,7 +158,10 @@ export function axesOf(findings: Findings, entrance: 'load-balancer' | 'node-por
     ...(kubernetes === undefined ? {} : { kubernetes }),
     ...(nodes > 0 ? { nodes: String(nodes) } : {}),
     ...(proxy === undefined ? {} : { proxy }),
-    ...(entrance === 'node-port' ? { balancerStickiness: 'persist' } : {}),
-    ...(entrance === 'node-port' || balancer === undefined ? {} : { balancer }),
+    ...(entrance === 'node-port'
+      ? { balancer: 'target-pool-persistent' }
+      : balancer === undefined
+        ? {}
+        : { balancer }),
   } as AxisTexts;
 }

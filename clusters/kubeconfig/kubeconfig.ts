@@ -10,7 +10,7 @@ import { type DataplaneName, dataplane } from '../../harness/platforms/dataplane
 import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { findHops, hopFacts, hopLacked, hopsOffered } from '../kubernetes/front/found-hops.ts';
-import { withBalancer } from '../kubernetes/front/google-balancer.ts';
+import { googleRequest, heedBalancer, withBalancer } from '../kubernetes/front/google-balancer.ts';
 import { gatewayImageName } from '../kubernetes/gateway/gateway-image.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
 import { diagnose } from './diagnose.ts';
@@ -41,7 +41,7 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
         : found === undefined
           ? undefined
           : hopLacked(found.hops, need),
-    refuses: (axes) => (found === undefined ? undefined : refusal(axes, given(found))),
+    refuses: (axes) => (found === undefined ? undefined : refusal(axes, found)),
     given: () => (found === undefined ? {} : given(found)),
     options: KUBECONFIG_OPTIONS,
     configure: (chosen) => createKubeconfig(kubeconfigOptions(chosen)),
@@ -60,9 +60,9 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
   };
 }
 
-/** Only Google's balancers are of the kinds of the axis, and each Service may choose its own. */
-const isGoogle = (found: Found | undefined) =>
-  found !== undefined && balancerOf(found.findings).axis !== undefined;
+/** On GKE each Service may choose its own balancer; elsewhere it is what it is. */
+const isGoogle = ({ findings, entrance }: Found) =>
+  entrance === 'load-balancer' && findings.nodes.some(({ spec }) => spec?.providerID?.startsWith('gce:'));
 
 const given = ({ findings, entrance }: Found): AxisTexts => axesOf(findings, entrance);
 
@@ -75,14 +75,17 @@ async function openCell(
   const { KubernetesCluster } = await import('../kubernetes/kubernetes-cluster.ts');
   const known = found ?? (await heed(look(options), context.signal)).found;
   const entrance = known?.entrance ?? 'node-port';
-  return KubernetesCluster.open({
+  const asksGoogle = known !== undefined && isGoogle(known);
+  const cluster = await KubernetesCluster.open({
     spec,
     context,
     config: await load(options),
     name: nameFor('kubeconfig', spec.name),
     image: options['gateway-image'] ?? (await gatewayImageName()),
     entrance,
-    ...(isGoogle(known) ? { balancedService: (service) => withBalancer(service, spec.axes) } : {}),
+    ...(asksGoogle
+      ? { balancedService: (service) => withBalancer(service, spec.axes, known.findings.version) }
+      : {}),
     ...(known === undefined ? {} : { hops: known.hops }),
     retain: options.retain === 'true',
     facts: {
@@ -93,10 +96,22 @@ async function openCell(
           : balancerOf(known.findings).words,
     },
   });
+  if (asksGoogle) heedBalancer(cluster, spec.axes);
+  return cluster;
 }
 
 /** A cell must say what the cluster is, or its prediction would be for another one. */
-function refusal(axes: Axes, is: AxisTexts): string | undefined {
+function refusal(axes: Axes, found: Found): string | undefined {
+  const is = given(found);
+  const request = isGoogle(found) ? googleRequest(axes.balancer, found.findings.version) : {};
+  if ('refused' in request) return request.refused;
+  if (
+    found.entrance === 'load-balancer' &&
+    !isGoogle(found) &&
+    is.balancer !== undefined &&
+    is.balancer !== axes.balancer
+  )
+    return `this cluster's balancer is ${is.balancer}, not ${axes.balancer}`;
   if (is.nodes !== undefined && Number(is.nodes) !== axes.nodes)
     return `this cluster has ${is.nodes} nodes that take traffic, not ${axes.nodes}`;
   if (is.proxy !== undefined && dataplane(is.proxy as DataplaneName).mode !== dataplane(axes.proxy).mode)

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
+import { defaultAxes } from '../../harness/contracts/axes.ts';
 import type { Preflight } from '../../harness/contracts/cluster.ts';
+import { BALANCERS } from '../../harness/platforms/balancers.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import type { Get } from '../kubernetes/api/api-connection.ts';
 import type { Entrance } from '../kubernetes/front/entrance.ts';
@@ -74,7 +76,9 @@ export async function look(options: KubeconfigOptions): Promise<{
           ]
         : []),
       ...(entrance === 'load-balancer' && balancer.axis === undefined
-        ? ["kubeconfig: predictions are for a balancer like Google Cloud's; this one may do otherwise"]
+        ? [
+            `kubeconfig: predictions are for ${BALANCERS[defaultAxes().balancer].title}; this one may do otherwise (choose with --balancer)`,
+          ]
         : []),
     ];
     return { preflight: { usable: true, notes }, found: { findings, entrance, hops } };

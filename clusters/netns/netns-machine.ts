@@ -13,7 +13,7 @@ import { ADMIN_PORT, INGRESS_IMAGE, OWN_IMAGE } from '../../harness/workload/wor
 import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
 import { runningProxy } from '../control-plane/ingress/running-proxy.ts';
 import type { NodeRules, ServiceRules } from '../control-plane/kube-proxy/rules.ts';
-import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
+import type { CheckTarget, Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import { BalancerBox } from './fabric/balancer.ts';
 import { BALANCER_NAMESPACE, Fabric } from './fabric/fabric.ts';
 import { iptablesRestore, iptablesSetup } from './fabric/iptables.ts';
@@ -243,14 +243,19 @@ export class NetnsMachine implements Machine {
     return this.balancer.program(programs);
   }
 
-  checkHealth(node: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
-    const address = this.nodes.get(node)?.machine.address;
-    if (address === undefined) {
+  checkHealth(target: CheckTarget, timeout: Millis, done: (ok: boolean) => void): void {
+    const node = this.nodes.get(target.node);
+    if (node === undefined) {
       this.clock.after(timeout, () => done(false));
       return;
     }
+    const address = target.address ?? node.machine.address;
     const limit = realTimeout(timeout, this.clock.speed);
-    this.launcher.http('GET', address, port, '/healthz', limit).then(
+    if (target.by === 'tcp') {
+      this.launcher.accepts(address, target.port, limit).then(done);
+      return;
+    }
+    this.launcher.http('GET', address, target.port, '/healthz', limit).then(
       (status) => done(status === 200),
       () => done(false),
     );

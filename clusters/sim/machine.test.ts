@@ -99,17 +99,19 @@ class Bench {
   }
 
   async balance(healthy: number[], policy: 'Cluster' | 'Local' = 'Local'): Promise<void> {
-    let pool = createPool({
+    const config = {
       service: 'gateway',
       address: VIP,
       port: 80,
       kind: 'target-pool',
-      stickiness: 'rehash',
       policy,
       affinity: 'None',
       healthCheckPort: 32_000,
-      nodes: NODES.map(nodeName),
-    });
+      nodePort: 30_080,
+      random: new Random(1),
+    } as const;
+    const members = NODES.map((number) => ({ name: nodeName(number), node: nodeName(number) }));
+    let pool = createPool(config, members, 0);
     for (const number of healthy) pool = observe(pool, nodeName(number), true, this.clock.now());
     await this.machine.programBalancer([program(pool)]);
   }
@@ -414,7 +416,7 @@ describe('a health check of the balancer', () => {
       await lab.open();
       const answers: string[] = [];
       const check = (node: string, port: number) =>
-        lab.machine.checkHealth(node, port, 1000, (ok) =>
+        lab.machine.checkHealth({ node, port, by: 'http' }, 1000, (ok) =>
           answers.push(`${lab.clock.now()} ${node} ${port} ${ok}`),
         );
       check('node-1', 32_000);

@@ -8,7 +8,7 @@ import type { Millis } from '../../harness/time/duration.ts';
 import { addressedAs, CLIENT_CIDR } from '../control-plane/addresses.ts';
 import type { BalancerProgram } from '../control-plane/balancer/balancer-program.ts';
 import type { NodeRules } from '../control-plane/kube-proxy/rules.ts';
-import type { Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
+import type { CheckTarget, Machine, MachineNode, PodProcess, PodStart } from '../control-plane/machine.ts';
 import { Fabric } from './network/fabric.ts';
 import { type Address, parseAddress, parseCidr } from './network/ipv4.ts';
 import { type ConnectionHost, SimConnection } from './processes/connection.ts';
@@ -102,13 +102,20 @@ export class SimMachine implements Machine, ConnectionHost {
     this.fabric.programBalancer(programs);
   }
 
-  checkHealth(node: string, port: number, timeout: Millis, done: (ok: boolean) => void): void {
-    const found = this.fabric.node(node);
+  checkHealth(target: CheckTarget, timeout: Millis, done: (ok: boolean) => void): void {
+    const { clock, fabric } = this;
+    const found = fabric.node(target.node);
     if (found === undefined) {
-      this.clock.after(timeout, () => done(false));
+      clock.after(timeout, () => done(false));
       return;
     }
-    this.clock.after(0, () => done(found.health.some((answer) => answer.port === port && answer.ok)));
+    clock.after(0, () =>
+      done(
+        target.by === 'tcp'
+          ? fabric.accepts(target, clock.now())
+          : found.health.some((answer) => answer.port === target.port && answer.ok),
+      ),
+    );
   }
 
   usage(pod: string): number | undefined {

@@ -75,6 +75,13 @@ describe('pods that end', () => {
     expect(of(ROLLING, { ...local, preStop: 60_000, nodes: 1 })).toEqual([]);
     expect(of(ROLLING, { ...local, preStop: 60_000, policy: 'Cluster' })).toEqual([]);
     expect(of(FLIP, { ...local, preStop: 60_000 })).toEqual([]);
+    expect(of(ROLLING, { ...local, preStop: 60_000, balancer: 'backend-service-neg' })[0]).toMatch(
+      /moves a node's connections away 3s to 15s .* and a drain of 30s/,
+    );
+    expect(of(ROLLING, { ...local, preStop: 60_000, balancer: 'nlb-instance' })[0]).toMatch(
+      /resets .* 10s to 27s/,
+    );
+    expect(of(ROLLING, { ...local, preStop: 60_000, balancer: 'azure' })).toEqual([]);
   });
 });
 
@@ -88,6 +95,9 @@ test.for([
   [ROLLING, { heartbeat: 61_000, balancer: 'backend-service' }, /1m.*balancer forgets/],
   [ROLLING, { heartbeat: 30_000, balancer: 'backend-service' }, undefined],
   [ROLLING, { heartbeat: 61_000 }, undefined],
+  [ROLLING, { heartbeat: 350_000, balancer: 'nlb-instance' }, /5m50s.*reset/],
+  [ROLLING, { heartbeat: 240_000, balancer: 'azure' }, /4m.*reset/],
+  [ROLLING, { heartbeat: 900_000, balancer: 'metallb-bgp' }, undefined],
 ] as readonly [readonly AxisName[], Partial<Axes>, RegExp | undefined][])(
   'a heartbeat above an idle time in the path is told: %j %j',
   ([heeds, changes, expected]) => {
@@ -103,7 +113,6 @@ test('nodes that all carry pods are not replaced', () => {
 
 test('an option that the other values of its cell make idle is told where it was typed', () => {
   const cases: readonly [readonly AxisName[], Partial<Axes>, AxisName][] = [
-    [FLIP, { balancer: 'backend-service' }, 'balancerStickiness'],
     [['dnsTtl', ...FLIP], { switchBy: 'selector' }, 'dnsTtl'],
     [FLIP, { retire: 'abrupt' }, 'ask'],
     [['promote'], { ingressApi: 'gateway-api' }, 'promote'],

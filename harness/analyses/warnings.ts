@@ -1,5 +1,7 @@
 import { type Axes, type AxisName, optionName } from '../contracts/axes.ts';
 import type { CellHeader } from '../contracts/event.ts';
+import { removalOf } from '../platforms/balancer-entry.ts';
+import { balancerNamed } from '../platforms/balancers.ts';
 import { dataplane } from '../platforms/dataplanes.ts';
 import { longestGrace, NODE_REMOVALS } from '../platforms/node-removals.ts';
 import { PROXIES } from '../platforms/proxies.ts';
@@ -22,20 +24,9 @@ const LEAST_GRACE: Millis = 2000;
 
 /** Clients that are silent for this long are forgotten or ended on their way, whatever the release does. */
 const IDLE = {
-  /** External passthrough balancer, tracking table (FACTS A3). */
-  tracking: 60_000,
   /** Envoy, stream_idle_timeout (FACTS G). */
   stream: 300_000,
 } as const;
-
-/**
- * From a node's last endpoint to the moment when a balancer has taken the node out under externalTrafficPolicy Local,
- * health checks and one time-out together (FACTS A2), and whether established flows are moved away with it.
- */
-const DETECTION: Readonly<Record<string, { least: Millis; most: Millis; moves: boolean }>> = {
-  'target-pool': { least: 16_000, most: 26_000, moves: true },
-  'backend-service': { least: 3000, most: 8000, moves: false },
-};
 
 /** Models named after a library keep that library's own waits (FACTS I). */
 const OWN_WAITS: readonly string[] = ['socket.io', 'reconnecting-websocket', 'signalr', 'phoenix'];
@@ -107,18 +98,20 @@ const RULES: readonly Rule[] = [
     return `The paced drain takes ${time(drainOver)}${preStop > 0 ? ` after a preStop hook of ${time(preStop)}` : ''}, but the grace period is ${time(grace)}: SIGKILL ends about ${killed} % of a pod's connections at once, before they were asked to go.`;
   },
   (prospect) => {
-    const { policy, preStop, balancer, balancerStickiness, nodes } = prospect.axes;
-    const detection = Object.hasOwn(DETECTION, balancer) ? DETECTION[balancer] : undefined;
-    if (policy !== 'Local' || preStop === 0 || nodes < 2 || !replacesPods(prospect) || !detection)
+    const { policy, preStop, balancer, nodes } = prospect.axes;
+    const entry = balancerNamed(balancer);
+    const removal = removalOf(entry, 'Local');
+    if (policy !== 'Local' || preStop === 0 || nodes < 2 || !replacesPods(prospect) || !removal)
       return undefined;
-    const { least, most, moves } = detection;
+    const { least, most, held, drain } = removal;
     const when = `${time(least)} to ${time(most)}`;
     if (preStop < most)
       return `With policy Local a preStop hook of ${time(preStop)} may be over before the balancer has taken the node out, ${when} after its last pod left the endpoints: until then new connections to that node are lost.`;
+    const does = { moved: 'moves', reset: 'resets', kept: undefined }[held];
     return (
-      moves &&
-      balancerStickiness === 'rehash' &&
-      `With policy Local the balancer moves a node's connections away ${when} after its last pod left the endpoints, although the preStop hook keeps that pod serving for ${time(preStop)}: they are reset then, before the gateway drains.`
+      does !== undefined &&
+      preStop >= most + drain &&
+      `With policy Local the balancer ${does} a node's connections${held === 'moved' ? ' away' : ''} ${when} after its last pod left the endpoints${drain > 0 ? ` and a drain of ${time(drain)}` : ''}, although the preStop hook keeps that pod serving for ${time(preStop)}: they are reset then, before the gateway drains.`
     );
   },
   ({ axes: { heartbeat, proxyReadTimeout, ingress }, heeds }) =>
@@ -147,25 +140,30 @@ const RULES: readonly Rule[] = [
       `each client's next packet ${silence.nextPacket}, release or not`,
     );
   },
-  ({ axes: { heartbeat, balancer, balancerStickiness } }) =>
-    (balancer === 'backend-service' || (balancer === 'target-pool' && balancerStickiness === 'persist')) &&
-    silent(
-      heartbeat,
-      IDLE.tracking,
-      'the balancer forgets a tracked connection',
-      'it does not hold connections on nodes that become unhealthy, but hashes them anew',
-    ),
+  ({ axes: { heartbeat, balancer } }) => {
+    const { idle: silence, held } = balancerNamed(balancer);
+    const forgets = 'the balancer forgets a tracked connection';
+    if (silence.next === 'reset')
+      return silent(
+        heartbeat,
+        silence.after,
+        forgets,
+        'its next packet is answered with a reset, release or not',
+      );
+    return (
+      held.unhealthy === 'kept' &&
+      silent(
+        heartbeat,
+        silence.after,
+        forgets,
+        'it does not hold connections on nodes that become unhealthy, but hashes them anew',
+      )
+    );
+  },
   ({ axes: { nodes, pods }, heeds }) =>
     heeds.includes('churn') &&
     pods >= nodes &&
     'Every node carries a pod, so that none is replaced: nothing happens in this cell.',
-  (prospect) =>
-    idle(
-      'balancerStickiness',
-      prospect,
-      prospect.axes.balancer !== 'target-pool',
-      'only a target pool heeds it',
-    ),
   (prospect) =>
     idle(
       'secondService',

@@ -22,13 +22,7 @@ export const FIRST_OPTIONS: readonly string[] = [
 
 /** The axes that every strategy is played with, by what heeds them; those of single strategies say so themselves. */
 const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
-  'The Service and its balancer:': [
-    'balancer',
-    'balancerStickiness',
-    'affinity',
-    'trafficDistribution',
-    'secondService',
-  ],
+  'The Service and its balancer:': ['balancer', 'affinity', 'trafficDistribution', 'secondService'],
   'Nodes and their dataplane:': ['kubernetes', 'proxy', 'tcpLoose'],
   'Clients:': ['backoffModel', 'clientsBehind'],
   'The gateway:': [

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BALANCER_NAMES } from '../platforms/balancers.ts';
 import { DATAPLANES, type DataplaneName } from '../platforms/dataplanes.ts';
 import { NODE_REMOVAL_NAMES } from '../platforms/node-removals.ts';
 import { PROXY_NAMES, proxiesOf, proxyNamed } from '../platforms/proxies.ts';
@@ -170,12 +171,7 @@ export const AXES = {
     'source addresses that the clients share, as behind NAT; each: one a client',
   ),
   heartbeat: axis(duration('1s', '12h'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
-  balancer: choice(['target-pool', 'backend-service'], 'target-pool', 'kind of passthrough load balancer'),
-  balancerStickiness: choice(
-    ['rehash', 'persist'],
-    'rehash',
-    'target pool: does a tracked flow leave an unhealthy node',
-  ),
+  balancer: choice(BALANCER_NAMES, 'target-pool', 'kind of passthrough load balancer'),
   proxy: choice(
     Object.keys(DATAPLANES) as [DataplaneName, ...DataplaneName[]],
     'iptables',
@@ -280,6 +276,12 @@ export const AXES = {
     'N|N%|none',
     'node-drain: maxUnavailable of a PodDisruptionBudget over the gateway',
   ),
+  nodeRemovalAfter: axis(
+    duration('0s', '24h'),
+    '1m',
+    'TIME',
+    "node-churn: from a node's cordon and taint to its deletion",
+  ),
   canarySteps: axis(
     z
       .string()
@@ -381,9 +383,20 @@ const RENAMED: Readonly<Record<string, Partial<Axes>>> = {
 /** What was so before it could be chosen, where today's default is another. */
 const BEFORE: Partial<Axes> = { podStart: '1s' };
 
-/** The axes of a stored cell: those that came later than its log as their default is, renamed values by their new names. */
-export const storedAxes = (stored: Partial<Axes>): Axes =>
-  defaultAxes({ ...BEFORE, ...stored, ...RENAMED[stored.proxy ?? ''] });
+/**
+ * The axes of a stored cell: those that came later than its log as their default is, renamed values by their new names,
+ * and those that went as what replaced them.
+ */
+export function storedAxes(stored: Partial<Axes> & { readonly balancerStickiness?: string }): Axes {
+  const { balancerStickiness, ...kept } = stored;
+  const persists = balancerStickiness === 'persist' && kept.balancer === 'target-pool';
+  return defaultAxes({
+    ...BEFORE,
+    ...kept,
+    ...RENAMED[kept.proxy ?? ''],
+    ...(persists ? { balancer: 'target-pool-persistent' as const } : {}),
+  });
+}
 
 /** Every axis at its default, overridden by `changes`, which also decide the defaults that follow them. */
 export function defaultAxes(changes: Partial<Axes> = {}): Axes {

@@ -1,4 +1,5 @@
 import type { Axes } from '../../harness/contracts/axes.ts';
+import { balancerNamed } from '../../harness/platforms/balancers.ts';
 import { dataplane } from '../../harness/platforms/dataplanes.ts';
 import { releaseBegin } from '../charts/chart-spec.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
@@ -72,13 +73,18 @@ const isCilium = ({ axes }: Fingerprint) => dataplane(axes.proxy).mode === 'cili
 export const HYPOTHESES: readonly Hypothesis[] = [
   {
     name: 'H1: externalTrafficPolicy Local, and the balancer fails open',
-    says: 'Removing the last endpoint makes the health-check port answer 503 on every node. With no healthy backend a target pool spreads over all nodes and hashes established flows again; only those that still reach the pod’s node go on.',
-    tested: ({ axes, ...seen }) =>
-      axes.policy === 'Local' &&
-      axes.pods === 1 &&
-      axes.balancer === 'target-pool' &&
-      axes.balancerStickiness === 'rehash' &&
-      !isCilium({ axes, ...seen }),
+    says: 'Removing the last endpoint makes the health-check port answer 503 on every node. With no healthy backend a balancer that does not hold flows on unhealthy nodes, as a target pool, spreads over all nodes and hashes established flows again; only those that still reach the pod’s node go on.',
+    tested: ({ axes, ...seen }) => {
+      const { checks, held, noneHealthy } = balancerNamed(axes.balancer);
+      return (
+        axes.policy === 'Local' &&
+        axes.pods === 1 &&
+        checks.Local?.asks === 'health-check-node-port' &&
+        held.unhealthy === 'moved' &&
+        noneHealthy === 'all' &&
+        !isCilium({ axes, ...seen })
+      );
+    },
     checks: [
       { predicts: 'the balancer reports no healthy backend', holds: ({ failedOpen }) => failedOpen },
       { predicts: 'lost share is 1 − 1/N', holds: (seen) => near(seen, 1 - 1 / seen.nodes) },
@@ -95,8 +101,16 @@ export const HYPOTHESES: readonly Hypothesis[] = [
   {
     name: 'H2: only flows that were idle for more than 60 s',
     says: 'The balancer forgets a flow after a minute without packets and hashes its next packet as if it were new. Flows that speak more often stay.',
-    tested: ({ axes, heartbeat, ...seen }) =>
-      axes.policy === 'Local' && heartbeat > 60 && !isCilium({ axes, heartbeat, ...seen }),
+    tested: ({ axes, heartbeat, ...seen }) => {
+      const { after, next } = balancerNamed(axes.balancer).idle;
+      return (
+        axes.policy === 'Local' &&
+        after === 60_000 &&
+        next === 'moved' &&
+        heartbeat > 60 &&
+        !isCilium({ axes, heartbeat, ...seen })
+      );
+    },
     checks: [
       {
         predicts: 'needs a heartbeat slower than 60 s',
@@ -110,7 +124,7 @@ export const HYPOTHESES: readonly Hypothesis[] = [
   },
   {
     name: 'H3: the balancer was torn down in the same change',
-    says: 'Changing the policy, the session affinity or the ports deletes and recreates forwarding rule and target pool; established flows are hashed over all nodes.',
+    says: 'Changing the policy, the session affinity or the ports deletes and recreates the forwarding rule and what is behind it (of a target pool; of others only the ports do); established flows are hashed over all nodes.',
     tested: ({ recreated }) => recreated,
     checks: [
       { predicts: 'the balancer is recreated', holds: ({ recreated }) => recreated },

@@ -1,3 +1,4 @@
+import { balancerNamed } from '../../harness/platforms/balancers.ts';
 import { type Html, html } from '../page/html.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
 import { cellDetail, cellName, count, interval, percent } from '../words/words.ts';
@@ -61,6 +62,13 @@ export function seventyThirtySection(all: readonly AnalysedCell[]): Html | undef
   const cells = all.filter(({ header }) => header.strategy === 'seventy-thirty');
   if (cells.length === 0) return undefined;
   const measured = cells.filter(({ header }) => header.evidence === 'measured');
+  const balancers = [...new Set(cells.map(({ header }) => balancerNamed(header.axes.balancer)))];
+  const commands = [...new Set(balancers.flatMap(({ inspect }) => inspect ?? []))];
+  const doubts = balancers.flatMap(({ title, properties }) =>
+    properties
+      .filter(({ evidence }) => evidence === 'inferred' || evidence === 'unproven')
+      .map(({ says, source, evidence }) => `${title}: ${says} (${evidence}; ${source})`),
+  );
   return html`<section id="seventy-thirty">
 <h2>Why 70 % were lost and 30 % stayed</h2>
 <p>The experiment: one pod, its Service’s selector changed so that it selects nothing; the pod itself is never touched. ${
@@ -74,10 +82,9 @@ ${hypothesisTable(cells)}
 <p class="note">Not tested: the cell does not have the settings that the hypothesis is about. A cell tells which mechanism works under its own settings. Which settings the asker’s cluster had is not known; that takes the check below.</p>
 <h3>Check your own cluster in one minute</h3>
 <pre tabindex="0">kubectl get service NAME -o jsonpath='{.spec.externalTrafficPolicy} {.spec.healthCheckNodePort}{"\\n"}'
-gcloud compute target-pools list; gcloud compute target-pools get-health NAME --region REGION
-kubectl -n kube-system get daemonset anetd kube-proxy</pre>
-<p><code>Local</code> with a target pool and kube-proxy is H1’s setting; <code>anetd</code> is Dataplane V2 (H4). Then vary the number of nodes: H1 predicts that 1 − 1/N are lost (2 nodes 50 %, 3 nodes 66.7 %, 6 nodes 83.3 %), and that all hung connections heal if the selector is put back before their heartbeat gives up.</p>
+${commands.map((command) => `${command}\n`)}kubectl -n kube-system get daemonset anetd kube-proxy</pre>
+<p><code>Local</code> with kube-proxy and a balancer that moves flows off unhealthy nodes (a target pool) is H1’s setting; <code>anetd</code> is Dataplane V2 (H4). Then vary the number of nodes: H1 predicts that 1 − 1/N are lost (2 nodes 50 %, 3 nodes 66.7 %, 6 nodes 83.3 %), and that all hung connections heal if the selector is put back before their heartbeat gives up.</p>
 <h3>What is not proven</h3>
-<ul><li>Whether the asker’s Service had <code>externalTrafficPolicy: Local</code>.</li><li>That a target pool reuses a tracked flow only while its backend is healthy: the Maglev paper says so of the system that implements it, no product documentation does. The axis <code>--balancer-stickiness persist</code> plays the opposite.</li></ul>
+<ul><li>Whether the asker’s Service had <code>externalTrafficPolicy: Local</code>.</li>${doubts.map((doubt) => html`<li>${doubt}</li>`)}</ul>
 </section>`;
 }

@@ -1,23 +1,30 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { V1Service } from '@kubernetes/client-node';
+import type { BalancerEntry } from '../../../harness/platforms/balancer-entry.ts';
+import { BALANCERS } from '../../../harness/platforms/balancers.ts';
 import type { Random } from '../../../harness/statistics/random.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { virtualAddress } from '../addresses.ts';
 import { type BalancerContext, perform } from '../context.ts';
-import { isNodeExcluded, isNodeLeaving, isNodeReady } from '../controllers/scheduler.ts';
+import { isNodeExcluded } from '../controllers/scheduler.ts';
 import { WorkQueue } from '../controllers/work-queue.ts';
-import { behaviourOf } from '../kubernetes-versions.ts';
 import { nameOf } from '../store/objects.ts';
 import {
   createPool,
   failOpen,
   healthCheck,
+  nextChange,
   observe,
   type Pool,
   type PoolConfig,
+  pass,
   program,
+  reconfigure,
   recreate,
-  setNodes,
+  setMembers,
 } from './load-balancer.ts';
+import type { Member } from './members.ts';
+import { drawn, Membership } from './membership.ts';
 
 /** Times of the cloud's API, which no document states; what matters is that they are seconds and not milliseconds. */
 const CLOUD = {
@@ -25,8 +32,6 @@ const CLOUD = {
   provision: 5000,
   /** Between the deletion of a forwarding rule and its being there again, when a Service edit needs it recreated. */
   recreation: 5000,
-  /** From a change of the node set to the pool's having it. */
-  nodes: 3000,
 } as const satisfies Record<string, Millis>;
 
 interface Balancer {
@@ -40,17 +45,20 @@ interface Balancer {
   former: Pool[];
   recreating: Disposable | undefined;
   checks: Disposable[];
+  /** Until time alone changes a pool. */
+  waiting: Disposable | undefined;
 }
 
 /** The cloud's controller and its passthrough balancer: pools, their health checks, and what the machine forwards. */
 export class BalancerDriver implements Disposable {
   private readonly context: BalancerContext;
   private readonly random: Random;
+  private readonly entry: BalancerEntry;
   private readonly services: WorkQueue;
-  private readonly nodeSync: WorkQueue;
+  private readonly memberSync: WorkQueue;
   private readonly balancers = new Map<string, Balancer>();
   private readonly logged = new Map<string, string>();
-  private readonly gone = new Set<string>();
+  private readonly membership: Membership;
   private handedOut = 0;
   private programming = false;
   private again = false;
@@ -59,24 +67,30 @@ export class BalancerDriver implements Disposable {
   constructor(context: BalancerContext) {
     this.context = context;
     this.random = context.random.fork('balancer');
+    this.entry = BALANCERS[context.axes.balancer];
     this.services = new WorkQueue(
       context.clock,
       (name) => this.syncService(name),
       () => this.random.integer(5, 50),
     );
-    this.nodeSync = new WorkQueue(
+    const times = this.random.fork('members');
+    this.memberSync = new WorkQueue(
       context.clock,
-      () => this.syncNodes(),
-      () => CLOUD.nodes,
+      () => this.syncMembers(),
+      () => drawn(times, this.entry.times.told),
     );
+    this.membership = new Membership(context, () => this.syncMembers());
+    const { heedsNodes, heedsEndpoints } = this.membership;
     context.store.watch((type, object, old) => {
       if (object.kind === 'Service') {
         const waits = type === 'added' && (object as V1Service).spec?.type === 'LoadBalancer';
         this.services.add(nameOf(object), waits ? CLOUD.provision : undefined);
       }
-      if (object.kind !== 'Node') return;
-      const isMarked = old !== undefined && isNodeExcluded(old) !== isNodeExcluded(object);
-      if (type !== 'modified' || !this.stableNodeSet || isMarked) this.nodeSync.add('');
+      if (object.kind === 'Node') {
+        const isMarked = old !== undefined && isNodeExcluded(old) !== isNodeExcluded(object);
+        if (type !== 'modified' || heedsNodes || isMarked) this.memberSync.add('');
+      }
+      if (object.kind === 'EndpointSlice' && heedsEndpoints) this.memberSync.add('');
     });
   }
 
@@ -93,31 +107,33 @@ export class BalancerDriver implements Disposable {
     return this.balancers.get(service)?.pools[0];
   }
 
-  /** Whether the machine forwards what the Service now asks for. */
+  /** Whether the machine forwards what the Service now asks for, to those who are members now. */
   isCurrent(service: string): boolean {
     const object = this.context.store.get('Service', service);
     const balancer = this.balancers.get(service);
     if (object === undefined || balancer === undefined || this.programming) return false;
-    return !needsRecreation(balancer.wanted, this.configs(object, balancer.address));
+    const wanted = this.configs(object, balancer.address);
+    const members = wanted.map(({ port }) => this.members(object, port));
+    const taken = balancer.pools.map(({ backends }) =>
+      backends.filter(({ leaving }) => leaving === undefined),
+    );
+    return isDeepStrictEqual([balancer.wanted, taken.map(sorted)], [wanted, members.map(sorted)]);
   }
 
-  /** A deleted virtual machine leaves the pools with its instance, whatever the API still says of the Node. */
+  /** A machine has ended without a word, whatever the API still says of its Node. */
   removeNode(name: string): void {
-    this.gone.add(name);
-    this.syncNodes();
+    this.membership.removeNode(name);
   }
 
   addNode(name: string): void {
-    this.gone.delete(name);
+    this.membership.addNode(name);
   }
 
   [Symbol.dispose](): void {
     this.services[Symbol.dispose]();
-    this.nodeSync[Symbol.dispose]();
-    for (const balancer of this.balancers.values()) {
-      balancer.recreating?.[Symbol.dispose]();
-      this.stopChecks(balancer);
-    }
+    this.memberSync[Symbol.dispose]();
+    this.membership[Symbol.dispose]();
+    for (const balancer of this.balancers.values()) this.stop(balancer);
   }
 
   private syncService(name: string): void {
@@ -127,9 +143,13 @@ export class BalancerDriver implements Disposable {
       if (existing !== undefined) this.tearDown(existing);
       return;
     }
-    if (existing === undefined) this.provision(service);
-    else if (needsRecreation(existing.wanted, this.configs(service, existing.address)))
-      this.recreate(existing, service);
+    if (existing === undefined) {
+      this.provision(service);
+      return;
+    }
+    const wanted = this.configs(service, existing.address);
+    if (this.needsRecreation(existing.wanted, wanted)) this.recreate(existing, service);
+    else if (!isDeepStrictEqual(existing.wanted, wanted)) this.edit(existing, wanted);
   }
 
   private provision(service: V1Service): void {
@@ -139,10 +159,13 @@ export class BalancerDriver implements Disposable {
       service: nameOf(service),
       address,
       wanted,
-      pools: wanted.map(createPool),
+      pools: wanted.map((config) =>
+        createPool(config, this.members(service, config.port), this.context.clock.now()),
+      ),
       former: [],
       recreating: undefined,
       checks: [],
+      waiting: undefined,
     };
     this.balancers.set(balancer.service, balancer);
     this.startChecks(balancer);
@@ -154,8 +177,7 @@ export class BalancerDriver implements Disposable {
   }
 
   private tearDown(balancer: Balancer): void {
-    balancer.recreating?.[Symbol.dispose]();
-    this.stopChecks(balancer);
+    this.stop(balancer);
     this.balancers.delete(balancer.service);
     this.publish();
     this.context.record({ type: 'balancer', service: balancer.service, backends: [], failOpen: false });
@@ -178,12 +200,12 @@ export class BalancerDriver implements Disposable {
     balancer.recreating = this.context.clock.after(CLOUD.recreation, () => {
       balancer.recreating = undefined;
       const now = this.context.clock.now();
-      const nodes = this.backends();
       balancer.pools = balancer.wanted.map((config, index) => {
         const former = balancer.former[index] ?? balancer.former[0];
+        const members = this.members(service, config.port);
         return former === undefined
-          ? createPool({ ...config, nodes })
-          : recreate(former, { ...config, nodes }, now);
+          ? createPool(config, members, now)
+          : recreate(former, config, members, now);
       });
       balancer.former = [];
       this.recreated.add(balancer.service);
@@ -192,48 +214,57 @@ export class BalancerDriver implements Disposable {
     });
   }
 
+  /** What the balancer changes in place; who is a member by now follows as after any other change. */
+  private edit(balancer: Balancer, wanted: readonly PoolConfig[]): void {
+    const now = this.context.clock.now();
+    balancer.wanted = wanted;
+    balancer.pools = balancer.pools.map((pool, index) =>
+      reconfigure(pool, wanted[index] ?? pool.config, now),
+    );
+    this.stopChecks(balancer);
+    this.startChecks(balancer);
+    this.memberSync.add('');
+    this.publish();
+  }
+
   private configs(service: V1Service, address: string): PoolConfig[] {
     const { axes } = this.context;
     const spec = service.spec ?? {};
-    return (spec.ports ?? []).map(({ port }) => ({
+    return (spec.ports ?? []).map(({ port, nodePort }) => ({
       service: nameOf(service),
       address,
       port,
       kind: axes.balancer,
-      stickiness: axes.balancerStickiness,
       policy: spec.externalTrafficPolicy === 'Local' ? 'Local' : 'Cluster',
       affinity: spec.sessionAffinity === 'ClientIP' ? 'ClientIP' : 'None',
       healthCheckPort: spec.healthCheckNodePort ?? 0,
-      nodes: this.backends(),
+      nodePort: nodePort ?? 0,
+      random: this.random,
     }));
   }
 
-  /** StableLoadBalancerNodeSet (KEP-3458). */
-  private get stableNodeSet(): boolean {
-    return behaviourOf(this.context.axes.kubernetes).stableNodeSet;
+  /** Ports differ, or what else this balancer cannot change in place (FACTS A4). */
+  private needsRecreation(before: readonly PoolConfig[], after: readonly PoolConfig[]): boolean {
+    if (before.length !== after.length) return true;
+    const keys = ['port', ...this.entry.recreatedBy] as const;
+    return after.some((config, index) => keys.some((key) => before[index]?.[key] !== config[key]));
   }
 
-  /**
-   * All nodes, whatever the traffic policy (FACTS A1), that are neither labelled out nor about to be deleted. With a stable
-   * node set only their coming, going and label are acted upon, and readiness is left to the health checks
-   * (k8s staging/src/k8s.io/cloud-provider/controllers/service/controller.go stableNodeSetPredicates).
-   */
-  private backends(): string[] {
-    return this.context.store
-      .list('Node')
-      .filter(
-        (node) => !isNodeExcluded(node) && !isNodeLeaving(node) && (this.stableNodeSet || isNodeReady(node)),
-      )
-      .map(nameOf)
-      .filter((name) => !this.gone.has(name));
+  /** Who is a member now of the pool for a port. */
+  private members(service: V1Service, port: number): Member[] {
+    const pool = this.balancers.get(nameOf(service))?.pools.find(({ config }) => config.port === port);
+    return this.membership.of(service, port, pool);
   }
 
-  private syncNodes(): void {
-    const nodes = this.backends();
+  private syncMembers(): void {
     const now = this.context.clock.now();
     let changed = false;
     for (const balancer of this.balancers.values()) {
-      const pools = balancer.pools.map((pool) => setNodes(pool, nodes, now));
+      const service = this.context.store.get('Service', balancer.service);
+      if (service === undefined) continue;
+      const pools = balancer.pools.map((pool) =>
+        setMembers(pool, this.members(service, pool.config.port), now),
+      );
       if (pools.every((pool, index) => pool === balancer.pools[index])) continue;
       changed = true;
       balancer.pools = pools;
@@ -243,40 +274,67 @@ export class BalancerDriver implements Disposable {
     if (changed) this.publish();
   }
 
+  private stop(balancer: Balancer): void {
+    balancer.recreating?.[Symbol.dispose]();
+    this.stopChecks(balancer);
+  }
+
   private stopChecks(balancer: Balancer): void {
     for (const check of balancer.checks) check[Symbol.dispose]();
     balancer.checks = [];
+    balancer.waiting?.[Symbol.dispose]();
+    balancer.waiting = undefined;
   }
 
-  /** Each pool asks each of its nodes once an interval, in a phase that belongs to the pair. */
+  /** Each pool asks each of its backends once an interval, in a phase that belongs to the pair; and waits for what time changes. */
   private startChecks(balancer: Balancer): void {
     for (const [index, pool] of balancer.pools.entries())
-      for (const node of program(pool).nodes) {
-        const { interval } = healthCheck(pool);
-        const phases = this.random.fork(`${balancer.service}/${index}/${node}/${pool.generation}`);
-        const phase = phases.integer(0, interval);
-        const first = (((phase - this.context.clock.now()) % interval) + interval) % interval;
-        this.check(balancer, index, node, first);
-      }
+      for (const backend of pool.backends) this.check(balancer, index, backend);
+    this.wait(balancer);
   }
 
   /** Anew for each new health check: what is asked, and how often, stays as it is until then. */
-  private check(balancer: Balancer, index: number, node: string, delay: Millis): void {
+  private check(balancer: Balancer, index: number, { name, node, pod }: Member): void {
     const { clock, machine } = this.context;
     const asked = balancer.pools[index];
-    if (asked === undefined) return;
-    const { port, interval, timeout } = healthCheck(asked);
+    const check = asked && healthCheck(asked, { name, node, ...(pod && { pod }) });
+    if (asked === undefined || check === undefined) return;
+    const { port, interval, timeout, asks } = check;
+    const phases = this.random.fork(`${balancer.service}/${index}/${name}/${asked.generation}`);
+    const phase = phases.integer(0, interval);
+    const first = (((phase - clock.now()) % interval) + interval) % interval;
+    const target = {
+      node,
+      ...(pod && { address: pod.address }),
+      port,
+      by: asks === 'traffic-port' ? 'tcp' : 'http',
+    } as const;
     const ask = () =>
-      machine.checkHealth(node, port, timeout, (ok) => {
+      machine.checkHealth(target, timeout, (ok) => {
         const pool = balancer.pools[index];
-        if (pool === undefined || pool.generation !== asked.generation) return;
-        const seen = observe(pool, node, ok, clock.now());
+        if (pool === undefined || pool.generation !== asked.generation || pool.config !== asked.config)
+          return;
+        const seen = observe(pool, name, ok, clock.now());
         if (seen === pool) return;
         balancer.pools[index] = seen;
         this.publish();
       });
     // Where time passes by itself, a check that was late must not delay all later ones: the phase stays.
-    balancer.checks.push(clock.every(interval, delay, ask));
+    balancer.checks.push(clock.every(interval, first, ask));
+  }
+
+  /** Until the first moment at which time alone changes a pool: somebody has registered, or drained. */
+  private wait(balancer: Balancer): void {
+    const { clock } = this.context;
+    const now = clock.now();
+    const times = balancer.pools.flatMap((pool) => nextChange(pool, now) ?? []);
+    if (times.length === 0) return;
+    balancer.waiting = clock.after(Math.min(...times) - now, () => {
+      balancer.waiting = undefined;
+      balancer.pools = balancer.pools.map((pool) => pass(pool, clock.now()));
+      this.wait(balancer);
+      this.publish();
+    });
   }
 
   /** Has the machine forward what the pools now say; changes that come meanwhile are taken together. */
@@ -303,8 +361,7 @@ export class BalancerDriver implements Disposable {
   }
 
   private log(service: string, pool: Pool | undefined): void {
-    const { nodes, healthy } = pool ? program(pool) : { nodes: [], healthy: [] };
-    const backends = nodes.map((node, index) => ({ node, healthy: healthy[index] ?? false }));
+    const backends = (pool?.backends ?? []).map(({ node, healthy }) => ({ node, healthy }));
     const event = { backends, failOpen: pool !== undefined && failOpen(pool) };
     const text = JSON.stringify([event, pool?.generation]);
     if (this.logged.get(service) === text) return;
@@ -314,13 +371,4 @@ export class BalancerDriver implements Disposable {
   }
 }
 
-/** Ports, affinity or traffic policy differ: what the cloud controller cannot change in place (FACTS A4). */
-function needsRecreation(before: readonly PoolConfig[], after: readonly PoolConfig[]): boolean {
-  if (before.length !== after.length) return true;
-  return after.some((config, index) => {
-    const old = before[index] as PoolConfig;
-    return (['port', 'affinity', 'policy', 'healthCheckPort'] as const).some(
-      (key) => old[key] !== config[key],
-    );
-  });
-}
+const sorted = (members: readonly Member[]): string[] => members.map(({ name }) => name).sort();

@@ -5,6 +5,7 @@ import type { ObjectOf } from '../../../harness/contracts/kube.ts';
 import type { Random } from '../../../harness/statistics/random.ts';
 import { BalancerDriver } from '../../control-plane/balancer/balancer-driver.ts';
 import type { BalancerProgram } from '../../control-plane/balancer/balancer-program.ts';
+import { healthCheck } from '../../control-plane/balancer/load-balancer.ts';
 import type { BalancerContext } from '../../control-plane/context.ts';
 import type { Watcher } from '../../control-plane/store/store.ts';
 import { checkHealth } from '../api/health-check.ts';
@@ -13,7 +14,7 @@ import type { KubernetesCluster } from '../kubernetes-cluster.ts';
 import { nodesWithEndpoints } from './entrance.ts';
 
 /**
- * A balancer that behaves like GCP's in front of a real cluster that has none: the pool model of the embedded
+ * A balancer of the axis in front of a real cluster that has none: the pool model of the embedded
  * control plane, driven by real Services, Nodes and health-check ports. `program` puts into force what the pools
  * say, wherever the packets pass; a Service's address must stand in its `loadBalancerIP`.
  */
@@ -41,10 +42,10 @@ export class PassthroughBalancer implements Disposable {
       store: watchedStore(cluster),
       machine: {
         programBalancer: (programs) => options.program(programs),
-        checkHealth(name, port, timeout, done) {
-          const host = nodeAddress(node(name));
+        checkHealth({ node: name, address, port, by }, timeout, done) {
+          const host = address ?? nodeAddress(node(name));
           if (host === undefined) clock.after(timeout, () => done(false));
-          else checkHealth(clock, { host, port, timeout }, done);
+          else checkHealth(clock, { host, port, timeout, by }, done);
         },
       },
       record: (event) => options.record({ at: clock.now(), ...event }),
@@ -61,10 +62,15 @@ export class PassthroughBalancer implements Disposable {
     const pool = this.driver.pool(service);
     if (pool === undefined || !this.driver.isCurrent(service)) return false;
     const carrying = nodesWithEndpoints(service, this.cluster.observer.all('EndpointSlice'));
-    const { nodes, healthy } = pool.program;
-    return nodes.every(
-      (node, index) => healthy[index] === (pool.config.policy === 'Cluster' || carrying.has(node)),
-    );
+    const members = pool.backends.filter(({ leaving }) => leaving === undefined);
+    return members.every((member) => {
+      const asks = healthCheck(pool, member)?.asks;
+      const should =
+        asks === 'health-check-node-port'
+          ? carrying.has(member.node)
+          : asks !== 'traffic-port' || carrying.size > 0;
+      return member.healthy === should;
+    });
   }
 
   [Symbol.dispose](): void {
@@ -94,7 +100,7 @@ function watchedStore(cluster: KubernetesCluster): BalancerContext['store'] {
       return changed;
     },
     watch(watcher: Watcher) {
-      for (const kind of ['Service', 'Node'] as const)
+      for (const kind of ['Service', 'Node', 'EndpointSlice'] as const)
         observer.on(kind, {
           changed: (object, before) => watcher(before === undefined ? 'added' : 'modified', object, before),
           gone: (object) => watcher('deleted', object, object),

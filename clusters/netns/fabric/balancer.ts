@@ -1,5 +1,7 @@
+import type { Held } from '../../../harness/platforms/balancer-entry.ts';
 import { hash32 } from '../../../harness/statistics/random.ts';
 import type { BalancerProgram } from '../../control-plane/balancer/balancer-program.ts';
+import { type PodRules, podChains, podRules } from './pod-rules.ts';
 
 /**
  * What one message to the kernel may carry without the right to raise its buffer (net.core.wmem_max is 208 KiB):
@@ -22,9 +24,9 @@ export interface BalancerRules {
 
 /**
  * Renders forwarding rules to nftables: a mark for each packet, by which policy routing finds the node. A flow that
- * spoke within the idle time stays where it was, as far as the program lets it; every other packet, and every SYN,
- * is hashed into the Maglev table. The tracker is a map with timeouts and not conntrack, because with direct server
- * return the balancer sees only one direction, which conntrack takes for invalid.
+ * spoke within the idle time stays where it was, or is reset, as the program says of its backend; every other packet,
+ * and every SYN, is hashed into the lookup table. The tracker is a map with timeouts and not conntrack, because with
+ * direct server return the balancer sees only one direction, which conntrack takes for invalid; where it sends to pods, see podRules.
  * `numberOf` gives a node's number, which is its mark; `speed` is model milliseconds a real one.
  */
 export function balancerRules(
@@ -36,28 +38,49 @@ export function balancerRules(
   const trackers: string[] = [];
   const dispatch: string[] = [];
   const chains: string[] = [];
+  const pods: PodRules[] = [];
   for (const program of programs) {
-    const { address, port, nodes, healthy, tracking, hash } = program;
-    const marks = nodes.map(numberOf);
-    const name = `${address.replaceAll('.', '_')}_${port}`;
+    const { address, port, backends, tracking, hash } = program;
+    const toPods = backends.some(({ pod }) => pod !== undefined)
+      ? podRules(program, nameOf(program), speed)
+      : undefined;
+    if (toPods !== undefined) pods.push(toPods);
+    const marks = backends.map(({ node }) => numberOf(node));
+    const name = nameOf(program);
+    const isTracking = tracking.idle > 0 && toPods === undefined;
     const tracker = `tracker_${name}_${program.generation}`;
-    trackers.push(tracker);
+    if (isTracking) trackers.push(tracker);
     dispatch.push(`ip daddr ${address} tcp dport ${port} goto rule_${name}`);
-    const staying = [...new Set(marks.filter((_, index) => tracking.keep === 'always' || healthy[index]))];
-    const timeout = `${Math.max(1, Math.round(tracking.idle / speed))}ms`;
-    const slots = Array.from(program.table, (index) => marks[index] as number);
+    const heldSo = (held: Held) => [...new Set(marks.filter((_, index) => backends[index]?.held === held))];
+    const timeout = Number.isFinite(tracking.idle)
+      ? ` timeout ${Math.max(1, Math.round(tracking.idle / speed))}ms`
+      : '';
+    const remember = `update @${tracker} { ${TUPLE}${timeout} : meta mark }`;
+    const slots = toPods?.slots ?? Array.from(program.table, (index) => marks[index] as number);
     const choices = [...new Set(slots)];
+    const reset = 'counter reject with tcp reset';
+    const known = [
+      ...marked(heldSo('kept'), `${remember} counter accept`),
+      ...marked(heldSo('reset'), reset),
+      // What is left carries the mark of a backend that is moved from or not listed any more, or no mark at all.
+      ...(tracking.left === 'reset'
+        ? [...marked(heldSo('moved'), `goto choose_${name}`), `meta mark != 0 ${reset}`]
+        : []),
+      ...(tracking.unknown === 'reset' ? [`meta mark 0 ${reset}`] : []),
+    ];
     chains.push(
-      chain(`rule_${name}`, [
-        `tcp flags & (syn | ack) == syn counter goto choose_${name}`,
-        `meta mark set ${TUPLE} map @${tracker}`,
-        ...(staying.length === 0
-          ? []
-          : [
-              `meta mark { ${staying.join(', ')} } update @${tracker} { ${TUPLE} timeout ${timeout} : meta mark } counter accept`,
-            ]),
-        `goto choose_${name}`,
-      ]),
+      chain(
+        `rule_${name}`,
+        toPods?.rule ??
+          (isTracking
+            ? [
+                `tcp flags & (syn | ack) == syn counter goto choose_${name}`,
+                `meta mark set ${TUPLE} map @${tracker}`,
+                ...known,
+                `goto choose_${name}`,
+              ]
+            : [`goto choose_${name}`]),
+      ),
     );
     const choose: string[] = [];
     if (choices.length === 0) choose.push('counter drop');
@@ -72,11 +95,8 @@ export function balancerRules(
         );
       }
       // An update leaves an entry's old node in place, so the entry is deleted first.
-      choose.push(
-        `delete @${tracker} { ${TUPLE} : meta mark }`,
-        `update @${tracker} { ${TUPLE} timeout ${timeout} : meta mark }`,
-        'counter accept',
-      );
+      if (isTracking) choose.push(`delete @${tracker} { ${TUPLE} : meta mark }`, remember);
+      choose.push(...(toPods?.chosen ?? ['counter accept']));
     }
     chains.push(chain(`choose_${name}`, choose));
   }
@@ -87,15 +107,23 @@ export function balancerRules(
       (name) =>
         `map ${name} {\ntype ipv4_addr . inet_service . ipv4_addr . inet_service : mark\nsize 4000000\nflags dynamic, timeout\n}`,
     ),
+    ...new Set(pods.map(({ timeout }) => timeout.text)),
     // Later than these, because a chain must exist before another goes to it.
     ...chains.reverse(),
     chain('prerouting', ['type filter hook prerouting priority -150;', ...dispatch]),
+    ...podChains(pods).map(([name, rules]) => chain(name, rules)),
     // Its own words about nodes that are gone would reach clients that a real balancer tells nothing.
     chain('output', ['type filter hook output priority 0;', 'icmp type destination-unreachable drop']),
     '}',
   ].join('\n');
   return { tables, trackers, ruleset };
 }
+
+const nameOf = ({ address, port }: BalancerProgram) => `${address.replaceAll('.', '_')}_${port}`;
+
+/** What happens to packets of these marks; nothing where there is none. */
+const marked = (marks: readonly number[], then: string): string[] =>
+  marks.length === 0 ? [] : [`meta mark { ${marks.join(', ')} } ${then}`];
 
 const chain = (name: string, rules: readonly string[]) => `chain ${name} {\n${rules.join('\n')}\n}`;
 

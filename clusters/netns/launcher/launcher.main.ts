@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type CommandError, command, start } from '../../command.ts';
 import { httpStatus } from '../pods/http.ts';
@@ -34,6 +35,14 @@ export type Request =
       /** Real milliseconds. */
       readonly timeout: number;
     }
+  | {
+      readonly id: number;
+      readonly do: 'connect';
+      readonly address: string;
+      readonly port: number;
+      /** Real milliseconds. */
+      readonly timeout: number;
+    }
   | { readonly id: number; readonly do: 'write'; readonly text: string }
   | { readonly id: number; readonly do: 'signal'; readonly signal: NodeJS.Signals };
 
@@ -45,6 +54,8 @@ export type Answer =
     }
   /** The answer's status, or why there was none. */
   | { readonly id: number; readonly status: number }
+  /** Whether the connection was accepted in time. */
+  | { readonly id: number; readonly connected: boolean }
   | { readonly id: number; readonly unanswered: string }
   /** A line that a started process wrote to its standard output. */
   | { readonly id: number; readonly line: string }
@@ -73,6 +84,9 @@ process.on('message', (request: Request) => {
         (error: Error) => answer({ id: request.id, unanswered: error.message }),
       );
       return;
+    case 'connect':
+      tryConnect(request);
+      return;
     case 'write':
       started.get(request.id)?.stdin?.write(request.text);
       return;
@@ -91,6 +105,19 @@ function run({ id, file, args, input }: Extract<Request, { do: 'command' }>): vo
       answer({ id, failed: { command, how, stderr, ...(exitCode === undefined ? {} : { exitCode }) } });
     },
   );
+}
+
+function tryConnect({ id, address, port, timeout }: Extract<Request, { do: 'connect' }>): void {
+  const socket = connect({ host: address, port, timeout });
+  const tell = (connected: boolean) => {
+    socket.removeAllListeners().on('error', () => {});
+    // A reset, so that neither end keeps what nobody used.
+    socket.resetAndDestroy();
+    answer({ id, connected });
+  };
+  socket.on('connect', () => tell(true));
+  socket.on('timeout', () => tell(false));
+  socket.on('error', () => tell(false));
 }
 
 function begin({ id, file, args, env }: Extract<Request, { do: 'start' }>): void {

@@ -107,6 +107,16 @@ export class Launcher implements Disposable {
     });
   }
 
+  /** Whether a port accepts a connection from the client network within `timeout` (real milliseconds). */
+  accepts(address: string, port: number, timeout: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const id = this.ask({ do: 'connect', address, port, timeout }, (answer) => {
+        this.waiting.delete(id);
+        resolve('connected' in answer && answer.connected);
+      });
+    });
+  }
+
   /** Runs lines of `ip` in a namespace, all by one process. @throws CommandError at the first line that fails. */
   async ip(namespace: Namespace, lines: readonly string[]): Promise<void> {
     if (lines.length === 0) return;

@@ -82,18 +82,20 @@ class Laboratory {
   }
 
   /** The balancer hears of these nodes that they are healthy, of all others that they are not. */
-  balance(healthy: number[], stickiness: Axes['balancerStickiness'] = 'rehash'): BalancerProgram {
-    let pool = createPool({
+  balance(healthy: number[], kind: Axes['balancer'] = 'target-pool'): BalancerProgram {
+    const config = {
       service: 'gateway',
       address: VIP,
       port: 80,
-      kind: 'target-pool',
-      stickiness,
+      kind,
       policy: this.policy,
       affinity: 'None',
       healthCheckPort: 32_000,
-      nodes: NODES.map(nodeName),
-    });
+      nodePort: 30_080,
+      random: new Random(1),
+    } as const;
+    const members = NODES.map((number) => ({ name: nodeName(number), node: nodeName(number) }));
+    let pool = createPool(config, members, 0);
     for (const number of healthy) pool = observe(pool, nodeName(number), true, this.now);
     this.fabric.programBalancer([program(pool)]);
     return program(pool);
@@ -167,7 +169,10 @@ const POD: [number, number] = [1, 2];
 function laboratory(options: ConstructorParameters<typeof Laboratory>[0] & { stick?: boolean }): Laboratory {
   const made = new Laboratory(options);
   made.select([POD]);
-  made.balance(options.policy === 'Local' ? [1] : NODES, options.stick ? 'persist' : 'rehash');
+  made.balance(
+    options.policy === 'Local' ? [1] : NODES,
+    options.stick ? 'target-pool-persistent' : 'target-pool',
+  );
   made.connect();
   expect(made.speak()).toEqual({ alive: FLOWS, hung: 0, reset: 0 });
   return made.wait(1000);
@@ -185,7 +190,7 @@ describe.each(['iptables', 'iptables@1.22', 'nftables'] as const)(
     it('E2: with Local nothing is lost as long as the balancer keeps its flows where they are', () => {
       const lab = laboratory({ policy: 'Local', proxy, stick: true });
       lab.select([]);
-      lab.balance([], 'persist');
+      lab.balance([], 'target-pool-persistent');
       expect(lab.speak()).toEqual({ alive: FLOWS, hung: 0, reset: 0 });
     });
 
@@ -246,7 +251,7 @@ describe.each(['iptables', 'iptables@1.22', 'nftables'] as const)(
     it('E10: flushing conntrack after the flip hangs every flow', () => {
       const lab = laboratory({ policy: 'Local', proxy, stick: true });
       lab.select([]);
-      lab.balance([], 'persist');
+      lab.balance([], 'target-pool-persistent');
       lab.fabric.flush(nodeName(1));
       expect(lab.speak()).toEqual({ alive: 0, hung: FLOWS, reset: 0 });
     });
@@ -297,7 +302,7 @@ describe('what a flow meets on its way', () => {
   it('is hashed anew after a minute of silence, also where the balancer persists', () => {
     const lab = laboratory({ policy: 'Local', stick: true });
     lab.select([]);
-    lab.balance([], 'persist');
+    lab.balance([], 'target-pool-persistent');
     expect(lab.wait(59_000).speak().alive).toBe(FLOWS);
     const { alive, hung } = lab.wait(60_001).speak();
     aThird(alive);

@@ -4,7 +4,7 @@ import type { Millis } from '../../../harness/time/duration.ts';
 import type { BalancerProgram } from '../../control-plane/balancer/balancer-program.ts';
 import type { NodeRules } from '../../control-plane/kube-proxy/rules.ts';
 import type { MachineNode } from '../../control-plane/machine.ts';
-import { Frontend } from './balancer.ts';
+import { Frontend, type Target } from './balancer.ts';
 import { type Entrance, Flow } from './flow.ts';
 import { type Address, endpointKey, formatAddress, parseAddress } from './ipv4.ts';
 import { SimNode } from './node.ts';
@@ -13,6 +13,10 @@ import type { PodEnd } from './pod-end.ts';
 
 /** How a packet fared. */
 export type Delivery = 'delivered' | Verdict;
+
+/** Where a balancer's own handshakes come from: an address next to those of the nodes, that no node has. */
+const PROBER = parseAddress('172.18.0.2');
+const PROBES = { least: 32_768, count: 28_232 } as const;
 
 /** More hops than any path here has; beyond them a packet's time to live is over. */
 const HOPS = 6;
@@ -32,6 +36,7 @@ export class Fabric {
   forgot: 'balancer' | 'node' | undefined;
   /** Full walks so far, for benches. */
   walks = 0;
+  private probes = 0;
   private readonly random: Random;
   private readonly loose: boolean;
   /** Those that are gone as well: whatever is still sent to them is lost there. */
@@ -67,8 +72,8 @@ export class Fabric {
     this.nodesByAddress.set(made.address, made);
     // One that comes back under its name is a backend still where the one before was.
     for (const frontend of this.frontends.values())
-      if (frontend.program?.nodes.includes(node.name))
-        frontend.set(frontend.program, this.named(frontend.program.nodes));
+      if (frontend.program?.backends.some((backend) => backend.node === node.name))
+        frontend.set(frontend.program, this.named);
     this.epoch++;
     return made;
   }
@@ -110,14 +115,13 @@ export class Fabric {
     );
     for (const [key, frontend] of this.frontends)
       if (frontend.program !== undefined && !wanted.has(key)) {
-        frontend.set(undefined, []);
+        frontend.set(undefined, this.named);
         this.epoch++;
       }
     for (const [key, program] of wanted) {
       const frontend = this.frontend(key);
-      const nodes = this.named(program.nodes);
-      if (frontend.program === program && !frontend.differs(nodes)) continue;
-      frontend.set(program, nodes);
+      if (frontend.program === program && !frontend.differs(this.named)) continue;
+      frontend.set(program, this.named);
       this.epoch++;
     }
   }
@@ -155,13 +159,29 @@ export class Fabric {
 
   /** A connection that a process in a pod is about to open; its packets meet the rules of the pod's own node first. */
   flowFromPod(pod: Pick<PodEnd, 'address' | 'node'>, podPort: number, address: Address, port: number): Flow {
+    const target: Target = { name: pod.node.name, held: 'kept', node: pod.node };
     const entrance: Entrance = {
       epoch: 0,
       idle: Number.POSITIVE_INFINITY,
       program: pod,
-      route: () => pod.node,
+      route: () => target,
     };
     return new Flow(pod.address, podPort, address, port, entrance);
+  }
+
+  /** Whether a SYN from the balancer itself to a port of a node, or of the pod on it that has this address, is accepted. */
+  accepts(target: { node: string; address?: string; port: number }, now: Millis): boolean {
+    const node = this.nodes.get(target.node);
+    if (node === undefined) return false;
+    const address = target.address === undefined ? node.address : parseAddress(target.address);
+    const to: Target = { name: node.name, held: 'kept', node };
+    const entrance: Entrance = { epoch: 0, idle: 0, program: to, route: () => to };
+    const from = PROBES.least + (this.probes++ % PROBES.count);
+    const flow = new Flow(PROBER, from, address, target.port, entrance);
+    const ok = this.exchange(flow, 'syn', now) === 'delivered';
+    // Closed at once, so that no node holds a port for it for long.
+    if (ok) this.send(flow, 'reset', now);
+    return ok;
   }
 
   /** A segment from client to server; a SYN that arrives makes the server's half of the connection. */
@@ -202,9 +222,7 @@ export class Fabric {
     return back;
   }
 
-  private named(names: readonly string[]): (SimNode | undefined)[] {
-    return names.map((name) => this.nodes.get(name));
-  }
+  private readonly named = (name: string): SimNode | undefined => this.nodes.get(name);
 
   private frontend(key: number): Frontend {
     const known = this.frontends.get(key);
@@ -215,26 +233,32 @@ export class Fabric {
   }
 
   private forth(flow: Flow, kind: PacketKind, now: Millis): Delivery {
-    const tracked = flow.tracked;
+    const { tracked, trackedAt } = flow;
+    const place = `${formatAddress(flow.address)}:${flow.port}`;
     const idled =
-      tracked !== undefined &&
-      flow.frontend.program !== undefined &&
-      now - flow.trackedAt > flow.frontend.idle;
-    const node = flow.frontend.route(flow, kind, now);
-    this.forgot = idled && kind !== 'syn' && node !== tracked ? 'balancer' : undefined;
-    if (node === undefined) {
-      const place = `${formatAddress(flow.address)}:${flow.port}`;
+      tracked !== undefined && flow.frontend.program !== undefined && now - trackedAt > flow.frontend.idle;
+    const target = flow.frontend.route(flow, kind, now);
+    this.resetSeen = false;
+    this.forgot =
+      idled && kind !== 'syn' && (typeof target === 'string' || target.name !== tracked.name)
+        ? 'balancer'
+        : undefined;
+    if (target === 'reset') {
+      this.resetSeen = kind !== 'reset';
+      return this.lost('reset', 'balancer', `the balancer resets what it no longer holds for ${place}`);
+    }
+    if (target === 'nobody')
       return flow.frontend.program === undefined
         ? this.lost('unroutable', 'balancer', `no forwarding rule for ${place}`)
         : this.lost('dropped', 'balancer', `no backend for ${place}`);
-    }
+    if (target.node === undefined) return this.lost('dropped', target.name, 'the node is gone');
     const { packet } = this;
     packet.source = flow.client;
     packet.sourcePort = flow.clientPort;
-    packet.destination = flow.address;
-    packet.destinationPort = flow.port;
+    packet.destination = target.pod?.address ?? flow.address;
+    packet.destinationPort = target.pod?.port ?? flow.port;
     packet.kind = kind;
-    return this.travel(flow, node, now);
+    return this.travel(flow, target.node, now);
   }
 
   private back(flow: Flow, kind: PacketKind, now: Millis): Delivery {
@@ -311,10 +335,11 @@ export class Fabric {
       : this.lost('misdelivered', pod.name, `${from} knows no such connection`);
   }
 
-  /** The client's TCP knows its connection by the address it dialled. */
+  /** The client's TCP knows its connection by the address it dialled, to which a balancer that rewrote it turns answers back. */
   private toClient(flow: Flow, node: SimNode): Delivery {
     const { source, sourcePort, destinationPort } = this.packet;
-    if (source === flow.address && sourcePort === flow.port && destinationPort === flow.clientPort)
+    const from = flow.tracked?.pod ?? flow;
+    if (source === from.address && sourcePort === from.port && destinationPort === flow.clientPort)
       return 'delivered';
     return this.lost(
       'unroutable',

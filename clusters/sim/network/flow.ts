@@ -1,5 +1,5 @@
 import type { Millis } from '../../../harness/time/duration.ts';
-import type { TrackedFlow } from './balancer.ts';
+import type { Routed, Target, TrackedFlow } from './balancer.ts';
 import type { Connection, Conntrack, ConntrackEntry } from './conntrack.ts';
 import type { Address } from './ipv4.ts';
 import type { SimNode } from './node.ts';
@@ -14,8 +14,8 @@ export interface Entrance {
   readonly idle: Millis;
   /** Undefined: there is no such forwarding rule. */
   readonly program: unknown;
-  /** The node that gets this packet; undefined when there is none. */
-  route(flow: TrackedFlow, kind: PacketKind, now: Millis): SimNode | undefined;
+  /** Where this packet goes. */
+  route(flow: TrackedFlow, kind: PacketKind, now: Millis): Routed;
 }
 
 /**
@@ -40,7 +40,7 @@ export class Flow implements Connection, TrackedFlow {
   readonly frontend: Entrance;
   newest: ConntrackEntry | undefined = undefined;
   expired: Conntrack | undefined = undefined;
-  tracked: SimNode | undefined = undefined;
+  tracked: Target | undefined = undefined;
   trackedAt: Millis = 0;
   trackedGeneration = 0;
   /** The server's half: the pod that accepted, its port, and the peer that it sees behind NAT. */

@@ -1,4 +1,5 @@
 import type { CellHeader, HopEnd } from '../../contracts/event.ts';
+import { balancerNamed } from '../../platforms/balancers.ts';
 import { dataplane } from '../../platforms/dataplanes.ts';
 import type { Millis } from '../../time/duration.ts';
 import { tolerated } from '../../time/tolerance.ts';
@@ -133,14 +134,16 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
   const hop =
     fate.node === drop.hop ? hopEnding(index, drop, tolerated(HOP_DELAY, cell.speed), fate.at) : undefined;
   if (hop !== undefined) return byHop(hop);
+  const path = ownPath(index, cell, drop);
   const carrier = fate.before ?? drop.node ?? fate.node;
   for (const node of new Set([carrier, drop.node ?? carrier])) {
     const removed = until(index.removedNodes.get(node), fate.at);
-    if (removed) return seen('node-removed', removed);
+    // A balancer that had taken the node out before lost the connection, and not the node.
+    const hadLeft = removed && balancerAt(path, node, removed.at - 1)?.listed.has(node) === false;
+    if (removed && !hadLeft) return seen('node-removed', removed);
     const off = until(index.darkNodes.get(node), fate.at);
     if (off) return seen('node-off', off);
   }
-  const path = ownPath(index, cell, drop);
   const recreated = recreation(path, drop.lastAnswer, fate.at);
   if (recreated) return seen('balancer-recreated', recreated);
   const endpoints = path.endpoints(carrier, fate.at);
@@ -149,9 +152,12 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
     return fate.forgot === 'node' ? seen('entry-expired') : seen('dataplane-cut', endpoints, rule);
   const balancer = balancerAt(path, fate.before, fate.at);
   if (balancer?.empty) return seen('no-backend', endpoints, balancer.moment);
-  const { balancer: kind, balancerStickiness } = cell.axes;
-  // These keep TCP on the backend it has, healthy or not, for as long as they remember the flow.
-  const persists = kind === 'backend-service' || balancerStickiness === 'persist';
+  const isReset = fate.verdict === 'reset' && fate.node === 'balancer';
+  if (isReset && fate.forgot !== 'balancer') return seen('balancer-reset', endpoints, balancer?.moment);
+  // Some keep TCP on the backend that they list for it, healthy or not, for as long as they remember the flow.
+  const persists =
+    balancerNamed(cell.axes.balancer).held.unhealthy === 'kept' &&
+    (balancer === undefined || balancer.listed.has(fate.before));
   const left = balancer !== undefined && !balancer.healthy.has(fate.before);
   if (left && !persists)
     return seen(
@@ -192,10 +198,13 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
   );
   const change = changes.find(({ failOpen }) => failOpen) ?? changes[0];
   if (change !== undefined) {
+    const held = balancerNamed(cell.axes.balancer).held.unhealthy;
     const cause = change.empty
       ? 'no-backend'
-      : cell.axes.balancer === 'backend-service'
-        ? 'tracking-expired'
+      : change.listed.has(node) && held !== 'moved'
+        ? held === 'kept'
+          ? 'tracking-expired'
+          : 'balancer-reset'
         : change.failOpen
           ? 'fail-open-rehash'
           : 'balancer-moved';

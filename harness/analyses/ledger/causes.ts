@@ -31,6 +31,10 @@ export const CAUSES = {
     title: 'balancer moved the flow',
     says: 'The balancer sent an established flow to another node because the health or number of its backends changed.',
   },
+  'balancer-reset': {
+    title: 'reset by the balancer',
+    says: 'The backend that carried the flow became unhealthy or left, and the balancer answered its next packet with a reset.',
+  },
   'balancer-recreated': {
     title: 'balancer was recreated',
     says: 'The forwarding rule and its tracking table were deleted and made anew: packets found no rule for a while, and established flows were then hashed as if they were new.',
@@ -41,7 +45,7 @@ export const CAUSES = {
   },
   'tracking-expired': {
     title: 'tracking entry expired',
-    says: 'The flow was idle longer than the balancer remembers flows, so its next packet was hashed as if it were new.',
+    says: 'The flow was idle longer than the balancer remembers flows, so its next packet was hashed as if it were new, or answered with a reset.',
   },
   'node-removed': {
     title: 'node was removed',

@@ -44,6 +44,8 @@ interface BalancerChange {
   readonly moment: Moment;
   /** Nodes that passed their health checks from then on. */
   readonly healthy: ReadonlySet<string>;
+  /** Nodes of all its backends, those included that only drain. */
+  readonly listed: ReadonlySet<string>;
   readonly failOpen: boolean;
   readonly recreated: boolean;
   readonly empty: boolean;
@@ -244,6 +246,7 @@ function indexBalancers(history: History): BalancerChange[] {
         at,
         service,
         healthy: new Set(healthy),
+        listed: new Set(backends.map(({ node }) => node)),
         moment: { at, kind: 'balancer', text: `balancer of ${service}${deed}: ${state}` },
         failOpen,
         recreated,

@@ -72,7 +72,6 @@ const CONDITIONS: ReadonlySet<AxisName> = new Set<AxisName>([
   'backoffModel',
   'heartbeat',
   'balancer',
-  'balancerStickiness',
   'proxy',
   'secondService',
   'kubernetes',
