@@ -253,8 +253,13 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   const going = goingOf(end, late);
   const by = (plain: Cause) => byGateway(end, plain, late, tolerated(CUT, cell.speed));
   if (drop.asked) return seen('asked-to-leave', ...going, told);
-  if (drop.fate !== undefined && !(drop.ending.how === 'close' && until(closing, drop.fate.at)))
-    return fromFate(index, cell, drop, drop.fate);
+  const hopDelay = tolerated(HOP_DELAY, cell.speed);
+  const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
+  // What met a connection that was closed already, in the very moment in which the client heard of that, is no cause.
+  const isLate = (fate: Fate) =>
+    (drop.ending.how === 'close' && until(closing, fate.at) !== undefined) ||
+    (drop.ending.how === 'fin' && hop !== undefined && hop.at <= fate.at);
+  if (drop.fate !== undefined && !isLate(drop.fate)) return fromFate(index, cell, drop, drop.fate);
   const dark = darkness(index, drop, late);
   if (dark && drop.ending.how === 'silence' && dark.at >= drop.lastAnswer - delay)
     return { ...seen('node-off', until(end.evicted, late), dark), inferred: isMeasured };
@@ -262,8 +267,6 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   // A gateway that had only begun to drain may still have been killed with this connection open.
   if (over && drop.ending.how !== 'close' && over.at <= drop.detected)
     return seen(by('gateway-ended'), ...going, told, over);
-  const hopDelay = tolerated(HOP_DELAY, cell.speed);
-  const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
   const byHop = () => ({
     ...seen(hop?.act === undefined ? 'hop-ended' : BY_HOP[hop.act], hop?.begun, hop?.moment),
     inferred: isMeasured,
