@@ -56,9 +56,10 @@ function byGateway({ evicted, cutAt, ended }: PodEnd, plain: Cause, time: Millis
 }
 
 /** What told the pod to go, earliest first. */
-const goingOf = ({ scaledDown, evicted, terminating }: PodEnd, time: Millis) => [
+const goingOf = ({ scaledDown, evicted, forced, terminating }: PodEnd, time: Millis) => [
   until(scaledDown, time),
   until(evicted, time) ?? until(terminating, time),
+  until(forced, time),
 ];
 
 /** The end of its machine's power, where that ended the pod rather than something before. */
