@@ -340,6 +340,14 @@ describe('on a measured cluster', () => {
     ['dataplane-cut', [[31_000, rules('n1', 'none')]], {}],
     ['node-off', [[31_000, power('n1')]], {}],
     [
+      'node-off',
+      [
+        [31_000, power('n1')],
+        [31_200, gateway('killed')],
+      ],
+      { ending: { how: 'reset' } },
+    ],
+    [
       'evicted',
       [
         [80_000, evicted('granted')],

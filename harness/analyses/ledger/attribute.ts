@@ -262,7 +262,9 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
     (drop.ending.how === 'fin' && hop !== undefined && hop.at <= fate.at);
   if (drop.fate !== undefined && !isLate(drop.fate)) return fromFate(index, cell, drop, drop.fate);
   const dark = darkness(index, drop, late);
-  if (dark && drop.ending.how === 'silence' && dark.at >= drop.lastAnswer - delay)
+  // It says nothing; who is hashed to another node because of it is reset there.
+  const isMute = drop.ending.how === 'silence' || drop.ending.how === 'reset';
+  if (dark && isMute && dark.at >= drop.lastAnswer - delay)
     return { ...seen('node-off', until(end.evicted, late), dark), inferred: isMeasured };
   const over = until(ended, late);
   // A gateway that had only begun to drain may still have been killed with this connection open.
