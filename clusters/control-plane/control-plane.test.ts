@@ -271,10 +271,13 @@ it('a machine that is switched off stays a node and a backend, and runs its pods
       'node.kubernetes.io/unreachable:NoSchedule',
       'node.kubernetes.io/unreachable:NoExecute',
     ]);
-    expect(bench.machine.programs.at(-1)?.table[0]).toMatchObject({
-      nodes: ['node-1', 'node-2', 'node-3'],
-      healthy: [true, false, true],
-    });
+    expect(
+      bench.machine.programs.at(-1)?.table[0]?.backends.map(({ node, healthy }) => [node, healthy]),
+    ).toEqual([
+      ['node-1', true],
+      ['node-2', false],
+      ['node-3', true],
+    ]);
     await bench.plane.on();
     await bench.until(async () => (await bench.kube.list('Pod')).every(isPodReady), 5000);
     expect(bench.machine.pods.slice(pods).map(({ start }) => start.node)).toEqual(['node-2']);
@@ -303,7 +306,11 @@ it('pods of a machine without power are deleted after 300 s and stay so until it
     await bench.until(async () => (await deleting()).length === 0, 61_000);
     await bench.plane.on();
     await bench.clock.sleep(15_000);
-    expect(bench.machine.programs.at(-1)?.table[0]?.backends.map(({ node }) => node)).toEqual(['node-1', 'node-2', 'node-3']);
+    expect(bench.machine.programs.at(-1)?.table[0]?.backends.map(({ node }) => node)).toEqual([
+      'node-1',
+      'node-2',
+      'node-3',
+    ]);
   });
 });
 
@@ -370,7 +377,8 @@ it.each([
       });
       expect(waits).toHaveLength(10);
       expect(Math.max(...waits)).toBeGreaterThanOrEqual(least);
-      expect(Math.max(...waits)).toBeLessThanOrEqual(most + 10);
+      // Its startup probe is asked every second, and readiness after that.
+      expect(Math.max(...waits)).toBeLessThanOrEqual(most + 1010);
     });
   },
 );

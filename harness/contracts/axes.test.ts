@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { AXES, type Axes, defaultAxes, storedAxes } from './axes.ts';
+import { AXES, type Axes, defaultAxes } from './axes.ts';
+import { storedAxes } from './stored-axes.ts';
 
 test.each([
   ['iptables-1.22', { proxy: 'iptables', kubernetes: '1.22' }],

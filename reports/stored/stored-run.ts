@@ -1,7 +1,6 @@
 import { type CellAnalysis, type CellResult, cellAnalysis } from '../../harness/analyses/analyze.ts';
 import { foretoldBy, withPrediction } from '../../harness/analyses/cell-document.ts';
 import type { RunInfo } from '../../harness/analyses/run-info.ts';
-import { storedAxes } from '../../harness/contracts/axes.ts';
 import {
   type CellHeader,
   EVENT_SCHEMA,
@@ -11,6 +10,7 @@ import {
   type RunHeader,
   type Timed,
 } from '../../harness/contracts/event.ts';
+import { storedAxes } from '../../harness/contracts/stored-axes.ts';
 import { UsageError } from '../../harness/errors.ts';
 import { readLog } from './read-log.ts';
 import { readRunInfo } from './run-info.ts';

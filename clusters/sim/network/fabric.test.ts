@@ -299,6 +299,26 @@ describe('what a flow meets on its way', () => {
     expect(lab.fabric.reason).toBe('the node is gone');
   });
 
+  it('is lost at a node without power for as long as the balancer keeps it there, and finds nothing of it afterwards', () => {
+    const lab = laboratory({ policy: 'Cluster' });
+    const through = lab.flows.filter((flow) => flow.peer === parseAddress(nodeAddress(2)));
+    lab.fabric.removeNode(nodeName(2));
+    expect(lab.fabric.node(nodeName(2))).toBeUndefined();
+    lab.balance([1, 3], 'target-pool-persistent');
+    expect(through.map((flow) => lab.fabric.exchange(flow, 'data', lab.now))).toEqual(
+      through.map(() => 'dropped'),
+    );
+    lab.fabric.addNode({
+      name: nodeName(2),
+      number: 2,
+      address: nodeAddress(2),
+      podCidr: podCidr(2),
+    });
+    const [flow] = through as [Flow];
+    expect(lab.fabric.exchange(flow, 'data', lab.now)).not.toBe('delivered');
+    expect(lab.fabric.reason).not.toBe('the node is gone');
+  });
+
   it('is hashed anew after a minute of silence, also where the balancer persists', () => {
     const lab = laboratory({ policy: 'Local', stick: true });
     lab.select([]);

@@ -307,6 +307,14 @@ describe('a cause that the log shows', () => {
     ]);
   });
 
+  test('is the hop that closed a connection, though a packet met it closed in the moment when the client heard of it', () => {
+    const story: Entry[] = [
+      [90_000, { type: 'hop', hop: 'nginx', did: 'drains', act: 'drain' }],
+      [90_000, fate('n1', 'reset')],
+    ];
+    expect(attributed(story, { ending: { how: 'fin' } }).cause).toBe('proxy-drained');
+  });
+
   test('is the lost packet even where a close frame came through in the end', () => {
     const story: Entry[] = [
       [31_000, balancer([])],
@@ -331,6 +339,14 @@ describe('on a measured cluster', () => {
     ['node-removed', [[31_000, { type: 'node', node: 'n1', change: 'removed' }]], {}],
     ['dataplane-cut', [[31_000, rules('n1', 'none')]], {}],
     ['node-off', [[31_000, power('n1')]], {}],
+    [
+      'node-off',
+      [
+        [31_000, power('n1')],
+        [31_200, gateway('killed')],
+      ],
+      { ending: { how: 'reset' } },
+    ],
     [
       'evicted',
       [

@@ -55,9 +55,10 @@ function byGateway({ evicted, cutAt, ended }: PodEnd, plain: Cause, time: Millis
 }
 
 /** What told the pod to go, earliest first. */
-const goingOf = ({ scaledDown, evicted, terminating }: PodEnd, time: Millis) => [
+const goingOf = ({ scaledDown, evicted, forced, terminating }: PodEnd, time: Millis) => [
   until(scaledDown, time),
   until(evicted, time) ?? until(terminating, time),
+  until(forced, time),
 ];
 
 /** The end of its machine's power, where that ended the pod rather than something before. */
@@ -270,16 +271,15 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   if (drop.asked) return seen('asked-to-leave', ...going, told);
   const hopDelay = tolerated(HOP_DELAY, cell.speed);
   const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
-  if (drop.fate !== undefined) {
-    // Who had ended the connection when the packet came would have answered any packet so.
-    const { at } = drop.fate;
-    const { how } = drop.ending;
-    const hadEnded =
-      how === 'close' ? until(closing, at) : how === 'fin' && hop !== undefined && hop.at <= at;
-    if (!hadEnded) return fromFate(index, cell, drop, drop.fate);
-  }
+  // What met a connection that was closed already, in the very moment in which the client heard of that, is no cause.
+  const isLate = (fate: Fate) =>
+    (drop.ending.how === 'close' && until(closing, fate.at) !== undefined) ||
+    (drop.ending.how === 'fin' && hop !== undefined && hop.at <= fate.at);
+  if (drop.fate !== undefined && !isLate(drop.fate)) return fromFate(index, cell, drop, drop.fate);
   const dark = darkness(index, drop, late);
-  if (dark && drop.ending.how === 'silence' && dark.at >= drop.lastAnswer - delay)
+  // It says nothing; who is hashed to another node because of it is reset there.
+  const isMute = drop.ending.how === 'silence' || drop.ending.how === 'reset';
+  if (dark && isMute && dark.at >= drop.lastAnswer - delay)
     return { ...seen('node-off', until(end.evicted, late), dark), inferred: isMeasured };
   const over = until(ended, late);
   // A gateway that had only begun to drain may still have been killed with this connection open.

@@ -24,6 +24,8 @@ export interface PodEnd {
   terminating?: Moment;
   /** Told to go by somebody who removes its node. */
   evicted?: Moment;
+  /** Told to go at once, after that. */
+  forced?: Moment;
   /** When the grace that whoever evicted it granted is over, where that is less than its own. */
   cutAt?: Millis;
 }
@@ -111,7 +113,9 @@ function indexPods(history: History, speed: number | null): Map<string, PodEnd> 
     const end = endOf(pod);
     const grace = cutTo === undefined ? '' : `, its grace cut to ${formatDuration(cutTo)}`;
     const deed = outcome === 'forced' ? 'forced out' : 'evicted';
-    end.evicted ??= { at, kind: 'pod', text: `pod ${pod} is ${deed}${grace}: ${by} drains ${node}` };
+    const moment: Moment = { at, kind: 'pod', text: `pod ${pod} is ${deed}${grace}: ${by} drains ${node}` };
+    if (end.evicted === undefined) end.evicted = moment;
+    else end.forced ??= moment;
     if (cutTo !== undefined) end.cutAt = Math.min(end.cutAt ?? Number.POSITIVE_INFINITY, at + cutTo);
   }
   for (const { pod, phases } of history.pods.values())
