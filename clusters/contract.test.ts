@@ -293,7 +293,7 @@ const CONTRACTS: readonly Contract[] = [
     promise:
       "somebody else's Ingress reloads ingress-nginx, which ends every WebSocket 240 s later, but once for several",
     needs: 'ingress-nginx',
-    arguments: ['ingress-reload', '--reloads', '3', '--reload-every', '30s', '--backoff', '1m'],
+    arguments: ['ingress-reload', '--reloads', '3', '--reload-every', '10s', '--backoff', '1m'],
     keeps: (cell) => endsAll(cell, 240_000),
   },
   {

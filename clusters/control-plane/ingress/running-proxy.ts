@@ -80,7 +80,7 @@ function told(
           : `${title} is told to end; connections stay for at most ${formatDuration(termination.keeps)}`,
       ];
     case 'shutdown':
-      return [`${title}: ${reload.setting} is over: ${reload.holder} ends its connections`, reload.ends];
+      return [`${title}: ${reload.setting} is over: what ${reload.holder} still held is ended`, reload.ends];
     case 'terminated':
       return [`${title} ends, as it was told to, and its connections with it`, 'ended'];
     case 'idle':

@@ -1,4 +1,4 @@
-import type { KubernetesObject, V1Node, V1Service } from '@kubernetes/client-node';
+import type { KubernetesObject, V1Ingress, V1Node, V1Service } from '@kubernetes/client-node';
 import { expect, test } from 'vitest';
 import { defaultAxes } from '../../../harness/contracts/axes.ts';
 import type { Event } from '../../../harness/contracts/event.ts';
@@ -81,7 +81,7 @@ async function fronted(
 }
 
 const axes = defaultAxes();
-const { ingress, canary, route } = ingressWorkload(axes);
+const { ingress, canary, route, neighbour } = ingressWorkload(axes);
 const HOST = 'run-1.onedrop.test';
 const existing = (status: object = {}) => ({ metadata: { name: 'gateway' }, status }) as KubernetesObject;
 
@@ -93,6 +93,12 @@ test("an Ingress and its canary get the cluster's class and a host that no other
     expect(spec).toMatchObject({ ingressClassName: 'outer-nginx', rules: [{ host: HOST }] });
     expect(spec?.rules?.[0]?.http).toEqual(object.spec?.rules?.[0]?.http);
   }
+});
+
+test("somebody else's Ingress keeps a host of its own, which no other run has either", async () => {
+  await using used = await fronted({ ingress: NGINX });
+  const { spec } = await used.front.dress(neighbour(1) as V1Ingress);
+  expect(spec?.rules?.map(({ host }) => host)).toEqual([`neighbour-1.example.${HOST}`]);
 });
 
 test('until something in front is asked for, nothing is watched and every object stays as it is', async () => {

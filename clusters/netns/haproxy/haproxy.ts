@@ -81,11 +81,11 @@ export class Haproxy {
     if (reload) {
       const connections = await this.connections();
       this.write(config);
-      this.old.set(this.worker, this.options.clock.now());
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       this.loaded = () => this.attends().then(resolve, reject);
       this.process.signal('SIGUSR2');
       this.options.acted({ act: 'reload', connections });
+      this.old.set(this.worker, this.options.clock.now());
       await promise;
       this.places = new Map(config.backends.map((backend) => [backend.name, placesOf(backend)]));
       return;

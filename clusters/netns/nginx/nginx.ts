@@ -88,13 +88,12 @@ export class Nginx {
    * end with it (ngf build/entrypoint.sh).
    */
   terminate(): void {
-    if (this.options.is.proxy.termination.keeps === 'reload') {
-      this.process.signal('SIGQUIT');
-      return;
-    }
+    const { keeps } = this.options.is.proxy.termination;
+    const [act, signal] =
+      keeps === 'reload' ? (['quit', 'SIGQUIT'] as const) : (['terminated', 'SIGTERM'] as const);
     const end = (connections: number) => {
-      this.options.acted({ act: 'terminated', connections });
-      this.process.signal('SIGTERM');
+      this.options.acted({ act, connections });
+      this.process.signal(signal);
     };
     this.connections().then(end, () => end(0));
   }
