@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Axes } from '../../contracts/axes.ts';
 import type { Timed, TimedEvent, Verdict } from '../../contracts/event.ts';
 import { analyze } from '../analyze.ts';
 import { testCell, testLog } from '../test-log.ts';
@@ -268,6 +269,16 @@ describe('on a measured cluster', () => {
       expect({ cause, inferred }).toEqual({ cause: expected, inferred: true });
     },
   );
+
+  test('what a balancer held on an unhealthy backend was lost with that backend, or reset with its health', () => {
+    const drains = balancer(['n2', 'n3'], { failOpen: false });
+    const gone = balancer([], { backends: [], failOpen: false });
+    const cause = (kind: Axes['balancer'], ...story: Entry[]) =>
+      attributed(story, {}, { ...measured, axes: { balancer: kind } }).cause;
+    expect(cause('backend-service-neg', [31_000, drains], [60_000, gone])).toBe('no-backend');
+    expect(cause('backend-service-neg', [31_000, drains])).toBe('tracking-expired');
+    expect(cause('nlb-instance', [31_000, drains])).toBe('balancer-reset');
+  });
 
   test('a change long before the last answer explains nothing', () => {
     const { cause } = attributed([[12_000, balancer(['n2'])]], { lastAnswer: 60_000 }, measured);

@@ -157,9 +157,11 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
       within(change) &&
       (cell.axes.policy === 'Cluster' || change.failOpen || change.empty || !change.healthy.has(node)),
   );
-  const change = changes.find(({ failOpen }) => failOpen) ?? changes[0];
+  const held = balancerNamed(cell.axes.balancer).held.unhealthy;
+  // Who keeps flows on an unhealthy backend loses them with the backend first of all.
+  const left = held === 'kept' ? changes.find(({ listed }) => !listed.has(node)) : undefined;
+  const change = left ?? changes.find(({ failOpen }) => failOpen) ?? changes[0];
   if (change !== undefined) {
-    const held = balancerNamed(cell.axes.balancer).held.unhealthy;
     const cause = change.empty
       ? 'no-backend'
       : change.listed.has(node) && held !== 'moved'
