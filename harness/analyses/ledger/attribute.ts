@@ -120,7 +120,10 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
   const balancer = balancerAt(path, fate.before, fate.at);
   if (balancer?.empty) return seen('no-backend', endpoints, balancer.moment);
   const isReset = fate.verdict === 'reset' && fate.node === 'balancer';
-  if (isReset && fate.forgot !== 'balancer') return seen('balancer-reset', endpoints, balancer?.moment);
+  if (isReset)
+    return fate.forgot === 'balancer'
+      ? seen('balancer-idle')
+      : seen('balancer-reset', endpoints, balancer?.moment);
   // Some keep TCP on the backend that they list for it, healthy or not, for as long as they remember the flow.
   const persists =
     balancerNamed(cell.axes.balancer).held.unhealthy === 'kept' &&

@@ -37,7 +37,11 @@ export const CAUSES = {
   },
   'tracking-expired': {
     title: 'tracking entry expired',
-    says: 'The flow was idle longer than the balancer remembers flows, so its next packet was hashed as if it were new, or answered with a reset.',
+    says: 'The flow was idle longer than the balancer remembers flows, so its next packet was hashed as if it were new.',
+  },
+  'balancer-idle': {
+    title: 'idle for longer than the balancer allows',
+    says: 'The flow was silent for longer than the balancer remembers flows, and this balancer answers what it does not know with a reset. No release is needed for that.',
   },
   'node-removed': {
     title: 'node was removed',
@@ -84,4 +88,8 @@ export const CAUSES = {
 export type Cause = keyof typeof CAUSES;
 
 /** Causes that need no release: a connection idles too long at any time. */
-export const IDLE_CAUSES: ReadonlySet<Cause> = new Set<Cause>(['entry-expired', 'proxy-idle']);
+export const IDLE_CAUSES: ReadonlySet<Cause> = new Set<Cause>([
+  'entry-expired',
+  'proxy-idle',
+  'balancer-idle',
+]);
