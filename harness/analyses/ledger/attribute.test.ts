@@ -278,6 +278,18 @@ describe('on a measured cluster', () => {
     expect(cause('backend-service-neg', [31_000, drains], [60_000, gone])).toBe('no-backend');
     expect(cause('backend-service-neg', [31_000, drains])).toBe('tracking-expired');
     expect(cause('nlb-instance', [31_000, drains])).toBe('balancer-reset');
+    const without = balancer(['n2'], { backends: [{ node: 'n2', healthy: true }], failOpen: false });
+    expect(cause('backend-service-neg', [31_000, drains], [60_000, without])).toBe('balancer-moved');
+  });
+
+  test('what falls silent when any node ends was lost with it, where the balancer goes on sending there', () => {
+    const removed: Entry = [31_000, { type: 'node', node: 'n2', change: 'removed' }];
+    const cause = (kind: Axes['balancer'], policy: Axes['policy']) =>
+      attributed([removed], {}, { ...measured, axes: { balancer: kind, policy } }).cause;
+    expect(cause('azure', 'Cluster')).toBe('node-removed');
+    expect(cause('metallb-bgp', 'Cluster')).toBe('node-removed');
+    expect(cause('azure', 'Local')).toBe('unattributed');
+    expect(cause('target-pool', 'Cluster')).toBe('unattributed');
   });
 
   test('a change long before the last answer explains nothing', () => {
