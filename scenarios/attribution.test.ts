@@ -70,7 +70,8 @@ test.each(cells.map((cell, seed) => ({ ...cell, seed, name: cell.strategy.name }
           const chain = ledger.chains[row.chain];
           const drop = fleet.drops[place];
           // Only what a table forgets by itself takes no event.
-          if (chain?.moments.length === 0) expect(['entry-expired', 'tracking-expired']).toContain(row.cause);
+          if (chain?.moments.length === 0)
+            expect(['entry-expired', 'tracking-expired', 'balancer-idle']).toContain(row.cause);
           for (const { at, kind, text } of chain?.moments ?? []) {
             const told = `${row.cause}: ${describeChain(chain as Chain).join(' / ')}`;
             expect(at, told).toBeLessThanOrEqual(row.detected);

@@ -53,6 +53,21 @@ test.each(cells)('a Service without endpoints behind $balancer with $policy lose
   expect(document.unattributed).toBe(0);
 });
 
+test.each<[BalancerName, string, boolean]>([
+  ['azure', '3m', false],
+  ['azure', '5m', true],
+  ['nlb-ip', '5m', false],
+  ['nlb-ip', '6m', true],
+  ['target-pool', '20m', false],
+  ['metallb-bgp-resilient', '20m', false],
+])('%s resets who is silent for %s, release or not: %s', async (balancer, heartbeat, resets) => {
+  // The node that goes carries nobody.
+  const { ledger } = await playOnSim(STRATEGIES['node-churn'] as Strategy, {
+    ...{ balancer, heartbeat, policy: 'Local', clients: '20', backoff: '5s' },
+  });
+  expect(new Set(ledger.rows.map(({ cause }) => cause))).toEqual(new Set(resets ? ['balancer-idle'] : []));
+});
+
 const churn = (texts: AxisTexts) =>
   playOnSim(STRATEGIES['node-churn'] as Strategy, {
     ...{ pods: '2', nodes: '6', churn: 'one', clients: '600', heartbeat: '10s', backoff: '10s' },

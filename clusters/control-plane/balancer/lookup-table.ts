@@ -2,6 +2,12 @@ import type { BalancerEntry } from '../../../harness/platforms/balancer-entry.ts
 import { hash32 } from '../../../harness/statistics/random.ts';
 import { maglev } from './maglev.ts';
 
+/**
+ * Slots of plain ECMP: many times any number of next hops, so that a slot modulo that number is one of them evenly
+ * however a slot is taken from a hash (nftables' `mod` scales instead of dividing).
+ */
+const SLOTS = 5040;
+
 /** Buckets of a resilient next-hop group: divisible by many numbers of next hops, and more than any of them. */
 export const BUCKETS = 840;
 
@@ -26,7 +32,7 @@ export function lookupTable(hash: BalancerEntry['hash'], sharing: Sharing): Uint
     case 'maglev':
       return maglev(names);
     case 'modulo':
-      return Uint16Array.from(ordered);
+      return Uint16Array.from({ length: SLOTS }, (_, slot) => ordered[slot % ordered.length] as number);
     case 'leader': {
       // Every speaker sorts by a hash of node and address, and the first one answers (MetalLB, layer2_controller.go).
       const rank = (index: number) => hash32(`${names[index]}#${address}`);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Axes } from '../../contracts/axes.ts';
 import type { Timed, TimedEvent, Verdict } from '../../contracts/event.ts';
 import { analyze } from '../analyze.ts';
 import { testCell, testLog } from '../test-log.ts';
@@ -371,6 +372,28 @@ describe('on a measured cluster', () => {
     expect(causeOf([31_000, power('n2')])).toBe('node-off');
     expect(causeOf([31_000, power('n2')], [31_100, removed])).toBe('node-removed');
     expect(attributed([[31_000, power('n2')]], {}, measured).cause).toBe('unattributed');
+  });
+
+  test('what a balancer held on an unhealthy backend was lost with that backend, or reset with its health', () => {
+    const drains = balancer(['n2', 'n3'], { failOpen: false });
+    const gone = balancer([], { backends: [], failOpen: false });
+    const cause = (kind: Axes['balancer'], ...story: Entry[]) =>
+      attributed(story, {}, { ...measured, axes: { balancer: kind } }).cause;
+    expect(cause('backend-service-neg', [31_000, drains], [60_000, gone])).toBe('no-backend');
+    expect(cause('backend-service-neg', [31_000, drains])).toBe('tracking-expired');
+    expect(cause('nlb-instance', [31_000, drains])).toBe('balancer-reset');
+    const without = balancer(['n2'], { backends: [{ node: 'n2', healthy: true }], failOpen: false });
+    expect(cause('backend-service-neg', [31_000, drains], [60_000, without])).toBe('balancer-moved');
+  });
+
+  test('what falls silent when any node ends was lost with it, where the balancer goes on sending there', () => {
+    const removed: Entry = [31_000, { type: 'node', node: 'n2', change: 'removed' }];
+    const cause = (kind: Axes['balancer'], policy: Axes['policy']) =>
+      attributed([removed], {}, { ...measured, axes: { balancer: kind, policy } }).cause;
+    expect(cause('azure', 'Cluster')).toBe('node-removed');
+    expect(cause('metallb-bgp', 'Cluster')).toBe('node-removed');
+    expect(cause('azure', 'Local')).toBe('unattributed');
+    expect(cause('target-pool', 'Cluster')).toBe('unattributed');
   });
 
   test('a change long before the last answer explains nothing', () => {

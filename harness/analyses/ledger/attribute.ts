@@ -154,7 +154,10 @@ function fromFate(index: EvidenceIndex, cell: CellHeader, drop: Drop, fate: Fate
   const balancer = balancerAt(path, fate.before, fate.at);
   if (balancer?.empty) return seen('no-backend', endpoints, balancer.moment);
   const isReset = fate.verdict === 'reset' && fate.node === 'balancer';
-  if (isReset && fate.forgot !== 'balancer') return seen('balancer-reset', endpoints, balancer?.moment);
+  if (isReset)
+    return fate.forgot === 'balancer'
+      ? seen('balancer-idle')
+      : seen('balancer-reset', endpoints, balancer?.moment);
   // Some keep TCP on the backend that they list for it, healthy or not, for as long as they remember the flow.
   const persists =
     balancerNamed(cell.axes.balancer).held.unhealthy === 'kept' &&
@@ -191,24 +194,40 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
   const path = ownPath(index, cell, drop);
   const recreated = recreation(path, from, to);
   if (recreated) return inferred('balancer-recreated', recreated);
+  const entry = balancerNamed(cell.axes.balancer);
+  const isCluster = cell.axes.policy === 'Cluster';
+  // What is still sent to a node that has ended falls silent; with Cluster it may be any node.
+  if (
+    isCluster &&
+    drop.ending.how === 'silence' &&
+    (entry.held.left === 'kept' || entry.times.vanished[0] > 0)
+  )
+    for (const [name, moment] of index.removedNodes)
+      if (within(moment) && balancerAt(path, name, moment.at - 1)?.listed.has(name) !== false)
+        return inferred('node-removed', moment);
   // With Cluster the balancer may have sent this client to any node; with Local to its pod's only.
   const changes = path.balancers.filter(
-    (change) =>
-      within(change) &&
-      (cell.axes.policy === 'Cluster' || change.failOpen || change.empty || !change.healthy.has(node)),
+    (change) => within(change) && (isCluster || change.failOpen || change.empty || !change.healthy.has(node)),
   );
-  const change = changes.find(({ failOpen }) => failOpen) ?? changes[0];
+  const { unhealthy } = entry.held;
+  // Who keeps flows on an unhealthy backend loses them with the backend first of all.
+  const left =
+    unhealthy === 'kept'
+      ? changes.find(({ listed, left }) => (isCluster ? left.length > 0 : !listed.has(node)))
+      : undefined;
+  const change = left ?? changes.find(({ failOpen }) => failOpen) ?? changes[0];
   if (change !== undefined) {
-    const held = balancerNamed(cell.axes.balancer).held.unhealthy;
     const cause = change.empty
       ? 'no-backend'
-      : change.listed.has(node) && held !== 'moved'
-        ? held === 'kept'
-          ? 'tracking-expired'
-          : 'balancer-reset'
-        : change.failOpen
-          ? 'fail-open-rehash'
-          : 'balancer-moved';
+      : change === left || (unhealthy === 'reset' && !change.listed.has(node))
+        ? 'balancer-moved'
+        : unhealthy === 'moved'
+          ? change.failOpen
+            ? 'fail-open-rehash'
+            : 'balancer-moved'
+          : unhealthy === 'kept'
+            ? 'tracking-expired'
+            : 'balancer-reset';
     return inferred(cause, path.endpoints(node, change.at), path.rule(node, change.at), change.moment);
   }
   const cut = index.proxies.get(node)?.find((each) => !each.forwards && within(each));

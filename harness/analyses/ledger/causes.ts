@@ -45,7 +45,11 @@ export const CAUSES = {
   },
   'tracking-expired': {
     title: 'tracking entry expired',
-    says: 'The flow was idle longer than the balancer remembers flows, so its next packet was hashed as if it were new, or answered with a reset.',
+    says: 'The flow was idle longer than the balancer remembers flows, so its next packet was hashed as if it were new.',
+  },
+  'balancer-idle': {
+    title: 'idle for longer than the balancer allows',
+    says: 'The flow was silent for longer than the balancer remembers flows, and this balancer answers what it does not know with a reset. No release is needed for that.',
   },
   'node-removed': {
     title: 'node was removed',
@@ -104,4 +108,5 @@ export const IDLE_CAUSES: ReadonlySet<Cause> = new Set<Cause>([
   'entry-expired',
   'proxy-idle',
   'proxy-lifetime',
+  'balancer-idle',
 ]);

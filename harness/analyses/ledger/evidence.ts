@@ -48,6 +48,8 @@ interface BalancerChange {
   readonly healthy: ReadonlySet<string>;
   /** Nodes of all its backends, those included that only drain. */
   readonly listed: ReadonlySet<string>;
+  /** Nodes that were among them until then. */
+  readonly left: readonly string[];
   readonly failOpen: boolean;
   readonly recreated: boolean;
   readonly empty: boolean;
@@ -227,11 +229,13 @@ function indexProxies(history: History, speed: number | null): EvidenceIndex['pr
 }
 
 function indexBalancers(history: History): BalancerChange[] {
-  const before = new Set<string>();
+  const before = new Map<string, ReadonlySet<string>>();
   return history.balancers.flatMap((event, place): BalancerChange[] => {
     const { at, service, backends, failOpen } = event;
     const known = before.has(service);
-    before.add(service);
+    const listed = new Set(backends.map(({ node }) => node));
+    const left = [...(before.get(service) ?? [])].filter((node) => !listed.has(node));
+    before.set(service, listed);
     const next = history.balancers.slice(place + 1).find((later) => later.service === service);
     const empty = backends.length === 0;
     // A forwarding rule that goes only to come again is recreated from the moment it goes.
@@ -250,7 +254,8 @@ function indexBalancers(history: History): BalancerChange[] {
         at,
         service,
         healthy: new Set(healthy),
-        listed: new Set(backends.map(({ node }) => node)),
+        listed,
+        left,
         moment: { at, kind: 'balancer', text: `balancer of ${service}${deed}: ${state}` },
         failOpen,
         recreated,
