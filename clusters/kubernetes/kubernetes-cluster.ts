@@ -189,7 +189,16 @@ export class KubernetesCluster implements Cluster {
         }),
       );
     observer.on('Pod', { changed: (pod) => logs.changed(pod), gone: (pod) => logs.gone(pod) });
-    const { deployment, service } = controlGroup(workload({ ...spec.axes, policy: 'Cluster' }));
+    const { deployment, service } = controlGroup(
+      workload({
+        ...spec.axes,
+        policy: 'Cluster',
+        // The pod that nothing touches is not limited either.
+        podCpu: undefined,
+        podMemory: undefined,
+        admission: undefined,
+      }),
+    );
     await kube.apply(deployment);
     await kube.apply(service);
     if (chart !== undefined) await installChart(kube, clock, chart, signal);
@@ -235,6 +244,7 @@ export class KubernetesCluster implements Cluster {
       client.group === 'fleet' ? client.service : CONTROL,
       this.random[client.group],
       handlers,
+      client.isSettled,
     );
   }
 
@@ -267,7 +277,7 @@ export class KubernetesCluster implements Cluster {
     }
   }
 
-  private dialService(name: string, random: Random, handlers: SocketHandlers): Socket {
+  private dialService(name: string, random: Random, handlers: SocketHandlers, isSettled = false): Socket {
     const service = this.observer.all('Service').find(({ metadata }) => metadata?.name === name);
     const around = { nodes: this.observer.all('Node'), slices: this.observer.all('EndpointSlice') };
     const front = name === CONTROL ? undefined : this.front?.wayIn(name);
@@ -279,7 +289,7 @@ export class KubernetesCluster implements Cluster {
         { url: new URL(protocol.path, url).href, protocol, ...host, ...this.via },
         handlers,
       );
-    if (url !== undefined) return dialWebSocket({ url, ...host, ...this.via }, handlers);
+    if (url !== undefined) return dialWebSocket({ url, isSettled, ...host, ...this.via }, handlers);
     const refusal = this.clock.after(0, () =>
       handlers.closed({ how: 'refused', why: `${name} has no address` }),
     );

@@ -162,7 +162,11 @@ class NetnsCluster implements Cluster {
     const path = own ? this.dialPool.path : '/';
     if (target !== undefined)
       return this.dialPool.dial(
-        { url: `ws://${target.address}:${target.port}${path}`, localAddress: clientAddress(client) },
+        {
+          url: `ws://${target.address}:${target.port}${path}`,
+          localAddress: clientAddress(client),
+          isSettled: client.isSettled,
+        },
         handlers,
         own,
       );

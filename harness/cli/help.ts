@@ -24,8 +24,17 @@ export const FIRST_OPTIONS: readonly string[] = [
 const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
   'The Service and its balancer:': ['balancer', 'balancerStickiness', 'trafficDistribution'],
   'Nodes and their dataplane:': ['kubernetes', 'proxy', 'tcpLoose'],
-  'Clients:': ['backoffModel'],
-  'The gateway:': ['drainOver', 'preStop', 'handshakeCpu', 'messageCpu'],
+  'Clients:': ['backoffModel', 'connectTimeout', 'recoverWithin'],
+  'The gateway:': [
+    'drainOver',
+    'preStop',
+    'handshakeCpu',
+    'messageCpu',
+    'podCpu',
+    'podMemory',
+    'connectionMemory',
+    'admission',
+  ],
 };
 
 /** Under which heading an axis stands in the help, and in which order the headings come. */

@@ -95,6 +95,43 @@ const axis = <Schema extends z.ZodType>(schema: Schema, fallback: string, value:
     show: value === 'TIME' || value === 'TIME|never' ? showTime : String,
   }) satisfies Axis<Schema>;
 
+/** Something that nothing bounds unless one says so. */
+const limit = <Schema extends z.ZodType>(
+  schema: Schema,
+  value: string,
+  help: string,
+  show: (value: number) => string = String,
+) => ({
+  ...axis(
+    z.union([z.literal('unlimited').transform(() => undefined), schema]),
+    'unlimited',
+    `${value}|unlimited`,
+    help,
+  ),
+  show: (given: unknown) => (typeof given === 'number' ? show(given) : 'unlimited'),
+});
+
+/** Processors as Kubernetes writes them: `0.5` or `500m`. */
+const processors = z
+  .string()
+  .regex(/^\d+(\.\d+)?m?$/, 'must be a number of processors, such as 0.5 or 500m')
+  .transform((text) => (text.endsWith('m') ? Number.parseFloat(text) / 1000 : Number(text)))
+  .refine((value) => value >= 0.01 && value <= 1000, { message: 'must lie between 10m and 1000' });
+
+const UNITS: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
+
+/** Bytes as Kubernetes writes them: `256Mi`. */
+const bytes = z
+  .string()
+  .regex(/^\d+(\.\d+)?(Ki|Mi|Gi)$/, 'must be a number with Ki, Mi or Gi')
+  .transform((text) => Math.round(Number.parseFloat(text) * (UNITS[text.slice(-2)] as number)))
+  .refine((value) => value >= 1024 && value <= 2 ** 42, { message: 'must lie between 1Ki and 4096Gi' });
+
+const showBytes = (value: number): string => {
+  const [unit, size] = Object.entries(UNITS).findLast(([, each]) => value % each === 0) ?? ['', 1];
+  return `${value / size}${unit}`;
+};
+
 const showTime = (time: unknown) => (typeof time === 'number' ? formatDuration(time) : 'never');
 
 const choice = <const Values extends readonly [string, ...string[]]>(
@@ -120,6 +157,18 @@ export const AXES = {
   clients: axis(count(1, 2_000_000), '2000', 'N', 'simulated clients'),
   backoff: axis(duration('1s', '1h'), '5m', 'TIME', 'longest wait before a client reconnects'),
   backoffModel: choice(BACKOFF_MODELS, 'uniform', 'how a client chooses its wait'),
+  connectTimeout: axis(
+    duration('1s', '1h'),
+    '10s',
+    'TIME',
+    'an attempt that has not opened by then is given up',
+  ),
+  recoverWithin: axis(
+    duration('1s', '24h'),
+    '15m',
+    'TIME',
+    'with --pod-cpu: when everybody must be back, counted from the end of the release',
+  ),
   heartbeat: axis(duration('1s', '30m'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
   balancer: choice(['target-pool', 'backend-service'], 'target-pool', 'kind of passthrough load balancer'),
   balancerStickiness: choice(
@@ -155,6 +204,21 @@ export const AXES = {
     '0s',
     'TIME',
     "processor time that the gateway's application needs for each message",
+  ),
+  podCpu: limit(
+    processors,
+    'N',
+    'processors that a pod has for its one event loop, which serves handshakes, messages and probes in turn; spent in model time on every cluster',
+  ),
+  podMemory: limit(bytes, 'NMi', 'memory above which a pod is killed', showBytes),
+  connectionMemory: {
+    ...axis(bytes, '12Ki', 'NKi', 'memory that each connection takes (heeded with --pod-memory)'),
+    show: (value: unknown) => showBytes(value as number),
+  },
+  admission: limit(
+    z.coerce.number().min(0.1).max(1_000_000),
+    'N',
+    'handshakes a second that a pod lets in; it refuses the others with 503',
   ),
   grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
   preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),

@@ -9,7 +9,7 @@ if (mistakes.length > 0) {
   process.exit(64);
 }
 
-const gateway = new Gateway({ ...settings, log, exit: () => process.exit(0) });
+const gateway = new Gateway({ ...settings, log, exit: (code = 0) => process.exit(code) });
 // Before anything else: a container's first process ignores signals that it has no handler for.
 process.on('SIGTERM', () => gateway.terminate());
 log({ did: 'listening', pid: process.pid, ...(await gateway.listen()) });

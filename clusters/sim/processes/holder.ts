@@ -1,5 +1,6 @@
 import type { Ending, Greeting, Socket } from '../../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import { UNLIMITED } from '../../../harness/gateway/capacity.ts';
 import { drainPlan } from '../../../harness/gateway/drain.ts';
 import { COMES_BACK, HOLD_FOR, PATIENCE, TRY_AGAIN_LATER } from '../../../harness/gateway/holder/endings.ts';
 import { MoveLog } from '../../../harness/gateway/holder/move-log.ts';
@@ -43,7 +44,8 @@ export class SimHolder implements SimProcess {
 
   constructor(env: Readonly<Record<string, string>>, host: Host) {
     this.host = host;
-    const settings = gatewaySettings(env);
+    // What limits the gateways' pods does not limit the holder's: it has no application.
+    const settings = { ...gatewaySettings(env), capacity: UNLIMITED };
     const say = (line: Said) => {
       const event = saidEvent(settings.pod, { ...line, hop: true });
       if (event !== undefined) host.record(event);
@@ -63,9 +65,9 @@ export class SimHolder implements SimProcess {
     return this.gateway.listens(port);
   }
 
-  upgrade(connection: GatewayConnection): Welcome {
+  upgrade(connection: GatewayConnection, answer: (welcome: Welcome) => void): void {
     this.upgrading = new HeldClient(this, connection);
-    return { relay: this.upgrading };
+    answer({ relay: this.upgrading });
   }
 
   accept(connection: GatewayConnection): void {
