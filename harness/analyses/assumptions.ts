@@ -1,7 +1,9 @@
 import type { CellHeader } from '../contracts/event.ts';
+import { isLimited } from './capacity/capacity.ts';
 
 /** What a cell takes for given and does not show, in sentences; told beside its verdict. */
-export function assumptions({ evidence }: CellHeader): readonly string[] {
+export function assumptions({ axes, evidence }: CellHeader): readonly string[] {
+  if (isLimited({ axes })) return [];
   return [
     evidence === 'modelled'
       ? 'no capacity was given: that the door holds when everybody comes back (the gateway admits all, however many at once) is assumed, not shown'

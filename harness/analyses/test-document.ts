@@ -46,6 +46,7 @@ export function testDocument(header: CellHeader, changes: Partial<CellDocument> 
     extraPods: 0,
     disconnectsSinceRollback: null,
     timeAway: null,
+    capacity: null,
     verdict: 'pass',
     why: [],
     assumes: [],

@@ -20,6 +20,9 @@ export const WATCH_DELAY = { model: 3000, real: 1000 } as const;
 /** A proxy's log tells of what it ended only once its worker has: with thousands of connections on a busy machine, seconds later. */
 const HOP_DELAY = { model: 3000, real: 3000 } as const;
 
+/** A pod tells of its load within this time. */
+const TOLD_WITHIN: Millis = 2000;
+
 /** IPVS forgets an established connection that was silent for this long (FACTS B4); kube-proxy leaves it so. */
 const IPVS_IDLE: Millis = 900_000;
 
@@ -201,6 +204,23 @@ function hopEnding(index: EvidenceIndex, drop: Drop, delay: Millis, late: Millis
   return nearest;
 }
 
+/** The pod's load, where it is what ended the connection: its process fell, or a ping waited longer than its client. */
+function fromLoad(index: EvidenceIndex, cell: CellHeader, drop: Drop, late: Millis): Attribution | undefined {
+  const fall = lastUntil(index.falls.get(drop.pod) ?? [], late);
+  const loads = index.loads.get(drop.pod) ?? [];
+  if (fall !== undefined && fall.at >= drop.openedAt) {
+    const cause = fall.fall === 'out of memory' ? 'out-of-memory' : 'restarted-by-probe';
+    return seen(cause, cause === 'out-of-memory' ? undefined : lastUntil(loads, fall.at), fall);
+  }
+  if (drop.ending.how !== 'silence') return undefined;
+  const { heartbeat } = cell.axes;
+  // What a ping waits for is told once a second or so, by the pod itself.
+  const waits = ({ at, wait }: { at: Millis; wait: Millis }) =>
+    at >= drop.lastAnswer && at <= drop.detected + TOLD_WITHIN && wait >= heartbeat - TOLD_WITHIN;
+  const load = loads.slice(countUntil(loads, drop.lastAnswer)).find(waits);
+  return load && seen('overloaded', load);
+}
+
 /**
  * Why this connection was lost. Seen where the log shows it on the connection itself (the fate of its packet, a
  * close frame, its gateway's own word), inferred where only the time tells, `unattributed` where nothing does.
@@ -214,6 +234,8 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   const told = until(closing, late);
   const going = [until(scaledDown, late), until(terminating, late)];
   if (drop.asked) return seen('asked-to-leave', ...going, told);
+  const busy = drop.fate === undefined ? fromLoad(index, cell, drop, late) : undefined;
+  if (busy !== undefined) return busy;
   if (drop.fate !== undefined && !(drop.ending.how === 'close' && until(closing, drop.fate.at)))
     return fromFate(index, cell, drop, drop.fate);
   const over = until(ended, late);
