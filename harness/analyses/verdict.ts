@@ -93,7 +93,7 @@ const CRITERIA: readonly Criterion[] = [
   },
   {
     name: 'what was promised was tried',
-    judge: ({ cell: { kind }, fleet, innocence, history, sayings: { reachedV2, strange } }) => {
+    judge: ({ cell: { kind }, fleet, innocence, history, capacity, sayings: { reachedV2, strange } }) => {
       if (kind === undefined) return good('logs from before cells had a kind do not say what was promised');
       // What was cut short is unknown for that, and may have been on its way.
       if (innocence.outcome !== 'finished') return good('what was promised was on its way');
@@ -106,6 +106,7 @@ const CRITERIA: readonly Criterion[] = [
           ? good('what the question is about was done')
           : unknown(`${NOT_TRIED}: no step of the release changed anything`);
       if (reachedV2 > 0) return good(`${clients(reachedV2)} came to v2`);
+      if (capacity?.outcome === 'collapses') return good('nobody came to v2, for the service collapsed');
       if (strange.length > 0) return good('who came to v2 cannot be told');
       return unknown(
         `${NOT_TRIED}: none of ${clients(fleet.clients)} ever came to v2, so that nothing is shown of their way there`,

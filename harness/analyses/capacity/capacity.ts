@@ -9,7 +9,7 @@ import type { LoadResult } from './load.ts';
  * `holds`: nobody who was let in waited longer than clients do, no probe failed, and everybody was back in time;
  * `recovers`: not so, but the service was itself again in time; `collapses`: it was not.
  */
-export type CapacityOutcome = 'holds' | 'recovers' | 'collapses';
+type CapacityOutcome = 'holds' | 'recovers' | 'collapses';
 
 /** What the return did to pods whose limits were given; since the release began, over all pods. Counts are attempts unless named otherwise. */
 export interface CapacityDocument {

@@ -11,7 +11,9 @@ export interface Criterion {
   readonly title: string;
   /** The same where there is little room. */
   readonly short: string;
-  readonly unit: 'share' | 'per second' | 'time' | 'per client' | 'pods';
+  readonly unit: 'share' | 'per second' | 'time' | 'per client' | 'pods' | 'count';
+  /** Told only where the limits of pods were given: without them nothing of the kind can happen. */
+  readonly onlyLimited?: true;
   /**
    * What of a cell is compared; `rolledBack` is the same cell played half-way and rolled back, where it was.
    */
@@ -32,7 +34,9 @@ export type CriterionName =
   | 'peakReconnects'
   | 'rollback'
   | 'convergence'
-  | 'extraPods';
+  | 'extraPods'
+  | 'recovery'
+  | 'podsFallen';
 
 function steps(value: Value, step: number): number {
   if (value === null || value === 'never') return Number.POSITIVE_INFINITY;
@@ -130,5 +134,28 @@ export const RANKING_CRITERIA: readonly Criterion[] = [
     unit: 'pods',
     value: ({ extraPods }) => extraPods,
     level: byStep(1),
+  },
+  {
+    name: 'recovery',
+    title: 'itself again after',
+    short: 'itself again',
+    unit: 'time',
+    onlyLimited: true,
+    value: ({ capacity }) =>
+      capacity === null
+        ? null
+        : capacity.outcome === 'collapses'
+          ? 'never'
+          : (capacity.itselfAgainMillis ?? 'never'),
+    level: (value) => (value === null ? 0 : steps(value, 30_000)),
+  },
+  {
+    name: 'podsFallen',
+    title: 'pods that fell',
+    short: 'fell',
+    unit: 'count',
+    onlyLimited: true,
+    value: ({ capacity }) => capacity?.podsFallen ?? null,
+    level: (value) => (value === null ? 0 : steps(value, 1)),
   },
 ];
