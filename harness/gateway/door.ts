@@ -133,8 +133,10 @@ export class Door {
   /** The process is over. */
   close(): void {
     if (this.isClosed) return;
-    this.tell();
     this.isClosed = true;
+    // Whoever waited has lost its place with it.
+    this.waiting = 0;
+    this.tell();
   }
 
   private knock(visitor: Visitor, retries: number, done: (outcome: Outcome) => void): void {

@@ -242,11 +242,12 @@ const letIn =
       answered(true);
       return;
     }
-    const visitor = {
-      get hasLeft() {
-        return req.socket.destroyed;
-      },
+    const visitor = { hasLeft: req.socket.destroyed };
+    const left = () => {
+      visitor.hasLeft = true;
     };
+    // Nobody reads from it before its upgrade, and only who reads hears that the client has gone; it has nothing to say yet.
+    req.socket.once('end', left).once('close', left).resume();
     door.handshake(visitor, (outcome) => {
       if (outcome === 'unreachable') req.socket.destroy();
       else answered(outcome === 'served', 503);

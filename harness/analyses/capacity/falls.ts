@@ -35,8 +35,9 @@ export function fallsOf({ gateways, loads, pods }: Pick<History, 'gateways' | 'l
     const kind: FallKind = why.startsWith('OOMKilled') ? 'out of memory' : 'restarted';
     if (kind === 'restarted' && (isGoing(pods.get(pod), at) || !isLate(late.get(pod), at))) continue;
     const before = ended.findLast((fall) => fall.pod === pod);
-    if (did === 'sigterm' || before === undefined || at - before.at > SAME_FALL || kind !== before.kind)
-      ended.push({ at, pod, kind });
+    const isSame =
+      kind === 'restarted' && did === 'killed' && before?.kind === kind && at - before.at <= SAME_FALL;
+    if (!isSame) ended.push({ at, pod, kind });
   }
   const unready = [...pods.values()].flatMap(({ pod, phases }) =>
     phases.flatMap(({ at, phase, ready }, index): Fall[] => {
