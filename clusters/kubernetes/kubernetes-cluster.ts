@@ -26,7 +26,7 @@ import { formatDuration } from '../../harness/time/duration.ts';
 import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { INJECT_LABEL } from '../../harness/workload/mesh-workload.ts';
-import { ADMIN_PORT, workload } from '../../harness/workload/workload.ts';
+import { ADMIN_PORT, withoutLimits, workload } from '../../harness/workload/workload.ts';
 import { clusterFacts } from './api/cluster-facts.ts';
 import { collectNamespace } from './api/collect.ts';
 import type { Dress } from './api/kube-client.ts';
@@ -190,14 +190,7 @@ export class KubernetesCluster implements Cluster {
       );
     observer.on('Pod', { changed: (pod) => logs.changed(pod), gone: (pod) => logs.gone(pod) });
     const { deployment, service } = controlGroup(
-      workload({
-        ...spec.axes,
-        policy: 'Cluster',
-        // The pod that nothing touches is not limited either.
-        podCpu: undefined,
-        podMemory: undefined,
-        admission: undefined,
-      }),
+      workload({ ...withoutLimits(spec.axes), policy: 'Cluster' }),
     );
     await kube.apply(deployment);
     await kube.apply(service);

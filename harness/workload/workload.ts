@@ -44,6 +44,14 @@ const capacityOf = ({ podCpu, podMemory, connectionMemory, admission }: Axes) =>
     connectionMemory: podMemory === undefined ? undefined : connectionMemory,
   });
 
+/** The axes of a pod that is not limited, such as that of the control group. */
+export const withoutLimits = (axes: Axes): Axes => ({
+  ...axes,
+  podCpu: undefined,
+  podMemory: undefined,
+  admission: undefined,
+});
+
 /** The container of the built-in gateway. */
 function builtIn(version: Version, axes: Axes): V1Container {
   return {
