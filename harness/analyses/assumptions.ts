@@ -1,9 +1,12 @@
 import type { CellHeader } from '../contracts/event.ts';
-import { isLimited } from './capacity/capacity.ts';
+import { type CapacityDocument, isLimited } from './capacity/capacity.ts';
 
 /** What a cell takes for given and does not show, in sentences; told beside its verdict. */
-export function assumptions({ axes, evidence }: CellHeader): readonly string[] {
-  if (isLimited({ axes })) return [];
+export function assumptions(
+  { axes, evidence }: CellHeader,
+  capacity: CapacityDocument | null,
+): readonly string[] {
+  if (isLimited({ axes }) && capacity !== null) return [];
   return [
     evidence === 'modelled'
       ? 'no capacity was given: that the door holds when everybody comes back (the gateway admits all, however many at once) is assumed, not shown'

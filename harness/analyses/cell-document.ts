@@ -179,7 +179,7 @@ export function cellDocument(
     capacity: results.capacity,
     verdict: judgement.verdict,
     why: judgement.why,
-    assumes: assumptions(cell),
+    assumes: assumptions(cell, results.capacity),
     warnings: results.warnings,
   };
 }

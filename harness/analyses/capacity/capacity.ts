@@ -40,17 +40,17 @@ export interface CapacityDocument {
   readonly podsFallen: number;
 }
 
-/** Whether the pods' processors were limited, so that a return can be too much for them. */
+/** Whether the pods' processors are to be limited, so that a return can be too much for them. */
 export const isLimited = ({ axes }: Pick<CellHeader, 'axes'>): boolean => axes.podCpu !== undefined;
 
-/** What the limits of its pods did to a cell; null where nothing was limited. */
+/** What the limits of its pods did to a cell; null where nothing was limited, or no gateway heeded it. */
 export function capacityDocument(
   cell: CellHeader,
   load: LoadResult,
   history: History,
 ): CapacityDocument | null {
-  const { podCpu, podMemory, admission, connectTimeout, recoverWithin } = cell.axes;
-  if (podCpu === undefined && podMemory === undefined && admission === undefined) return null;
+  const { connectTimeout, recoverWithin } = cell.axes;
+  if (history.loads.length === 0) return null;
   const steps = history.steps.filter(({ phase }) => phase === 'release' || phase === 'rollback');
   const begin = steps[0]?.begin ?? 0;
   const end = steps.at(-1)?.end ?? history.end;
