@@ -32,7 +32,7 @@ export function capacityWords(capacity: CapacityDocument): string {
     `${BORE[capacity.outcome]}: ${plural(capacity.offeredAttempts, 'handshake')} offered (at most ${rate(capacity.peakOfferedPerSecond)}/s), ${count(capacity.servedAttempts)} served (at most ${rate(capacity.peakServedPerSecond)}/s), ${count(capacity.timedOutAttempts)} timed out, ${count(capacity.refusedAttempts)} refused`,
     `at most ${count(capacity.longestQueue)} in the queue, ${time(capacity.longestWaitMillis)} the longest wait, ${percent(capacity.busiestShare)} of the processors the most used`,
     ...(capacity.staleAttempts > 0
-      ? [`${count(capacity.staleAttempts)} handshakes done for clients that had left`]
+      ? [`${plural(capacity.staleAttempts, 'handshake')} done for clients that had left`]
       : []),
     ...(attemptsPerReturn === null
       ? []
