@@ -54,6 +54,8 @@ interface State extends Omit<{ -readonly [Name in keyof LoadResult]: LoadResult[
   readonly busy: number[];
   readonly clients: Client[];
   away: number;
+  /** The second in which what a pod told last is counted. */
+  readonly told: Map<string, number>;
   /** Handshakes that wait, by pod. */
   readonly waiting: Map<string, number>;
   released: boolean;
@@ -90,12 +92,14 @@ function queued(state: State, pod: string, number: number, at: Millis): void {
 }
 
 function loaded(state: State, { at, over, pod, ...load }: Of<'load'>): void {
-  const second = secondOf(Math.max(0, at - 1));
+  // What a process tells last covers less than a second, and must not double what the second before it held.
+  const second = Math.max(secondOf(Math.max(0, at - 1)), (state.told.get(pod) ?? -1) + 1);
+  state.told.set(pod, second);
   add(state.offered, second, load.offered);
   add(state.served, second, load.served);
   add(state.refused, second, load.refused);
   raise(state.wait, second, second, load.wait);
-  raise(state.busy, secondOf(at - over), second, load.busy);
+  raise(state.busy, Math.min(second, secondOf(at - over)), second, load.busy);
   queued(state, pod, load.queue, at);
   if (!state.released) return;
   state.stale += load.stale;
@@ -162,6 +166,7 @@ export const loadAnalysis: Analysis<State, LoadResult> = {
     mostAttempts: 0,
     clients: [],
     away: 0,
+    told: new Map(),
     waiting: new Map(),
     released: false,
     unwellUntil: 0,
