@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { testCell, testLog } from '../../harness/analyses/test-log.ts';
 import type { Timed } from '../../harness/contracts/event.ts';
 import { handshakesChart, processorsChart, queueChart } from '../charts/load-charts.ts';
+import { reportJson } from '../report-json.ts';
 import { type AnalysedCell, isAnalysed, RunReader } from '../stored/stored-run.ts';
 import { HOSTILE, testRun } from '../stored/test-run.ts';
 import { resultTable } from '../terminal.ts';
@@ -76,4 +77,13 @@ test('a pod’s name cannot become markup', () => {
 
 test('without limits there is nothing', () => {
   expect(capacitySection(runWith(undefined).cell, chartShelf())).toBe(false);
+});
+
+test('report.json holds the points of the charts', () => {
+  const [cell] = reportJson(runWith({}).run).cells as unknown as { load: Record<string, number[]> }[];
+  expect(Object.keys(cell?.load ?? {})).toEqual([
+    ...['secondsSinceRelease', 'offered', 'served', 'timed out', 'refused', 'in the queue', 'busiest pod'],
+  ]);
+  const [none] = reportJson(runWith(undefined).run).cells;
+  expect(none).not.toHaveProperty('load');
 });
