@@ -161,6 +161,20 @@ describe('limited pods', () => {
     expect(busy(9, { pods: 4 })).toEqual([]);
   });
 
+  test('are what processor time that is asked for counts with', () => {
+    const of = (changes: Partial<Axes>) =>
+      warningsBefore({
+        ...{ axes: defaultAxes(changes), heeds: ROLLING, builtIn: true },
+        typed: new Set(['handshakeCpu', 'messageCpu']),
+      });
+    expect(of({ handshakeCpu: 10_000 })).toEqual([
+      expect.stringMatching(
+        /^Without --pod-cpu nobody waits for what --handshake-cpu and --message-cpu cost:/,
+      ),
+    ]);
+    expect(of({ handshakeCpu: 10_000, podCpu: 1 })).toEqual([]);
+  });
+
   test('heed their limits only where the gateway is the built-in one, and some of them only together', () => {
     const typed = new Set(['podCpu', 'connectionMemory', 'recoverWithin']);
     const of = (changes: Partial<Axes>, builtIn: boolean) =>

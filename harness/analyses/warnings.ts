@@ -201,6 +201,15 @@ const RULES: readonly Rule[] = [
       `Without one of the ${pods} pods the pings of all clients keep each of the others ${busy(others)}: losing one takes the others with it.`
     );
   },
+  ({ axes: { podCpu }, typed, builtIn }) => {
+    const costs = (['handshakeCpu', 'messageCpu'] as const).filter((axis) => typed.has(axis));
+    return (
+      builtIn &&
+      podCpu === undefined &&
+      costs.length > 0 &&
+      `Without --pod-cpu nobody waits for what ${costs.map(option).join(' and ')} cost${costs.length === 1 ? 's' : ''}: only the CPU use that an autoscaler sees follows from it.`
+    );
+  },
   (prospect) =>
     LIMITS.map((axis) => idle(axis, prospect, !prospect.builtIn, 'only the built-in gateway heeds it')).find(
       (warning) => warning,

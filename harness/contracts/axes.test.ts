@@ -8,6 +8,9 @@ test.each([
   ['podMemory', '256Mi', 268_435_456],
   ['podMemory', 'unlimited', undefined],
   ['connectionMemory', '12Ki', 12_288],
+  ['connectTimeout', '4s', 4000],
+  ['connectTimeout', 'firefox', 20_000],
+  ['connectTimeout', 'ws', 127_000],
   ['admission', '40', 40],
   ['admission', 'unlimited', undefined],
 ] as const)('--%s %s is read as %s and shown as it would be typed', (name, text, value) => {
@@ -24,6 +27,8 @@ test.each([
   ['podMemory', '256MB'],
   ['connectionMemory', 'unlimited'],
   ['admission', '-1'],
+  ['connectTimeout', 'netscape'],
+  ['connectTimeout', '0s'],
 ] as const)('--%s %s is refused', (name, text) => {
   expect(AXES[name].schema.safeParse(text).success).toBe(false);
 });

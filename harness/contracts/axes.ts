@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CLIENT_LIBRARIES, type ClientLibraryName } from '../platforms/clients.ts';
 import { formatDuration, parseDuration } from '../time/duration.ts';
 
 /** How a client chooses its waits (harness/fleet/backoff.ts). */
@@ -46,6 +47,8 @@ export function kubernetesVersion(text: string): KubernetesVersion | undefined {
   if (Number.isNaN(minor)) return undefined;
   return KUBERNETES_VERSIONS[Math.min(Math.max(minor - 20, 0), KUBERNETES_VERSIONS.length - 1)];
 }
+
+const LIBRARIES = Object.keys(CLIENT_LIBRARIES) as [ClientLibraryName, ...ClientLibraryName[]];
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const duration = (least: string, most: string) =>
@@ -157,12 +160,18 @@ export const AXES = {
   clients: axis(count(1, 2_000_000), '2000', 'N', 'simulated clients'),
   backoff: axis(duration('1s', '1h'), '5m', 'TIME', 'longest wait before a client reconnects'),
   backoffModel: choice(BACKOFF_MODELS, 'uniform', 'how a client chooses its wait'),
-  connectTimeout: axis(
-    duration('1s', '1h'),
-    '10s',
-    'TIME',
-    'an attempt that has not opened by then is given up',
-  ),
+  connectTimeout: {
+    ...axis(
+      z.union([
+        z.enum(LIBRARIES).transform((library) => CLIENT_LIBRARIES[library].connectTimeout as number),
+        duration('1s', '1h'),
+      ]),
+      '10s',
+      'TIME|LIBRARY',
+      `an attempt that has not opened by then is given up; or as one of ${LIBRARIES.join(', ')}`,
+    ),
+    show: showTime,
+  },
   recoverWithin: axis(
     duration('1s', '24h'),
     '15m',
