@@ -1,6 +1,7 @@
 import { CAUSES } from '../harness/analyses/ledger/causes.ts';
 import { describeChain } from '../harness/analyses/ledger/ledger.ts';
 import { connectionsChart, disconnectsChart, reconnectsChart } from './charts/cell-charts.ts';
+import { handshakesChart, processorsChart, queueChart } from './charts/load-charts.ts';
 import { type ResultDocument, resultDocument } from './result/result-document.ts';
 import type { AnalysedCell, StoredRun } from './stored/stored-run.ts';
 import { answeringCells } from './words/words.ts';
@@ -41,6 +42,16 @@ function details(cell: AnalysedCell) {
     connections: series(connectionsChart(cell)),
     /** The busiest second of each interval. */
     perSecond: { ...series(disconnectsChart(cell)), ...series(reconnectsChart(cell)) },
+    /** The same for handshakes at limited pods, how many wait, and the busiest pod's use of its processors in per cent. */
+    ...(document.capacity === null
+      ? {}
+      : {
+          load: {
+            ...series(handshakesChart(cell)),
+            ...series(queueChart(cell)),
+            ...series(processorsChart(cell)),
+          },
+        }),
   };
 }
 

@@ -1,12 +1,12 @@
-import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
 import { aboutCells } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import { answer, disagreements, question, runVerdict } from './sections/answer.ts';
 import type { StoredRun } from './stored/stored-run.ts';
+import { capacityLines } from './words/capacity-words.ts';
 import { markdownText } from './words/markdown.ts';
 import { oneLine } from './words/plain-text.js';
-import { recommendedLines, showValue, situation, toldCases } from './words/ranking-words.ts';
+import { recommendedLines, showValue, situation, toldCases, toldCriteria } from './words/ranking-words.ts';
 import {
   answeringCells,
   assumed,
@@ -25,10 +25,11 @@ const MARKS = { pass: '✅ pass', fail: '❌ fail', unknown: '❔ unknown' } as 
 
 /** A ranking as a table, what it recommends, and who could not be ranked. */
 function rankingMarkdown(advice: Advice): string[] {
-  const head = ['release', ...RANKING_CRITERIA.map(({ title }) => title), 'requires'];
+  const criteria = toldCriteria(advice.candidates);
+  const head = ['release', ...criteria.map(({ title }) => title), 'requires'];
   const lines = advice.candidates.map(({ name, values, requires, dominatedBy }) => [
     `${dominatedBy.length === 0 ? '' : '(dominated) '}${markdownText(name)}`,
-    ...RANKING_CRITERIA.map((one) => showValue(one, values[one.name].value)),
+    ...criteria.map((one) => showValue(one, values[one.name].value)),
     requires.length === 0 ? 'nothing' : markdownText(requires.join('; ')),
   ]);
   const row = (fields: readonly string[]) => `| ${fields.join(' | ')} |`;
@@ -110,7 +111,8 @@ export function summaryMarkdown(run: StoredRun): string {
     const about = aboutCells(one);
     return `- ⚠️ ${about === undefined ? '' : `**${markdownText(about)}**: `}${markdownText(one.warning)}`;
   });
-  const remarks = [...different, ...why, ...unplayed, ...skipped, ...warnings, ...taken];
+  const bearing = capacityLines(cells).map((line) => `- ${markdownText(line)}`);
+  const remarks = [...different, ...bearing, ...why, ...unplayed, ...skipped, ...warnings, ...taken];
   const { run: info } = run;
   return [
     `## onedrop: ${MARKS[runVerdict(run)]}`,

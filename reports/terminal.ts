@@ -1,10 +1,17 @@
-import { RANKING_CRITERIA } from '../harness/analyses/ranking/ranking-criteria.ts';
 import type { Advice } from '../harness/analyses/ranking/recommendation.ts';
 import { warningLine } from '../harness/analyses/warnings.ts';
 import { adviceOf } from './result/advice.ts';
 import type { StoredRun } from './stored/stored-run.ts';
+import { capacityLines } from './words/capacity-words.ts';
 import { oneLine } from './words/plain-text.js';
-import { recommendedLines, showValue, situation, toldCases, tradeLine } from './words/ranking-words.ts';
+import {
+  recommendedLines,
+  showValue,
+  situation,
+  toldCases,
+  toldCriteria,
+  tradeLine,
+} from './words/ranking-words.ts';
 import {
   answeringCells,
   assumed,
@@ -81,7 +88,7 @@ export function resultTable(run: StoredRun): string {
   const skipped = skippedCells(run).map(({ header, skipped: why }) => `${header.id}: skipped: ${why}`);
   const warnings = warningsOf(cells).map(warningLine);
   const taken = assumed(cells).map((sentence) => `assumed: ${sentence}`);
-  const remarks = [...reasons, ...unplayed, ...skipped, ...warnings, ...taken];
+  const remarks = [...capacityLines(cells), ...reasons, ...unplayed, ...skipped, ...warnings, ...taken];
   return [
     ...align([head, ...lines]),
     ...(remarks.length > 0 ? ['', ...remarks] : []),
@@ -94,11 +101,12 @@ export function resultTable(run: StoredRun): string {
 /** A ranking as a table, then the trade-offs, what it recommends, and who could not be ranked. */
 function rankingText(advice: Advice): string[] {
   const { cluster, candidates, recommendation, unknown } = advice;
-  const head = ['', 'release', ...RANKING_CRITERIA.map(({ short }) => short)];
+  const criteria = toldCriteria(candidates);
+  const head = ['', 'release', ...criteria.map(({ short }) => short)];
   const lines = candidates.map(({ name, values, dominatedBy }) => [
     dominatedBy.length === 0 ? '*' : '',
     name,
-    ...RANKING_CRITERIA.map((one) => showValue(one, values[one.name].value)),
+    ...criteria.map((one) => showValue(one, values[one.name].value)),
   ]);
   return [
     '',

@@ -26,7 +26,7 @@ import { formatDuration } from '../../harness/time/duration.ts';
 import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { INJECT_LABEL } from '../../harness/workload/mesh-workload.ts';
-import { ADMIN_PORT, workload } from '../../harness/workload/workload.ts';
+import { ADMIN_PORT, withoutLimits, workload } from '../../harness/workload/workload.ts';
 import { clusterFacts } from './api/cluster-facts.ts';
 import { collectNamespace } from './api/collect.ts';
 import type { Dress } from './api/kube-client.ts';
@@ -194,7 +194,7 @@ export class KubernetesCluster implements Cluster {
       );
     observer.on('Pod', { changed: (pod) => logs.changed(pod), gone: (pod) => logs.gone(pod) });
     const { deployment, service } = controlGroup(
-      workload({ ...spec.axes, policy: options.controlPolicy ?? 'Cluster' }),
+      workload({ ...withoutLimits(spec.axes), policy: options.controlPolicy ?? 'Cluster' }),
     );
     await kube.apply(deployment);
     await kube.apply(service);
@@ -241,6 +241,7 @@ export class KubernetesCluster implements Cluster {
       client.group === 'fleet' ? client.service : CONTROL,
       this.random[client.group],
       handlers,
+      client.isSettled,
     );
   }
 
@@ -273,7 +274,7 @@ export class KubernetesCluster implements Cluster {
     }
   }
 
-  private dialService(name: string, random: Random, handlers: SocketHandlers): Socket {
+  private dialService(name: string, random: Random, handlers: SocketHandlers, isSettled = false): Socket {
     const service = this.observer.all('Service').find(({ metadata }) => metadata?.name === name);
     const around = { nodes: this.observer.all('Node'), slices: this.observer.all('EndpointSlice') };
     const front = name === CONTROL ? undefined : this.front?.wayIn(name);
@@ -285,7 +286,7 @@ export class KubernetesCluster implements Cluster {
         { url: new URL(protocol.path, url).href, protocol, ...host, ...this.via },
         handlers,
       );
-    if (url !== undefined) return dialWebSocket({ url, ...host, ...this.via }, handlers);
+    if (url !== undefined) return dialWebSocket({ url, isSettled, ...host, ...this.via }, handlers);
     const refusal = this.clock.after(0, () =>
       handlers.closed({ how: 'refused', why: `${name} has no address` }),
     );

@@ -42,13 +42,13 @@ const PINGS_PER_CORE = 2500;
 
 /** How many of these cells may be played at once at this speed (each its own) without waiting for each other's processor. */
 export function lanes(
-  cells: readonly Pick<Axes, 'clients' | 'heartbeat' | 'handshakeCpu' | 'messageCpu'>[],
+  cells: readonly Pick<Axes, 'clients' | 'heartbeat' | 'handshakeCpu' | 'messageCpu' | 'podCpu'>[],
   speed: (axes: (typeof cells)[number]) => number,
   cores = availableParallelism(),
 ): number {
   const needed = cells.map((axes) => {
     // Gateways that are busy on purpose are measured with the machine to themselves.
-    if (axes.handshakeCpu > 0 || axes.messageCpu > 0) return cores;
+    if ((axes.handshakeCpu > 0 || axes.messageCpu > 0) && axes.podCpu === undefined) return cores;
     return ((axes.clients / axes.heartbeat) * 1000 * speed(axes)) / PINGS_PER_CORE;
   });
   return Math.max(1, Math.floor(cores / Math.max(1, ...needed)));

@@ -66,6 +66,8 @@ export class NetnsMachine implements Machine {
   private readonly record: (event: TimedEvent) => void;
   /** The user's own gateway. */
   private readonly own: Config | undefined;
+  /** Of a pod. */
+  private readonly processors: number;
   private readonly nodes = new Map<string, Node>();
   private readonly numbers = new Map<string, number>();
   private readonly balancer: BalancerBox;
@@ -74,10 +76,8 @@ export class NetnsMachine implements Machine {
   private readonly signal: AbortSignal | undefined;
   private readonly ending = new AbortController();
 
-  private constructor(
-    fabric: Fabric,
-    { launcher, clock, record, own, signal }: Omit<MachineOptions, 'axes'>,
-  ) {
+  private constructor(fabric: Fabric, { launcher, clock, axes, record, own, signal }: MachineOptions) {
+    this.processors = axes.podCpu ?? 1;
     this.signal = signal;
     this.own = own;
     this.launcher = launcher;
@@ -151,6 +151,8 @@ export class NetnsMachine implements Machine {
       const { clock, launcher, record } = this;
       const common = { namespace, address: start.address, env: start.env, started: () => start.started() };
       const said = (line: Said) => {
+        const { load } = line;
+        if (load !== undefined) pod.load?.spent(load.busy * load.over * this.processors);
         const event = saidEvent(name, image === HOLDER_IMAGE ? { ...line, hop: true } : line);
         if (event !== undefined) record(event);
       };

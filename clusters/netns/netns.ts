@@ -46,9 +46,12 @@ const MOST_CORES = 0.5;
 /** The default run's six cells are one and a half hours of model time: at this speed, and two at once, 80 seconds. */
 const MOST_SPEED = 36;
 
+/** At this speed the second that a kubelet waits for a probe is the least that is measured here (250 ms): it is not stretched. */
+const PROBING_SPEED = 4;
+
 /**
  * Model milliseconds a real one, unless the user chooses: 36, less where the clients' heartbeats or their connects
- * would then keep the machine busy. Of the kernel's timers TCP's retransmission is scaled; SYN retries (1 s) and
+ * would then keep the machine busy, and 4 where pods are limited, whose probes are to fail when they would. Of the kernel's timers TCP's retransmission is scaled; SYN retries (1 s) and
  * conntrack's are not. No timeout of a probe or a health check becomes shorter than 250 ms of real time, and putting
  * rules in force takes 10 to 30: what follows within a model second of something else may be seen together with it.
  */
@@ -57,8 +60,11 @@ export function defaultSpeed({
   clients,
   handshakeCpu,
   messageCpu,
-}: Pick<Axes, 'heartbeat' | 'clients' | 'handshakeCpu' | 'messageCpu'>): number {
+  podCpu,
+}: Pick<Axes, 'heartbeat' | 'clients' | 'handshakeCpu' | 'messageCpu' | 'podCpu'>): number {
   const bearable = ((PINGS_PER_SECOND / 1000) * heartbeat) / clients;
+  // Limited pods spend model time, and no processor of this machine.
+  if (podCpu !== undefined) return Math.max(1, Math.min(PROBING_SPEED, Math.floor(bearable)));
   const patient = handshakeCpu > 0 ? BURST / handshakeCpu : MOST_SPEED;
   const diligent = messageCpu > 0 ? (MOST_CORES * heartbeat) / (clients * messageCpu) : MOST_SPEED;
   return Math.max(1, Math.min(MOST_SPEED, Math.floor(Math.min(bearable, patient, diligent))));
@@ -188,6 +194,7 @@ class NetnsCluster implements Cluster {
             ...client,
             number: own ? addressedAs(client.number, this.axes) : client.number,
           }),
+          isSettled: client.isSettled,
         },
         handlers,
         own,

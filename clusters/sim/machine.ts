@@ -145,7 +145,7 @@ export class SimMachine implements Machine, ConnectionHost {
       this.address(target.address),
       target.port,
     );
-    return new SimConnection(this, flow, () => clientName(group, number), handlers);
+    return new SimConnection(this, flow, () => clientName(group, number), handlers, client.isSettled);
   }
 
   private pod(name: string): SimPod | undefined {

@@ -1,5 +1,7 @@
 import type { CellHeader, Timed } from '../contracts/event.ts';
 import type { Analysis } from './analysis.ts';
+import { type CapacityDocument, capacityDocument } from './capacity/capacity.ts';
+import { type LoadResult, loadAnalysis } from './capacity/load.ts';
 import { type CellDocument, cellDocument } from './cell-document.ts';
 import { type Connections, connectionsAnalysis } from './connections.ts';
 import { type FleetResult, fleetAnalysis } from './fleet.ts';
@@ -27,6 +29,7 @@ export interface CellResult {
   readonly landings: Landings;
   readonly innocence: Innocence;
   readonly strips: Strips;
+  readonly load: LoadResult;
 }
 
 /** A cell being analysed, event by event. */
@@ -73,8 +76,9 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
   const landings = running(landingsAnalysis, cell, broken);
   const innocence = running(innocenceAnalysis, cell, broken);
   const strips = running(stripsAnalysis, cell, broken);
+  const load = running(loadAnalysis, cell, broken);
   const sayings = running(sayingsAnalysis, cell, broken);
-  const all = [fleet, history, rates, connections, landings, innocence, strips, sayings];
+  const all = [fleet, history, rates, connections, landings, innocence, strips, sayings, load];
   return {
     fold(event) {
       for (const analysis of all) analysis.fold(event);
@@ -88,6 +92,7 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         landings: landings.result(),
         innocence: innocence.result(),
         strips: strips.result(),
+        load: load.result(),
       };
       let ledger: Ledger = { rows: [], chains: [] };
       try {
@@ -95,13 +100,23 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
       } catch (error) {
         broken.push(`ledger: ${error instanceof Error ? error.message : String(error)}`);
       }
+      let capacity: CapacityDocument | null = null;
+      try {
+        capacity = capacityDocument(cell, results.load, results.history);
+      } catch (error) {
+        broken.push(`capacity: ${error instanceof Error ? error.message : String(error)}`);
+      }
       const said = sayings.result();
-      const judgement = judge({ cell, ...results, sayings: said, rows: ledger.rows, broken }, bounds);
+      const judgement = judge(
+        { cell, ...results, capacity, sayings: said, rows: ledger.rows, broken },
+        bounds,
+      );
       const beginOf = (wanted: StepSpan['phase']) =>
         results.history.steps.find(({ phase }) => phase === wanted)?.begin ?? null;
       const document = cellDocument(cell, {
         ...results,
         ledger,
+        capacity,
         releaseAt: beginOf('release'),
         rollbackAt: beginOf('rollback'),
         extraPods: extraPods(results.history),

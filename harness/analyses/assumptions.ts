@@ -1,15 +1,24 @@
 import { timeRange } from '../contracts/axes.ts';
 import type { CellHeader } from '../contracts/event.ts';
 import { formatDuration } from '../time/duration.ts';
+import { type CapacityDocument, isLimited } from './capacity/capacity.ts';
 
 /** What a cell takes for given and does not show, in sentences; told beside its verdict. */
-export function assumptions({ evidence, axes, says }: CellHeader): readonly string[] {
+export function assumptions(
+  { evidence, axes, says }: CellHeader,
+  capacity: CapacityDocument | null,
+): readonly string[] {
+  const isDoorShown = isLimited({ axes }) && capacity !== null;
   return [
-    evidence === 'modelled'
-      ? 'no capacity was given: that the door holds when everybody comes back (the gateway admits all, however many at once) is assumed, not shown'
-      : 'no capacity was given: the gateways had what these machines gave them; that the door holds with the capacity of yours when everybody comes back is assumed, not shown',
-    // The user's own gateway starts as it starts; logs from before the axis do not have it.
-    ...(says === undefined && axes.podStart !== undefined ? [starts(axes.podStart)] : []),
+    ...(isDoorShown
+      ? []
+      : [
+          evidence === 'modelled'
+            ? 'no capacity was given: that the door holds when everybody comes back (the gateway admits all, however many at once) is assumed, not shown'
+            : 'no capacity was given: the gateways had what these machines gave them; that the door holds with the capacity of yours when everybody comes back is assumed, not shown',
+        ]),
+    // The user's own gateway starts as it starts.
+    ...(says === undefined ? [starts(axes.podStart)] : []),
   ];
 }
 

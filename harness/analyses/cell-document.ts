@@ -5,6 +5,7 @@ import type { Interval, Quantiles } from '../statistics/statistics.ts';
 import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics/statistics.ts';
 import type { Millis } from '../time/duration.ts';
 import { assumptions } from './assumptions.ts';
+import type { CapacityDocument } from './capacity/capacity.ts';
 import type { Connections } from './connections.ts';
 import type { FleetResult } from './fleet.ts';
 import type { Landings } from './landings.ts';
@@ -88,6 +89,8 @@ export interface CellDocument {
   readonly disconnectsSinceRollback: number | null;
   /** From the last answer to the reopening, over disconnects; a lower bound where `stillAway` is not 0; null without any disconnect. */
   readonly timeAway: Quantiles | null;
+  /** What the limits of the pods did (`--pod-cpu`, `--pod-memory`, `--admission`); null where there were none. */
+  readonly capacity: CapacityDocument | null;
   readonly verdict: VerdictName;
   readonly why: readonly string[];
   /** What the verdict takes for given, in sentences. */
@@ -120,6 +123,7 @@ export function cellDocument(
   results: {
     fleet: FleetResult;
     ledger: Ledger;
+    capacity: CapacityDocument | null;
     rates: Rates;
     connections: Connections;
     landings: Landings;
@@ -180,9 +184,10 @@ export function cellDocument(
     disconnectsSinceRollback:
       rollbackAt === null ? null : rows.filter(({ detected }) => detected >= rollbackAt).length,
     timeAway: quantiles(rows.map(({ away }) => away)),
+    capacity: results.capacity,
     verdict: judgement.verdict,
     why: judgement.why,
-    assumes: assumptions(cell),
+    assumes: assumptions(cell, results.capacity),
     warnings: results.warnings,
   };
 }

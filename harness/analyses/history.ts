@@ -30,6 +30,7 @@ export interface History {
   readonly proxies: readonly Of<'proxy'>[];
   readonly balancers: readonly Of<'balancer'>[];
   readonly gateways: readonly Of<'gateway'>[];
+  readonly loads: readonly Of<'load'>[];
   readonly hops: readonly Of<'hop'>[];
   readonly nodes: readonly Of<'node'>[];
   readonly evictions: readonly Of<'eviction'>[];
@@ -48,6 +49,7 @@ interface State {
   readonly proxies: Of<'proxy'>[];
   readonly balancers: Of<'balancer'>[];
   readonly gateways: Of<'gateway'>[];
+  readonly loads: Of<'load'>[];
   readonly hops: Of<'hop'>[];
   readonly nodes: Of<'node'>[];
   readonly evictions: Of<'eviction'>[];
@@ -89,6 +91,7 @@ export const historyAnalysis: Analysis<State, History> = {
     proxies: [],
     balancers: [],
     gateways: [],
+    loads: [],
     hops: [],
     nodes: [],
     evictions: [],
@@ -116,6 +119,9 @@ export const historyAnalysis: Analysis<State, History> = {
         return;
       case 'gateway':
         state.gateways.push(event);
+        return;
+      case 'load':
+        state.loads.push(event);
         return;
       case 'hop':
         state.hops.push(event);

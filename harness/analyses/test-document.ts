@@ -48,6 +48,7 @@ export function testDocument(header: CellHeader, changes: Partial<CellDocument> 
     shape: { pods: 1, most: 1000, mean: 1000, empty: 0 },
     disconnectsSinceRollback: null,
     timeAway: null,
+    capacity: null,
     verdict: 'pass',
     why: [],
     assumes: [],

@@ -1,6 +1,7 @@
 import type { CellHeader } from '../contracts/event.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
+import type { CapacityDocument } from './capacity/capacity.ts';
 import type { FleetResult } from './fleet.ts';
 import type { StepSpan } from './history.ts';
 import type { Innocence } from './innocence.ts';
@@ -32,6 +33,7 @@ export interface Findings {
   readonly innocence: Innocence;
   readonly history: { readonly steps: readonly StepSpan[] };
   readonly sayings: Sayings;
+  readonly capacity: CapacityDocument | null;
   readonly rows: readonly LedgerRow[];
   /** Analyses that threw, with their message. */
   readonly broken: readonly string[];
@@ -91,7 +93,7 @@ const CRITERIA: readonly Criterion[] = [
   },
   {
     name: 'what was promised was tried',
-    judge: ({ cell: { kind }, fleet, innocence, history, sayings: { reachedV2, strange } }) => {
+    judge: ({ cell: { kind }, fleet, innocence, history, capacity, sayings: { reachedV2, strange } }) => {
       if (kind === undefined) return good('logs from before cells had a kind do not say what was promised');
       // What was cut short is unknown for that, and may have been on its way.
       if (innocence.outcome !== 'finished') return good('what was promised was on its way');
@@ -104,6 +106,7 @@ const CRITERIA: readonly Criterion[] = [
           ? good('what the question is about was done')
           : unknown(`${NOT_TRIED}: no step of the release changed anything`);
       if (reachedV2 > 0) return good(`${clients(reachedV2)} came to v2`);
+      if (capacity?.outcome === 'collapses') return good('nobody came to v2, for the service collapsed');
       if (strange.length > 0) return good('who came to v2 cannot be told');
       return unknown(
         `${NOT_TRIED}: none of ${clients(fleet.clients)} ever came to v2, so that nothing is shown of their way there`,
@@ -239,7 +242,58 @@ const CRITERIA: readonly Criterion[] = [
           )
         : good('every client was connected at the end'),
   },
+  {
+    name: 'holds',
+    judge: ({ capacity, cell }) => {
+      if (capacity === null) return undefined;
+      const { longestWaitMillis, longestQueue, podsFallen, itselfAgainMillis, busiestShare } = capacity;
+      if (capacity.outcome === 'holds')
+        return good(
+          `the door held: nobody waited longer than ${formatDuration(longestWaitMillis)} for their turn, no pod used more than ${percent(busiestShare)} of its processors in a second, and the service was itself again ${formatDuration(itselfAgainMillis ?? 0)} after the release`,
+        );
+      const { connectTimeout } = cell.axes;
+      const reasons = [
+        ...(longestWaitMillis > connectTimeout
+          ? [
+              `who was let in waited up to ${formatDuration(longestWaitMillis)} for their turn, with ${count(longestQueue)} in the queue, and clients wait for ${formatDuration(connectTimeout)}`,
+            ]
+          : []),
+        ...(podsFallen > 0
+          ? [`${count(podsFallen)} pod${podsFallen === 1 ? '' : 's'} fell (${fallen(capacity)})`]
+          : []),
+      ];
+      return bad(`the door did not hold${reasons.length === 0 ? '' : `: ${reasons.join('; ')}`}`);
+    },
+  },
+  {
+    name: 'does not collapse',
+    judge: ({ capacity, cell }) => {
+      if (capacity === null) return undefined;
+      const { outcome, itselfAgainMillis, staleAttempts, servedAttempts } = capacity;
+      const limit = formatDuration(cell.axes.recoverWithin);
+      if (outcome !== 'collapses')
+        return good(
+          `the service was itself again ${formatDuration(itselfAgainMillis ?? 0)} after the release (limit ${limit})`,
+        );
+      const vain =
+        staleAttempts > 0
+          ? `; of ${count(servedAttempts)} handshakes ${count(staleAttempts)} were done for clients that had left`
+          : '';
+      return bad(
+        itselfAgainMillis === null
+          ? `the service collapsed: it was not itself again within ${limit} of the release${vain}`
+          : `the service collapsed: it was itself again only ${formatDuration(itselfAgainMillis)} after the release, later than ${limit}${vain}`,
+      );
+    },
+  },
 ];
+
+/** How pods fell, and how often. */
+const fallen = ({ fallen: kinds }: CapacityDocument): string =>
+  Object.entries(kinds)
+    .filter(([, times]) => times > 0)
+    .map(([kind, times]) => `${kind} ${count(times)} time${times === 1 ? '' : 's'}`)
+    .join(', ');
 
 /** The verdict on a cell with the reasons for it. */
 export interface Judgement {

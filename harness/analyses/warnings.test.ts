@@ -168,3 +168,45 @@ test('a warning names the cells that it is about, unless it is about all', () =>
     ['y', 'b; c; d and 1 more'],
   ]);
 });
+
+describe('limited pods', () => {
+  const busy = (calmUse: number, changes: Partial<Axes>, builtIn = true) =>
+    warningsBefore({ axes: defaultAxes(changes), heeds: ROLLING, typed: new Set(), builtIn, calmUse });
+
+  test('that pings alone keep busy, or would without one of them, are told', () => {
+    expect(busy(0.4, { podCpu: 0.5, pods: 4 })[0]).toMatch(/^Without one of the 4 pods .* busy for 107 %/);
+    expect(busy(0.36, { podCpu: 0.5, pods: 4 })).toEqual([]);
+    expect(busy(0.6, { podCpu: 0.5, pods: 4 })[0]).toMatch(
+      /keep a pod busy for 120 % .* falls without any release/,
+    );
+    expect(busy(0.9, { podCpu: 1, pods: 1 })).toEqual([]);
+    expect(busy(9, { pods: 4 })).toEqual([]);
+  });
+
+  test('are what processor time that is asked for counts with', () => {
+    const of = (changes: Partial<Axes>) =>
+      warningsBefore({
+        ...{ axes: defaultAxes(changes), heeds: ROLLING, builtIn: true },
+        typed: new Set(['handshakeCpu', 'messageCpu']),
+      });
+    expect(of({ handshakeCpu: 10_000 })).toEqual([
+      expect.stringMatching(
+        /^Without --pod-cpu nobody waits for what --handshake-cpu and --message-cpu cost:/,
+      ),
+    ]);
+    expect(of({ handshakeCpu: 10_000, podCpu: 1 })).toEqual([]);
+  });
+
+  test('heed their limits only where the gateway is the built-in one, and some of them only together', () => {
+    const typed = new Set(['podCpu', 'connectionMemory', 'recoverWithin']);
+    const of = (changes: Partial<Axes>, builtIn: boolean) =>
+      warningsBefore({ axes: defaultAxes(changes), heeds: ROLLING, typed, builtIn });
+    expect(of({ podCpu: 1 }, false)[0]).toContain(
+      '--pod-cpu changes nothing in this cell: only the built-in',
+    );
+    expect(of({}, true)).toEqual([
+      '--connection-memory changes nothing in this cell: it counts with --pod-memory.',
+      '--recover-within changes nothing in this cell: it is judged with --pod-cpu.',
+    ]);
+  });
+});

@@ -1,4 +1,4 @@
-import { type Axes, type AxisName, optionName } from '../contracts/axes.ts';
+import { AXES, type Axes, type AxisName, optionName } from '../contracts/axes.ts';
 import type { CellHeader } from '../contracts/event.ts';
 import { removalOf } from '../platforms/balancer-entry.ts';
 import { balancerNamed } from '../platforms/balancers.ts';
@@ -17,6 +17,8 @@ export interface Prospect {
   readonly typed: ReadonlySet<string>;
   /** The gateway is the built-in one, which ends as the axis `drain` says. */
   readonly builtIn: boolean;
+  /** Processors that each pod uses while its share of the clients does nothing but ping. */
+  readonly calmUse?: number;
 }
 
 /** A container is given at least this long between SIGTERM and SIGKILL (k8s minimumGracePeriodInSeconds). */
@@ -228,7 +230,40 @@ const RULES: readonly Rule[] = [
       heeds.includes('hpaDuring');
     return idle('drainOver', prospect, !paced, 'nothing drains at a pace');
   },
+  ({ axes: { podCpu, pods }, builtIn, calmUse = 0 }) => {
+    if (podCpu === undefined || !builtIn) return undefined;
+    const load = calmUse / podCpu;
+    const others = pods > 1 ? (load * pods) / (pods - 1) : 0;
+    const busy = (share: number) =>
+      `busy for ${Math.round(100 * share)} % of its time (--pod-cpu ${AXES.podCpu.show(podCpu)})`;
+    if (load >= 1)
+      return `The pings of its clients alone keep a pod ${busy(load)}: it falls without any release.`;
+    return (
+      others >= 1 &&
+      `Without one of the ${pods} pods the pings of all clients keep each of the others ${busy(others)}: losing one takes the others with it.`
+    );
+  },
+  ({ axes: { podCpu }, typed, builtIn }) => {
+    const costs = (['handshakeCpu', 'messageCpu'] as const).filter((axis) => typed.has(axis));
+    return (
+      builtIn &&
+      podCpu === undefined &&
+      costs.length > 0 &&
+      `Without --pod-cpu nobody waits for what ${costs.map(option).join(' and ')} cost${costs.length === 1 ? 's' : ''}: only the CPU use that an autoscaler sees follows from it.`
+    );
+  },
+  (prospect) =>
+    LIMITS.map((axis) => idle(axis, prospect, !prospect.builtIn, 'only the built-in gateway heeds it')).find(
+      (warning) => warning,
+    ),
+  (prospect) =>
+    idle('connectionMemory', prospect, prospect.axes.podMemory === undefined, 'it counts with --pod-memory'),
+  (prospect) =>
+    idle('recoverWithin', prospect, prospect.axes.podCpu === undefined, 'it is judged with --pod-cpu'),
 ];
+
+/** What only the built-in gateway heeds. */
+const LIMITS = ['podCpu', 'podMemory', 'connectionMemory', 'admission'] as const;
 
 /** What makes the result of a cell meaningless or surprising, known before it is played: a sentence each. */
 export const warningsBefore = (prospect: Prospect): string[] => RULES.flatMap((rule) => rule(prospect) || []);

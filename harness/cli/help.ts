@@ -24,7 +24,7 @@ export const FIRST_OPTIONS: readonly string[] = [
 const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
   'The Service and its balancer:': ['balancer', 'affinity', 'trafficDistribution', 'secondService'],
   'Nodes and their dataplane:': ['kubernetes', 'proxy', 'tcpLoose'],
-  'Clients:': ['backoffModel', 'clientsBehind'],
+  'Clients:': ['backoffModel', 'clientsBehind', 'connectTimeout', 'recoverWithin'],
   'The gateway:': [
     'drainOver',
     'preStop',
@@ -35,6 +35,10 @@ const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
     'minReady',
     'handshakeCpu',
     'messageCpu',
+    'podCpu',
+    'podMemory',
+    'connectionMemory',
+    'admission',
   ],
 };
 

@@ -56,5 +56,9 @@ export const SYMPTOMS: readonly { readonly seen: string; readonly words: string 
     seen: '... and come back to the old version',
     words: 'blue-green --pods 3 --switch-by selector,balancer',
   },
+  {
+    seen: '... again and again as all of them come back at once',
+    words: 'rolling-update --backoff 20s --pod-cpu 1 --handshake-cpu 5ms,20ms',
+  },
   { seen: '... again when a release is rolled back', words: 'selector-flip --pods 3 --rollback-after 2m' },
 ];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BALANCER_NAMES } from '../platforms/balancers.ts';
+import { CLIENT_LIBRARIES, type ClientLibraryName } from '../platforms/clients.ts';
 import { DATAPLANES, type DataplaneName } from '../platforms/dataplanes.ts';
 import { NODE_REMOVAL_NAMES } from '../platforms/node-removals.ts';
 import { PROXY_NAMES, proxiesOf, proxyNamed } from '../platforms/proxies.ts';
@@ -50,6 +51,8 @@ export function kubernetesVersion(text: string): KubernetesVersion | undefined {
   if (Number.isNaN(minor)) return undefined;
   return KUBERNETES_VERSIONS[Math.min(Math.max(minor - 20, 0), KUBERNETES_VERSIONS.length - 1)];
 }
+
+const LIBRARIES = Object.keys(CLIENT_LIBRARIES) as [ClientLibraryName, ...ClientLibraryName[]];
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const duration = (least: string, most: string) =>
@@ -128,6 +131,43 @@ const axis = <Schema extends z.ZodType>(
 /** A proxy's own time as it would be typed. */
 const ownTime = (time: number | undefined) => (time === undefined ? 'never' : time);
 
+/** Something that nothing bounds unless one says so. */
+const limit = <Schema extends z.ZodType>(
+  schema: Schema,
+  value: string,
+  help: string,
+  show: (value: number) => string = String,
+) => ({
+  ...axis(
+    z.union([z.literal('unlimited').transform(() => undefined), schema]),
+    'unlimited',
+    `${value}|unlimited`,
+    help,
+  ),
+  show: (given: unknown) => (typeof given === 'number' ? show(given) : 'unlimited'),
+});
+
+/** Processors as Kubernetes writes them: `0.5` or `500m`. */
+const processors = z
+  .string()
+  .regex(/^\d+(\.\d+)?m?$/, 'must be a number of processors, such as 0.5 or 500m')
+  .transform((text) => (text.endsWith('m') ? Number.parseFloat(text) / 1000 : Number(text)))
+  .refine((value) => value >= 0.01 && value <= 1000, { message: 'must lie between 10m and 1000' });
+
+const UNITS: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
+
+/** Bytes as Kubernetes writes them: `256Mi`. */
+const bytes = z
+  .string()
+  .regex(/^\d+(\.\d+)?(Ki|Mi|Gi)$/, 'must be a number with Ki, Mi or Gi')
+  .transform((text) => Math.round(Number.parseFloat(text) * (UNITS[text.slice(-2)] as number)))
+  .refine((value) => value >= 1024 && value <= 2 ** 42, { message: 'must lie between 1Ki and 4096Gi' });
+
+const showBytes = (value: number): string => {
+  const [unit, size] = Object.entries(UNITS).findLast(([, each]) => value % each === 0) ?? ['', 1];
+  return `${value / size}${unit}`;
+};
+
 const showTime = (time: unknown) => (typeof time === 'number' ? formatDuration(time) : 'never');
 
 const showShared = (shared: unknown) => String(shared ?? 'each');
@@ -169,6 +209,24 @@ export const AXES = {
     'each',
     'N|each',
     'source addresses that the clients share, as behind NAT; each: one a client',
+  ),
+  connectTimeout: {
+    ...axis(
+      z.union([
+        z.enum(LIBRARIES).transform((library) => CLIENT_LIBRARIES[library].connectTimeout as number),
+        duration('1s', '1h'),
+      ]),
+      '10s',
+      'TIME|LIBRARY',
+      `an attempt that has not opened by then is given up; or as one of ${LIBRARIES.join(', ')}`,
+    ),
+    show: showTime,
+  },
+  recoverWithin: axis(
+    duration('1s', '24h'),
+    '15m',
+    'TIME',
+    'with --pod-cpu: when everybody must be back, counted from the end of the release',
   ),
   heartbeat: axis(duration('1s', '12h'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
   balancer: choice(BALANCER_NAMES, 'target-pool', 'kind of passthrough load balancer'),
@@ -234,6 +292,21 @@ export const AXES = {
     '0s',
     'TIME',
     'minReadySeconds: how long a new pod must have been ready before the rollout goes on',
+  ),
+  podCpu: limit(
+    processors,
+    'N',
+    'processors that a pod has for its one event loop, which serves handshakes, messages and probes in turn; spent in model time on every cluster',
+  ),
+  podMemory: limit(bytes, 'NMi', 'memory above which a pod is killed', showBytes),
+  connectionMemory: {
+    ...axis(bytes, '12Ki', 'NKi', 'memory that each connection takes (heeded with --pod-memory)'),
+    show: (value: unknown) => showBytes(value as number),
+  },
+  admission: limit(
+    z.coerce.number().min(0.1).max(1_000_000),
+    'N',
+    'handshakes a second that a pod lets in; it refuses the others with 503',
   ),
   grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
   preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),

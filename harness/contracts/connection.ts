@@ -5,6 +5,8 @@ export interface ClientAddress {
   readonly number: number;
   /** The Service whose load balancer the client's DNS answer names at this moment; control clients dial past it. */
   readonly service: string;
+  /** It has not been connected yet in this run, for which it was there long before: what its handshake costs has been paid. */
+  readonly isSettled?: boolean;
 }
 
 /** `fleet` clients dial the Service under test; `control` clients a pod that no step touches. */

@@ -247,6 +247,21 @@ export type TimedEvent =
       readonly why: string;
       readonly connections?: number;
     }
+  /** What came to a gateway whose pod is limited, since it last told (harness/gateway/door.ts says what each is). */
+  | {
+      readonly type: 'load';
+      readonly pod: string;
+      readonly over: Millis;
+      readonly offered: number;
+      readonly served: number;
+      readonly stale: number;
+      readonly refused: number;
+      readonly dropped: number;
+      readonly queue: number;
+      readonly wait: Millis;
+      readonly busy: number;
+      readonly lateProbes: number;
+    }
   /** Some hop between client and pod (nginx, sidecar, connection holder) changed or ended connections. */
   | {
       readonly type: 'hop';

@@ -11,7 +11,7 @@ import { nextWait } from './backoff.ts';
 /** What all clients of a fleet share. */
 export interface ClientSettings {
   readonly heartbeat: Millis;
-  /** An attempt that has not opened by then is given up (10 s: the field's usual connect timeout). */
+  /** An attempt that has not opened by then is given up. */
   readonly connectTimeout: Millis;
   /** An answer that takes longer than this was a silence that healed, and is logged as such. */
   readonly stall: Millis;
@@ -69,6 +69,10 @@ export class Client implements ClientAddress {
 
   get service(): string {
     return this.host.resolve(this);
+  }
+
+  get isSettled(): boolean {
+    return !this.returned;
   }
 
   get name(): ClientName {

@@ -10,8 +10,8 @@ import type { ClientHost, ClientSettings, ClientState } from './client.ts';
 import { Client } from './client.ts';
 import { DnsRecord } from './dns-record.ts';
 
-/** An attempt that has not opened after this model time is given up, but never after less than the real time a busy machine may need. */
-const CONNECT_TIMEOUT = { model: 10_000, real: 500 } as const;
+/** No attempt is given up after less than this real time, which a busy machine may need. */
+const LEAST_CONNECT_TIMEOUT = 500;
 
 /** Late answers count as a healed silence from this model time on, and never from less than the real time that scheduling costs. */
 const STALL = { model: 1000, real: 250 } as const;
@@ -68,7 +68,7 @@ export class Fleet implements ClientHost {
     this.dial = options.dial;
     this.settings = {
       heartbeat: axes.heartbeat,
-      connectTimeout: tolerated(CONNECT_TIMEOUT, clock.speed),
+      connectTimeout: tolerated({ model: axes.connectTimeout, real: LEAST_CONNECT_TIMEOUT }, clock.speed),
       stall: tolerated(STALL, clock.speed),
       backoff: axes.backoff,
       backoffModel: axes.backoffModel,

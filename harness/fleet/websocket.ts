@@ -4,6 +4,7 @@ import { SocksProxyAgent } from 'socks-proxy-agent';
 import { WebSocket } from 'ws';
 import type { ClientProtocol, Told } from '../config/client-protocol.ts';
 import type { Greeting, Socket, SocketHandlers } from '../contracts/connection.ts';
+import { SETTLED } from '../gateway/capacity.ts';
 
 /** Where a client dials to, and from. */
 export interface DialTarget {
@@ -17,6 +18,8 @@ export interface DialTarget {
   readonly proxy?: string;
   /** What clients speak with a gateway that is not the built-in one; its path stands in the url. */
   readonly protocol?: ClientProtocol;
+  /** The client was there long before the run; said to the built-in gateway only. */
+  readonly isSettled?: boolean | undefined;
   /** Real milliseconds after which a closing handshake that nobody answers is cut short; 2000 by default. */
   readonly closeTimeout?: number;
 }
@@ -54,13 +57,17 @@ class Connection extends WebSocket implements Socket {
   private told: Told | undefined;
 
   constructor(
-    { url, host, localAddress, proxy, protocol, closeTimeout = 2000 }: DialTarget,
+    { url, host, localAddress, proxy, protocol, isSettled = false, closeTimeout = 2000 }: DialTarget,
     handlers: SocketHandlers,
   ) {
     super(url, protocol === undefined ? [] : [...protocol.subprotocols], {
       perMessageDeflate: false,
       closeTimeout,
-      headers: { ...protocol?.headers, ...(host === undefined ? {} : { Host: host }) },
+      headers: {
+        ...protocol?.headers,
+        ...(host === undefined ? {} : { Host: host }),
+        ...(isSettled && protocol === undefined ? { [SETTLED]: '1' } : {}),
+      },
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(proxy === undefined ? {} : { agent: agentOf(proxy) }),
     } as WebSocket.ClientOptions);

@@ -18,6 +18,8 @@ export interface Cost {
   readonly handshake: number;
   readonly message: number;
   readonly ending: number;
+  /** For each request to the admin port, and each client that is refused before the upgrade. */
+  readonly probe: number;
 }
 
 /**
@@ -32,6 +34,8 @@ const BARE: Cost = {
   handshake: 0.35,
   message: 0.17,
   ending: 0.15,
+  // A connection and a request, as a handshake without its application is.
+  probe: 0.35,
 };
 
 /** What a gateway's application adds: processor milliseconds for each handshake (TLS, login, first state) and message. */

@@ -1,4 +1,5 @@
 import { type BootRange, bootRange } from './boot.ts';
+import { CAPACITY, capacityOf } from './capacity.ts';
 import type { Drain, GatewayOptions } from './gateway.ts';
 import { processTime } from './process-clock.ts';
 
@@ -45,12 +46,14 @@ export class EnvironmentReader {
 /**
  * Reads the gateway's environment: VERSION, PORT (8080), ADMIN_PORT (8081), DRAIN (abrupt, close-all, paced or
  * ignore), DRAIN_OVER (model milliseconds), BOOT_TIME (0; model milliseconds from its start until it listens, or
- * least-most), HANDSHAKE_CPU and MESSAGE_CPU (0; processor milliseconds, which no TIME_SCALE
- * changes), POD_NAME, NODE_NAME, TIME_SCALE (model milliseconds a real one, 1).
+ * least-most), HANDSHAKE_CPU and MESSAGE_CPU (0; processor milliseconds, which no TIME_SCALE changes), POD_CPU
+ * (processors), POD_MEMORY and CONNECTION_MEMORY (bytes), ADMISSION (handshakes a second), POD_NAME, NODE_NAME,
+ * TIME_SCALE (model milliseconds a real one, 1).
  */
 export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<GatewaySettings> {
   const read = new EnvironmentReader(env);
   const speed = read.number('TIME_SCALE', 1, Number.MIN_VALUE);
+  for (const name of Object.values(CAPACITY)) read.number(name, 1, Number.MIN_VALUE);
   return {
     mistakes: read.mistakes,
     settings: {
@@ -64,6 +67,7 @@ export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<Gate
       handshakeCpu: read.number('HANDSHAKE_CPU', 0, 0),
       messageCpu: read.number('MESSAGE_CPU', 0, 0),
       boot: read.range('BOOT_TIME', '0'),
+      capacity: capacityOf(env),
       // 30 s of model time as `ws` has it, but never less than a busy machine may need.
       closeTimeout: Math.max(1000, 30_000 / speed),
       ...processTime(speed),

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Application } from './cost.ts';
+import { type Capacity, isLimited, SETTLED, UNLIMITED } from './capacity.ts';
+import { type Application, gatewayCost } from './cost.ts';
+import { Door } from './door.ts';
 import { type DrainHow, drainPlan, SERVICE_RESTART } from './drain.ts';
 import { performPlan } from './perform-plan.ts';
 
@@ -33,9 +35,14 @@ export interface GatewayOptions extends Partial<Application> {
   command?(method: string, url: URL): [status: number, body: unknown] | undefined;
   /** One JSON line of what the gateway did. */
   log(line: Readonly<Record<string, unknown>>): void;
-  /** Ends the process; the last thing a gateway does. */
-  exit(): void;
+  /** What its pod can take; unlimited unless said. */
+  readonly capacity?: Capacity;
+  /** Ends the process; the last thing a gateway does. `code` is 0 unless said. */
+  exit(code?: number): void;
 }
+
+/** The exit code of a process that got SIGKILL, as the kernel's OOM killer sends it. */
+const KILLED = 137;
 
 const RECONNECT = JSON.stringify({ onedrop: 'reconnect' });
 
@@ -44,6 +51,8 @@ export class Gateway {
   private readonly options: GatewayOptions;
   private readonly connections = new Set<WebSocket>();
   private readonly greeting: string;
+  /** Where its pod is limited. */
+  private readonly door: Door | undefined;
   /** For those who bring connections of their own: `connection` may be emitted on either, as `node:http` and `ws` document. */
   readonly webSockets: WebSocketServer;
   readonly server: Server;
@@ -59,17 +68,22 @@ export class Gateway {
     this.options = options;
     const { version, pod, node } = options;
     this.greeting = JSON.stringify({ onedrop: 1, pod, version, node });
+    this.door = this.makeDoor();
+    const { door } = this;
     this.server = createServer((_request, response) => answer(response, 426, { error: 'WebSockets only' }));
     this.webSockets = new WebSocketServer({
       server: this.server,
       perMessageDeflate: false,
       clientTracking: false,
-      autoPong: options.serve === undefined,
+      autoPong: options.serve === undefined && door === undefined,
       closeTimeout: options.closeTimeout,
+      ...(door === undefined ? {} : { verifyClient: letIn(door) }),
     } as ConstructorParameters<typeof WebSocketServer>[0]);
     this.webSockets.on('connection', (socket, request) => this.accept(socket, request));
     this.admin = createServer((request, response) => {
-      answer(response, ...this.control(request.method ?? 'GET', request.url ?? '/'));
+      this.inTurn(door?.probe(), () =>
+        answer(response, ...this.control(request.method ?? 'GET', request.url ?? '/')),
+      );
     });
   }
 
@@ -79,8 +93,12 @@ export class Gateway {
     return { port: await listening(this.server, port), adminPort: await listening(this.admin, adminPort) };
   }
 
-  /** What SIGTERM means to this gateway. */
+  /** What SIGTERM means to this gateway, whose event loop hears of it in turn. */
   terminate(): void {
+    this.inTurn(this.door?.turn(), () => this.leave());
+  }
+
+  private leave(): void {
     const { drain, drainOver } = this.options;
     if (this.leaving) return;
     this.log('sigterm', drain);
@@ -102,6 +120,7 @@ export class Gateway {
 
   /** Drops everything and stops listening; for those who run a gateway inside their own process. */
   stop(): void {
+    this.door?.close();
     for (const socket of this.connections) socket.terminate();
     this.server.close();
     this.admin.close();
@@ -121,13 +140,25 @@ export class Gateway {
   private accept(socket: WebSocket, request: IncomingMessage): void {
     this.connections.add(socket);
     socket.on('error', ignore);
+    this.door?.opened();
     socket.on('close', () => {
+      this.door?.ended();
       this.connections.delete(socket);
       this.endIfEmpty();
     });
+    const { door } = this;
     const { handshakeCpu = 0, messageCpu = 0 } = this.options;
-    if (handshakeCpu > 0) this.options.work?.(handshakeCpu);
-    if (messageCpu > 0) socket.on('ping', () => this.options.work?.(messageCpu));
+    if (door !== undefined) {
+      if (this.options.serve === undefined)
+        socket.on('ping', (data) =>
+          this.inTurn(door.message(), () => {
+            if (socket.readyState === socket.OPEN) socket.pong(data);
+          }),
+        );
+    } else {
+      if (handshakeCpu > 0) this.options.work?.(handshakeCpu);
+      if (messageCpu > 0) socket.on('ping', () => this.options.work?.(messageCpu));
+    }
     if (this.options.serve === undefined) socket.send(this.greeting);
     else this.options.serve(socket, request);
     if (this.refusing) ask(socket, 'close');
@@ -140,8 +171,32 @@ export class Gateway {
   private end(why: string): void {
     if (this.ended) return;
     this.ended = true;
+    this.door?.close();
     this.log('exit', why);
     this.options.exit();
+  }
+
+  private makeDoor(): Door | undefined {
+    const { capacity = UNLIMITED, handshakeCpu = 0, messageCpu = 0, now, after, log, exit } = this.options;
+    if (!isLimited(capacity)) return undefined;
+    return new Door(capacity, gatewayCost({ handshakeCpu, messageCpu }), {
+      now,
+      after,
+      tell: (load) => log({ did: 'load', load }),
+      fell: (why) => {
+        if (this.ended) return;
+        this.ended = true;
+        this.door?.close();
+        this.log('killed', why);
+        exit(KILLED);
+      },
+    });
+  }
+
+  /** Acts once the event loop would have come to it. */
+  private inTurn(wait: number | undefined, act: () => void): void {
+    if (wait === undefined || wait === 0) act();
+    else this.options.after(wait, act);
   }
 
   private log(did: string, why: string): void {
@@ -176,6 +231,29 @@ export class Gateway {
     }
   }
 }
+
+/** Asks the door for each client before its upgrade, as `ws` lets one. */
+const letIn =
+  (door: Door) =>
+  (
+    { req }: { req: IncomingMessage },
+    answered: (isIn: boolean, code?: number, message?: string) => void,
+  ): void => {
+    if (req.headers[SETTLED] !== undefined) {
+      answered(true);
+      return;
+    }
+    const visitor = { hasLeft: req.socket.destroyed };
+    const left = () => {
+      visitor.hasLeft = true;
+    };
+    // Nobody reads from it before its upgrade, and only who reads hears that the client has gone; it has nothing to say yet.
+    req.socket.once('end', left).once('close', left).resume();
+    door.handshake(visitor, (outcome) => {
+      if (outcome === 'unreachable') req.socket.destroy();
+      else answered(outcome === 'served', 503);
+    });
+  };
 
 function ask(socket: WebSocket, method: DrainHow): void {
   if (socket.readyState !== socket.OPEN) return;

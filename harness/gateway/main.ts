@@ -10,7 +10,7 @@ if (mistakes.length > 0) {
   process.exit(64);
 }
 
-const gateway = new Gateway({ ...settings, log, exit: () => process.exit(0) });
+const gateway = new Gateway({ ...settings, log, exit: (code = 0) => process.exit(code) });
 // Before anything else: a container's first process ignores signals that it has no handler for.
 process.on('SIGTERM', () => gateway.terminate());
 const booted = bootTime(settings.boot, settings.pod) - settings.now();

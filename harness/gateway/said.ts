@@ -1,10 +1,13 @@
 import type { TimedEvent } from '../contracts/event.ts';
+import type { Load } from './door.ts';
 
 /** One line of what a gateway, a supervisor or a connection holder says on its output. */
 export interface Said {
   readonly did: string;
   readonly why?: string;
   readonly connections?: number;
+  /** What came to its door (door.ts). */
+  readonly load?: Load;
   /** Said by a hop in front of the gateways, of its clients. */
   readonly hop?: true;
 }
@@ -28,8 +31,12 @@ const ENDED: Readonly<Record<string, (why: string) => string>> = {
 };
 
 /** The event that a line is, or undefined where it is none (`listening`). */
-export function saidEvent(pod: string, { did, why = '', connections, hop }: Said): TimedEvent | undefined {
+export function saidEvent(
+  pod: string,
+  { did, why = '', connections, hop, load }: Said,
+): TimedEvent | undefined {
   const count = connections === undefined ? {} : { connections };
+  if (load !== undefined) return { type: 'load', pod, ...load };
   const moved = MOVED[did];
   if (moved !== undefined) return { type: 'hop', hop: pod, did: moved(why), ...count, kept: true };
   const ended = ENDED[did];

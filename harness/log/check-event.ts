@@ -47,6 +47,11 @@ const FIELDS: Readonly<Record<Event['type'], Fields>> = {
   replicas: { owner: 'string', desired: 'number', ready: 'number' },
   fate: { client: 'string', verdict: 'string', node: 'string', 'before?': 'string', rule: 'string' },
   gateway: { pod: 'string', did: 'string', why: 'string', 'connections?': 'number' },
+  load: {
+    ...{ pod: 'string', over: 'number', offered: 'number', served: 'number', stale: 'number' },
+    ...{ refused: 'number', dropped: 'number', queue: 'number', wait: 'number', busy: 'number' },
+    lateProbes: 'number',
+  },
   hop: { hop: 'string', did: 'string', 'connections?': 'number', 'kept?': 'boolean', 'since?': 'number' },
   evidence: { source: 'string', values: 'object' },
   harness: { lag: 'number', drift: 'number', 'part?': 'string' },
@@ -120,7 +125,7 @@ function wrongAxes(axes: Record<string, unknown>): string | undefined {
   for (const [name, { schema, fallback }] of Object.entries(AXES)) {
     const value = axes[name];
     if (value === undefined && !FIRST_AXES.includes(name as AxisName)) continue;
-    // Only rollbackAfter is nothing by default; it is a time.
+    // What is nothing by default (rollbackAfter, limits) is a number.
     const wanted = typeof (schema.parse(fallback) ?? 0) === 'number' ? 'number' : 'string';
     if (!holds(value, wanted)) return `cell.axes.${name} is ${shown(value)} (allowed: ${wanted})`;
   }

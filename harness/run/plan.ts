@@ -8,6 +8,7 @@ import type { Config } from '../contracts/config.ts';
 import type { Strategy } from '../contracts/scenario.ts';
 import { needsOf } from '../contracts/scenario.ts';
 import { UsageError } from '../errors.ts';
+import { calmUse, gatewayCost } from '../gateway/cost.ts';
 import { impossible } from './impossible.ts';
 
 /** One cell to play, before any cluster is opened. */
@@ -121,7 +122,16 @@ export function planCells(options: {
           : ((own && refusesOwn(own, strategy, provider, axes)) ?? provider.refuses(axes));
       const { heeds = [] } = strategy;
       const builtIn = own === undefined || provider.runs === undefined;
-      const warnings = [...warningsBefore({ axes, heeds, typed, builtIn }), ...unheeded];
+      const warnings = [
+        ...warningsBefore({
+          axes,
+          heeds,
+          typed,
+          builtIn,
+          calmUse: calmUse(axes.clients / axes.pods, axes.heartbeat, gatewayCost(axes)) / 1000,
+        }),
+        ...unheeded,
+      ];
       for (let repeat = 0; repeat < options.repeat; repeat++) {
         const parts = [
           strategy.name,

@@ -1,3 +1,4 @@
+import { isLimited } from '../analyses/capacity/capacity.ts';
 import { speedUnheeded } from '../analyses/warnings.ts';
 import { gatewayFact } from '../config/own-gateway.ts';
 import type { Axes } from '../contracts/axes.ts';
@@ -196,16 +197,18 @@ async function perform(
       // A random end, or each release would meet the health checks at the same phase.
       const calm = axes.heartbeat + random.fork('calm').integer(0, 30_000);
       await prepare.step('calm', () => clock.sleep(calm, signal));
-      await release(strategy, axes, stage, clock, signal);
+      await bearing(axes, stamp, () => release(strategy, axes, stage, clock, signal));
       const settle = stage('settle');
       // Silent losses show up to two heartbeats after the last health check turned.
       await settle.step('last losses show', () => settle.sleep(30_000 + 2 * axes.heartbeat));
       await settle.step('everybody returns', () =>
-        settle.until(
-          'all clients are back',
-          async () => fleet?.settled() ?? true,
-          6 * axes.backoff + 1_800_000,
-        ),
+        isLimited({ axes })
+          ? settle.until('all clients are back for good', staying(clock, axes, fleet), axes.recoverWithin)
+          : settle.until(
+              'all clients are back',
+              async () => fleet?.settled() ?? true,
+              6 * axes.backoff + 1_800_000,
+            ),
       );
       return { outcome: 'finished' };
     });
@@ -220,6 +223,34 @@ async function perform(
     fleet?.stop();
   }
 }
+
+/** Pods that break down under the return are a finding about the release: whatever it waits for in vain, the story goes on. */
+async function bearing(
+  axes: Axes,
+  stamp: (event: TimedEvent) => void,
+  act: () => Promise<void>,
+): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    const isFinding = error instanceof NotReachedError || error instanceof ReleaseFailedError;
+    if (!isLimited({ axes }) || !isFinding) throw error;
+    stamp({ type: 'note', text: `the release did not come to its end: ${error.message}` });
+  }
+}
+
+/** Whether everybody has been back for so long that whatever the pods have left of the return would have shown. */
+function staying(clock: Clock, { heartbeat }: Axes, fleet: Fleet | undefined): () => Promise<boolean> {
+  let since: Millis | undefined;
+  return async () => {
+    if (!fleet?.settled()) since = undefined;
+    else since ??= clock.now();
+    return since !== undefined && clock.now() - since >= 2 * heartbeat + PROBES;
+  };
+}
+
+/** Three probes of 10 s, and their time-outs. */
+const PROBES: Millis = 33_000;
 
 const noPreparation = async () => {};
 

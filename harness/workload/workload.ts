@@ -2,6 +2,7 @@ import type { V1Container, V1Lifecycle, V1PodTemplateSpec, V1Probe } from '@kube
 import { AXES, type Axes, timeRange } from '../contracts/axes.ts';
 import type { Config } from '../contracts/config.ts';
 import type { PodTemplates, Version, Workload } from '../contracts/workload.ts';
+import { capacityEnvironment } from '../gateway/capacity.ts';
 import { calmUse, gatewayCost } from '../gateway/cost.ts';
 
 export const SERVICE = 'gateway';
@@ -34,6 +35,23 @@ export interface OwnWorkload {
   readonly podTemplates?: PodTemplates;
 }
 
+/** The environment that limits the built-in gateway; nothing where nothing does. */
+const capacityOf = ({ podCpu, podMemory, connectionMemory, admission }: Axes) =>
+  capacityEnvironment({
+    processors: podCpu,
+    memory: podMemory,
+    admission,
+    connectionMemory: podMemory === undefined ? undefined : connectionMemory,
+  });
+
+/** The axes of a pod that is not limited, such as that of the control group. */
+export const withoutLimits = (axes: Axes): Axes => ({
+  ...axes,
+  podCpu: undefined,
+  podMemory: undefined,
+  admission: undefined,
+});
+
 /** The container of the built-in gateway. */
 function builtIn(version: Version, axes: Axes): V1Container {
   return {
@@ -48,6 +66,7 @@ function builtIn(version: Version, axes: Axes): V1Container {
       { name: 'HANDSHAKE_CPU', value: String(axes.handshakeCpu) },
       { name: 'MESSAGE_CPU', value: String(axes.messageCpu) },
       { name: 'BOOT_TIME', value: bootTimeOf(axes) },
+      ...capacityOf(axes),
       ...PLACE,
     ],
     ports: [

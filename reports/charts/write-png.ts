@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { StoredRun } from '../stored/stored-run.ts';
 import { answeringCells, cellName } from '../words/words.ts';
 import { connectionsChart, disconnectsChart, reconnectsChart, timeAwayChart } from './cell-charts.ts';
+import { handshakesChart, queueChart } from './load-charts.ts';
 import { pngRenderer } from './render-png.ts';
 import { replicasChart } from './replicas-chart.ts';
 
@@ -24,6 +25,9 @@ export function writePngs(run: StoredRun, directory: string): string[] {
       disconnects: disconnectsChart(cell),
       reconnects: reconnectsChart(cell),
       ...(cell.result.history.autoscaler.length > 0 ? { replicas: replicasChart(cell) } : {}),
+      ...(cell.result.document.capacity === null
+        ? {}
+        : { handshakes: handshakesChart(cell), queue: queueChart(cell) }),
       ...(cell.result.ledger.rows.length > 0 ? { 'time-away': timeAwayChart(cell) } : {}),
     };
     return Object.entries(charts).map(([name, spec]) => {

@@ -18,6 +18,7 @@ import type { AnalysedCell } from '../stored/stored-run.ts';
 import { cellName, count, droppedShare, percent, plural, time } from '../words/words.ts';
 import { cellAnswer } from './answer.ts';
 import { autoscalerSection } from './autoscaler-section.ts';
+import { capacitySection } from './capacity-section.ts';
 import { clientStrips, clusterLanes } from './lanes.ts';
 import { badge, type ChartShelf, figure } from './parts.ts';
 
@@ -118,6 +119,7 @@ ${steps(cell)}
     document.timeAway && figure(shelf, timeAwayChart(cell))
   }${disconnectsPerClient(cell)}${figure(shelf, placesChart(cell))}</div>
 ${clusterLanes(cell)}
+${capacitySection(cell, shelf)}
 ${autoscalerSection(cell, shelf)}
 ${clientStrips(cell, strips)}
 ${causes(cell)}

@@ -8,6 +8,7 @@ import {
   showValue,
   situation,
   toldCases,
+  toldCriteria,
   tradeOff,
   withValues,
 } from '../words/ranking-words.ts';
@@ -20,12 +21,12 @@ function valueCell(candidate: Candidate, { name, unit }: Criterion): Html {
   return html`<td class="number" data-value="${key}"${where !== '' && html` title="${where}"`}>${best ? html`<strong>${showValue({ unit }, value)}</strong>` : showValue({ unit }, value)}</td>`;
 }
 
-function row(candidate: Candidate): Html {
+function row(candidate: Candidate, criteria: readonly Criterion[]): Html {
   const front = candidate.dominatedBy.length === 0;
   const { name, requires } = candidate;
   return html`<tr><th scope="row" style="min-width:17rem;white-space:normal">${name}<br><span class="note">requires ${requires.length === 0 ? 'nothing' : listed(requires)}</span></th>
 <td data-value="${front ? 0 : 1}">${front ? html`<span class="badge pass">a trade</span>` : html`<span class="badge unknown">dominated</span>`}</td>
-${RANKING_CRITERIA.map((each) => valueCell(candidate, each))}</tr>`;
+${criteria.map((each) => valueCell(candidate, each))}</tr>`;
 }
 
 function trade(candidate: Candidate, candidates: readonly Candidate[]): Html {
@@ -60,16 +61,17 @@ ${not.length > 0 && html`<details><summary>Why not the others</summary><ul class
 
 function one(advice: Advice, several: boolean): Html {
   const { candidates, unknown, recommendation, conditions } = advice;
+  const criteria = toldCriteria(candidates);
   return html`${several && html`<h3>On ${advice.cluster}</h3>`}
 <p class="note">${situation(advice)}</p>
 <div class="cards" style="grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))">${toldCases(recommendation).map(advised)}</div>
 <section class="scroll" tabindex="0" aria-label="Ranking of all releases on ${advice.cluster}"><table data-sortable>
-<thead><tr><th scope="col"><button type="button">release</button></th><th scope="col"><button type="button">Pareto</button></th>${RANKING_CRITERIA.map(
+<thead><tr><th scope="col"><button type="button">release</button></th><th scope="col"><button type="button">Pareto</button></th>${criteria.map(
     ({ short, title }) =>
       html`<th scope="col" class="number" title="${title}"><button type="button">${short}</button></th>`,
   )}</tr></thead>
-<tbody>${candidates.map(row)}</tbody></table></section>
-<p class="note">Each field holds the worst of all conditions${conditions.length > 1 && ' (point at it to see which)'}; bold is best. ${RANKING_CRITERIA.map(({ short, title }) => `${short}: ${title}`).join('; ')}. Rollback: disconnects a client when the same release is interrupted half-way and rolled back. A dominated release has another beside it that is worse in nothing, requires nothing else and is better in something; values that chance alone could make differ count as equal.</p>
+<tbody>${candidates.map((each) => row(each, criteria))}</tbody></table></section>
+<p class="note">Each field holds the worst of all conditions${conditions.length > 1 && ' (point at it to see which)'}; bold is best. ${criteria.map(({ short, title }) => `${short}: ${title}`).join('; ')}. Rollback: disconnects a client when the same release is interrupted half-way and rolled back. A dominated release has another beside it that is worse in nothing, requires nothing else and is better in something; values that chance alone could make differ count as equal.</p>
 <details class="cell"><summary>Trade-offs of each release</summary><ul>${candidates.map((each) => trade(each, candidates))}</ul></details>
 ${
   unknown.length > 0 &&

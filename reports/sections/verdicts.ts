@@ -1,6 +1,7 @@
 import type { CellDocument } from '../../harness/analyses/cell-document.ts';
 import { type Html, html } from '../page/html.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
+import { againWords } from '../words/capacity-words.ts';
 import {
   assumed,
   cellName,
@@ -53,6 +54,10 @@ ${document.healed > 0 && html`<dt>fell silent and healed</dt><dd>${count(documen
 ${document.shape !== null && document.shape.pods > 1 && html`<dt>connections a pod at the end, most / mean</dt><dd>${count(document.shape.most)} / ${rate(document.shape.mean)}${document.shape.empty > 0 && html` <span class="note">(${count(document.shape.empty)} of ${count(document.shape.pods)} hold none)</span>`}</dd>`}
 <dt>peak reconnects per second</dt><dd>${rate(document.peakReconnectsPerSecond)}${document.theoreticalPeakPerSecond !== null && html` <span class="note">(theory ${rate(document.theoreticalPeakPerSecond)})</span>`}</dd>
 <dt>time away, median / p95</dt><dd>${time(document.timeAway?.p50)} / ${time(document.timeAway?.p95)}</dd>
+${
+  document.capacity !== null &&
+  html`<dt>does the door hold</dt><dd${document.capacity.outcome !== 'holds' && html` class="bad"`}>${document.capacity.outcome}</dd><dt>longest queue, longest wait</dt><dd>${count(document.capacity.longestQueue)}, ${time(document.capacity.longestWaitMillis)}</dd><dt>the service</dt><dd>${againWords(document.capacity)}</dd>`
+}
 </dl>
 ${document.verdict !== 'pass' && html`<ul class="why">${document.why.map((reason) => html`<li>${reason}</li>`)}</ul>`}
 </article>`;

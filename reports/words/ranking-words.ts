@@ -10,6 +10,12 @@ import type { Effort } from '../../harness/contracts/requirements.ts';
 import { wilsonInterval } from '../../harness/statistics/statistics.ts';
 import { count, listed, percent, rate, time } from './words.ts';
 
+/** What candidates are told to be compared in: without limits of pods, nothing of these. */
+export const toldCriteria = (candidates: readonly Candidate[]): Criterion[] =>
+  RANKING_CRITERIA.filter(
+    ({ name, onlyLimited }) => !onlyLimited || candidates.some(({ values }) => values[name].value !== null),
+  );
+
 const criterion = (name: CriterionName): Criterion =>
   RANKING_CRITERIA.find((one) => one.name === name) as Criterion;
 
@@ -28,6 +34,8 @@ export function showValue({ unit }: Pick<Criterion, 'unit'>, value: Value): stri
       return value === 0 || value >= 0.005 ? value.toFixed(2) : '< 0.01';
     case 'pods':
       return `+${value}`;
+    case 'count':
+      return count(value);
   }
 }
 
@@ -43,6 +51,9 @@ const CLAUSES: Readonly<Record<CriterionName, (value: string) => string>> = {
   convergence: (value) => (value === 'never' ? 'not everybody on v2 at the end' : `all on v2 after ${value}`),
   extraPods: (value) => `${value} pods`,
   skew: (value) => `${value} more than the mean on the fullest pod at the end`,
+  recovery: (value) =>
+    value === 'never' ? 'the service not itself again in time' : `the service itself again after ${value}`,
+  podsFallen: (value) => `${value} pods that fell`,
 };
 
 const clause = ({ values }: Candidate, name: CriterionName): string =>
@@ -56,6 +67,8 @@ const NUMBERS: readonly CriterionName[] = [
   'rollback',
   'convergence',
   'extraPods',
+  'recovery',
+  'podsFallen',
 ];
 
 /** The numbers that a choice is defended with. */

@@ -7,6 +7,8 @@ import type { V1ContainerStateTerminated } from '@kubernetes/client-node';
  */
 export function termination(why: string): V1ContainerStateTerminated {
   if (why === 'exited') return { exitCode: 0, reason: 'Completed' };
+  // The kernel's OOM killer, which sends SIGKILL.
+  if (why.startsWith('OOMKilled')) return { exitCode: 137, reason: 'OOMKilled' };
   const signal = (constants.signals as Readonly<Record<string, number>>)[why];
   if (signal !== undefined) return { exitCode: 128 + signal, reason: 'Error' };
   const [, code, message = ''] = /^exit code (\d+)\s*([\s\S]*)$/.exec(why) ?? [];

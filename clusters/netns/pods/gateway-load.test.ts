@@ -39,6 +39,18 @@ it('tells use in millicores of model time since it was last asked', async () => 
   });
 });
 
+it('adds the processor time that a limited gateway spends in model time only', async () => {
+  const clock = new VirtualClock();
+  const load = new GatewayLoad(clock, process.pid, url);
+  await clock.run(async () => {
+    await clock.sleep(1000);
+    load.usage();
+    load.spent(4000);
+    await clock.sleep(10_000);
+    expect(load.usage()).toBeGreaterThanOrEqual(400);
+  });
+});
+
 it('answers metrics from the scrape before', async () => {
   const load = new GatewayLoad(new VirtualClock(), process.pid, url);
   expect(load.metric('connections')).toBeUndefined();

@@ -12,6 +12,8 @@ export class GatewayLoad {
   private readonly url: string;
   /** When its use was last asked for, and its processor time then. */
   private asked: { readonly at: Millis; readonly used: Millis };
+  /** Processor time that it spent in model time only, as a limited pod does. */
+  private modelled: Millis = 0;
   private scraped: Readonly<Record<string, unknown>> = {};
 
   /** `url` is where it tells of itself, as JSON with a number for each metric. */
@@ -22,10 +24,16 @@ export class GatewayLoad {
     this.asked = { at: clock.now(), used: 0 };
   }
 
+  /** The gateway has told of processor time that it spent in model time. */
+  spent(time: Millis): void {
+    this.modelled += time;
+  }
+
   /** What it has used since this was last asked, in millicores of model time; undefined when it is gone. */
   usage(): number | undefined {
-    const used = processorTime(this.pid);
-    if (used === undefined) return undefined;
+    const measured = processorTime(this.pid);
+    if (measured === undefined) return undefined;
+    const used = measured + this.modelled;
     const { asked } = this;
     this.asked = { at: this.clock.now(), used };
     const elapsed = this.asked.at - asked.at;

@@ -5,7 +5,7 @@ import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { Fabric } from '../network/fabric.ts';
 import type { Flow } from '../network/flow.ts';
-import type { GatewayConnection, Relay, ServingPod } from './process.ts';
+import type { GatewayConnection, Relay, ServingPod, Welcome } from './process.ts';
 
 /** What a connection needs of the machine it belongs to. */
 export interface ConnectionHost {
@@ -34,6 +34,7 @@ export class SimConnection implements Socket, GatewayConnection {
   private readonly host: ConnectionHost;
   private readonly flow: Flow;
   private readonly client: () => string;
+  readonly isSettled: boolean;
   /** Undefined once the client knows nothing of the connection any more. */
   private handlers: SocketHandlers | undefined;
   private pod: ServingPod | undefined;
@@ -49,11 +50,18 @@ export class SimConnection implements Socket, GatewayConnection {
   private retries = 0;
   private timer: Disposable | undefined;
 
-  constructor(host: ConnectionHost, flow: Flow, client: () => string, handlers: SocketHandlers) {
+  constructor(
+    host: ConnectionHost,
+    flow: Flow,
+    client: () => string,
+    handlers: SocketHandlers,
+    isSettled = false,
+  ) {
     this.host = host;
     this.flow = flow;
     this.client = client;
     this.handlers = handlers;
+    this.isSettled = isSettled;
     this.timer = host.clock.after(0, () => this.connect());
   }
 
@@ -87,6 +95,11 @@ export class SimConnection implements Socket, GatewayConnection {
 
   get name(): string {
     return this.client();
+  }
+
+  /** For the gateway. */
+  get hasLeft(): boolean {
+    return this.state !== 'open';
   }
 
   /** For the gateway. */
@@ -208,7 +221,18 @@ export class SimConnection implements Socket, GatewayConnection {
 
   private upgraded(): void {
     const pod = this.flow.pod as ServingPod;
-    const welcome = pod.process.upgrade(this);
+    let atOnce = true;
+    pod.process.upgrade(this, (welcome) => {
+      if (atOnce || this.state === 'open') this.welcomed(pod, welcome);
+      else {
+        this.flow.shut();
+        pod.process.left(this);
+      }
+    });
+    atOnce = false;
+  }
+
+  private welcomed(pod: ServingPod, welcome: Welcome | string): void {
     if (typeof welcome === 'string') {
       this.flow.shut();
       this.host.clock.after(0, () => this.fail({ how: 'refused', why: welcome }));
@@ -230,8 +254,13 @@ export class SimConnection implements Socket, GatewayConnection {
   }
 
   private answered(): void {
-    this.pod?.process.heard?.();
-    if (this.relay === undefined || this.relay.passes()) this.handlers?.answered();
+    const wait = this.pod?.process.heard?.() ?? this.relay?.delay?.() ?? 0;
+    if (wait === 0) {
+      if (this.relay === undefined || this.relay.passes()) this.handlers?.answered();
+    } else
+      this.host.clock.after(wait, () => {
+        if (this.pod !== undefined && (this.relay === undefined || this.relay.passes())) this.answer();
+      });
   }
 
   private closedByGateway(ending: Ending): void {

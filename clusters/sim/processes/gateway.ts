@@ -1,6 +1,8 @@
 import type { Greeting } from '../../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import { type Capacity, capacityOf, isLimited } from '../../../harness/gateway/capacity.ts';
 import { type Application, gatewayCost } from '../../../harness/gateway/cost.ts';
+import { Door, type Outcome } from '../../../harness/gateway/door.ts';
 import { type DrainHow, drainPlan } from '../../../harness/gateway/drain.ts';
 import type { Drain } from '../../../harness/gateway/gateway.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
@@ -17,6 +19,7 @@ export interface GatewaySettings extends Application {
   readonly adminPort: number;
   readonly drain: Drain;
   readonly drainOver: Millis;
+  readonly capacity: Capacity;
 }
 
 /** Reads the environment with the real gateway's defaults. */
@@ -31,15 +34,26 @@ export function gatewaySettings(env: Readonly<Record<string, string>>): GatewayS
     drainOver: Number(env.DRAIN_OVER ?? 300_000),
     handshakeCpu: Number(env.HANDSHAKE_CPU ?? 0),
     messageCpu: Number(env.MESSAGE_CPU ?? 0),
+    capacity: capacityOf(env),
   };
 }
+
+/** What a client hears that is not let in, as `ws` and the operating system word it. */
+const ANSWERS: Readonly<Partial<Record<Outcome, string>>> = {
+  refused: 'Unexpected server response: 503',
+  unreachable: 'connect timed out',
+};
 
 /** The modelled gateway: does what harness/gateway/gateway.ts does, without sockets. */
 export class SimGateway implements SimProcess {
   readonly settings: GatewaySettings;
   private greeting: Greeting;
   readonly connections = new Set<GatewayConnection>();
+  /** Those whose upgrade waits for its turn. */
+  readonly waiting = new Set<GatewayConnection>();
   private readonly clock: Clock;
+  /** Where its pod is limited. */
+  private readonly door: Door | undefined;
   private readonly time: ProcessorTime;
   private readonly record: (event: TimedEvent) => void;
   private readonly exit: (why: string) => void;
@@ -62,14 +76,24 @@ export class SimGateway implements SimProcess {
     this.time = new ProcessorTime(gatewayCost(settings), host.clock.now());
     this.record = host.record;
     this.exit = host.exit;
+    this.door = isLimited(settings.capacity) ? this.makeDoor(host) : undefined;
   }
 
   listens(port: number): boolean {
     return port === this.settings.port;
   }
 
-  upgrade(): Welcome {
-    return { greeting: this.greeting };
+  upgrade(connection: GatewayConnection, answer: (welcome: Welcome | string) => void): void {
+    const { door } = this;
+    if (door === undefined || connection.isSettled) {
+      answer({ greeting: this.greeting });
+      return;
+    }
+    this.waiting.add(connection);
+    door.handshake(connection, (outcome) => {
+      this.waiting.delete(connection);
+      answer(ANSWERS[outcome] ?? { greeting: this.greeting });
+    });
   }
 
   /** For a supervisor: another worker, of this version, serves all connections from now on. */
@@ -82,6 +106,7 @@ export class SimGateway implements SimProcess {
   accept(connection: GatewayConnection): void {
     this.connections.add(connection);
     this.time.opened(this.clock.now());
+    this.door?.opened();
     if (this.refusing) connection.ask('close');
   }
 
@@ -89,19 +114,31 @@ export class SimGateway implements SimProcess {
   left(connection: GatewayConnection): void {
     if (!this.connections.delete(connection)) return;
     this.time.ended(this.clock.now());
+    this.door?.ended();
     this.endIfEmpty();
   }
 
-  heard(): void {
+  heard(): Millis {
     this.time.heard();
+    return this.door?.message() ?? 0;
+  }
+
+  asked(): Millis {
+    return this.door?.probe() ?? 0;
   }
 
   processorTime(): Millis {
-    return this.time.until(this.clock.now());
+    return this.time.until(this.clock.now(), this.door?.used);
   }
 
-  /** SIGTERM. */
+  /** SIGTERM, of which its event loop hears in turn. */
   terminate(): void {
+    const wait = this.door?.turn() ?? 0;
+    if (wait === 0) this.leave();
+    else this.clock.after(wait, () => this.leave());
+  }
+
+  private leave(): void {
     const { drain, drainOver } = this.settings;
     if (this.leaving || this.ended) return;
     this.log('sigterm', drain);
@@ -121,6 +158,7 @@ export class SimGateway implements SimProcess {
     if (this.ended) return;
     this.ended = true;
     this.timer?.[Symbol.dispose]();
+    this.door?.close();
     this.log('killed', why);
   }
 
@@ -168,6 +206,30 @@ export class SimGateway implements SimProcess {
     turn();
   }
 
+  private makeDoor({
+    clock,
+    record,
+    exit,
+  }: {
+    clock: Clock;
+    record: (event: TimedEvent) => void;
+    exit: (why: string) => void;
+  }): Door {
+    const { pod } = this.settings;
+    return new Door(this.settings.capacity, gatewayCost(this.settings), {
+      now: () => clock.now(),
+      after: (delay, fire) => clock.after(delay, fire),
+      tell: (load) => record({ type: 'load', pod, ...load }),
+      // Not in the middle of what its client is doing just now.
+      fell: (why) =>
+        void clock.after(0, () => {
+          if (this.ended) return;
+          this.kill(why);
+          exit(why);
+        }),
+    });
+  }
+
   private endIfEmpty(): void {
     if (this.leaving && this.connections.size === 0) this.end('no connection left');
   }
@@ -176,6 +238,7 @@ export class SimGateway implements SimProcess {
     if (this.ended) return;
     this.ended = true;
     this.timer?.[Symbol.dispose]();
+    this.door?.close();
     this.log('exit', why);
     this.exit(why);
   }

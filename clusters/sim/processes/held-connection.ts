@@ -47,12 +47,28 @@ export class Held implements GatewayConnection, Relay, Disposable {
     this.last = proxy.host.clock.now();
   }
 
+  get isSettled(): boolean {
+    return this.connection.isSettled;
+  }
+
+  get hasLeft(): boolean {
+    return this.connection.hasLeft;
+  }
+
   /** Passes the upgrade request on, and the answer to it back. */
-  upgrade(): Welcome | string {
-    const welcome = this.behind.upgrade(this);
-    if (typeof welcome === 'string') return welcome;
-    this.relay = welcome.relay;
-    return { ...welcome, relay: this };
+  upgrade(answer: (welcome: Welcome | string) => void): void {
+    this.behind.upgrade(this, (welcome) => {
+      if (typeof welcome === 'string') {
+        answer(welcome);
+        return;
+      }
+      this.relay = welcome.relay;
+      answer({ ...welcome, relay: this });
+    });
+  }
+
+  delay(): Millis {
+    return this.behind.heard?.() ?? this.relay?.delay?.() ?? 0;
   }
 
   begin(): void {

@@ -1,5 +1,6 @@
 import type { Ending, Greeting, Socket } from '../../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import { UNLIMITED } from '../../../harness/gateway/capacity.ts';
 import { drainPlan } from '../../../harness/gateway/drain.ts';
 import { COMES_BACK, HOLD_FOR, PATIENCE, TRY_AGAIN_LATER } from '../../../harness/gateway/holder/endings.ts';
 import { MoveLog } from '../../../harness/gateway/holder/move-log.ts';
@@ -43,7 +44,8 @@ export class SimHolder implements SimProcess {
 
   constructor(env: Readonly<Record<string, string>>, host: Host) {
     this.host = host;
-    const settings = gatewaySettings(env);
+    // What limits the gateways' pods does not limit the holder's: it has no application.
+    const settings = { ...gatewaySettings(env), capacity: UNLIMITED };
     const say = (line: Said) => {
       const event = saidEvent(settings.pod, { ...line, hop: true });
       if (event !== undefined) host.record(event);
@@ -63,9 +65,9 @@ export class SimHolder implements SimProcess {
     return this.gateway.listens(port);
   }
 
-  upgrade(connection: GatewayConnection): Welcome {
+  upgrade(connection: GatewayConnection, answer: (welcome: Welcome) => void): void {
     this.upgrading = new HeldClient(this, connection);
-    return { relay: this.upgrading };
+    answer({ relay: this.upgrading });
   }
 
   accept(connection: GatewayConnection): void {
@@ -103,12 +105,12 @@ export class SimHolder implements SimProcess {
   }
 
   /** For HeldClient: a connection to the versioned gateway, for this client. */
-  dial(name: string, handlers: ConstructorParameters<typeof SimConnection>[3]): Socket {
+  dial(name: string, handlers: ConstructorParameters<typeof SimConnection>[3], isSettled: boolean): Socket {
     const { fabric, pod } = this.host;
     const port = PORTS.least + (this.dialled++ % PORTS.count);
     const { hostname, port: to } = this.upstream;
     const flow = fabric.flowFromPod(pod, port, parseAddress(hostname), Number(to || 80));
-    return new SimConnection(this.host, flow, () => name, handlers);
+    return new SimConnection(this.host, flow, () => name, handlers, isSettled);
   }
 }
 
@@ -124,11 +126,14 @@ class HeldClient implements Relay {
   /** The client's ping that no upstream has answered yet. */
   private isAsked = false;
   private isGone = false;
+  /** What was paid for long before the run is its first upstream. */
+  private isSettled: boolean;
 
   constructor(holder: SimHolder, connection: GatewayConnection) {
     this.holder = holder;
     this.connection = connection;
     this.homeless = holder.host.clock.now();
+    this.isSettled = connection.isSettled;
   }
 
   /** Opens an upstream, and closes the one before when it serves; `why` is undefined for the client's first. */
@@ -136,15 +141,19 @@ class HeldClient implements Relay {
     this.why = why ?? this.why;
     if (this.opening !== undefined || this.isGone) return;
     const { clock } = this.holder.host;
-    const upstream: Socket = this.holder.dial(this.connection.name, {
-      opened: (greeting) => this.moveTo(upstream, greeting),
-      rehomed: (greeting) => this.connection.greet(greeting),
-      answered: () => this.answered(upstream),
-      asked: () => {
-        if (upstream === this.upstream) this.home('the gateway asks for it');
+    const upstream: Socket = this.holder.dial(
+      this.connection.name,
+      {
+        opened: (greeting) => this.moveTo(upstream, greeting),
+        rehomed: (greeting) => this.connection.greet(greeting),
+        answered: () => this.answered(upstream),
+        asked: () => {
+          if (upstream === this.upstream) this.home('the gateway asks for it');
+        },
+        closed: (ending) => this.closed(upstream, ending),
       },
-      closed: (ending) => this.closed(upstream, ending),
-    });
+      this.isSettled,
+    );
     this.opening = upstream;
     clock.after(PATIENCE, () => {
       if (upstream !== this.opening) return;
@@ -169,6 +178,7 @@ class HeldClient implements Relay {
   private moveTo(upstream: Socket, greeting: Greeting): void {
     const { upstream: old, why } = this;
     this.opening = undefined;
+    this.isSettled = false;
     this.upstream = upstream;
     this.homeless = undefined;
     this.connection.greet(greeting);

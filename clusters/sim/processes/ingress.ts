@@ -67,18 +67,22 @@ export class SimIngress implements SimProcess, HoldingProxy {
     return port === this.settings.port && this.accepting;
   }
 
-  upgrade(connection: GatewayConnection): Welcome | string {
+  upgrade(connection: GatewayConnection, answer: (welcome: Welcome | string) => void): void {
     const location = findLocation({ locations: this.locations }, '', '/');
-    if (location === undefined) return answered(404);
-    const pod = this.choose(location.route);
-    if (typeof pod === 'number') return answered(pod);
+    const pod = location === undefined ? 404 : this.choose(location.route);
+    if (location === undefined || typeof pod === 'number') {
+      answer(answered(pod as number));
+      return;
+    }
     const { generation: group } = this;
     const held = new Held(this, connection, pod.process, { idle: location.readTimeout, group });
-    const welcome = held.upgrade();
-    if (typeof welcome === 'string') return welcome;
-    this.held.set(connection, held);
-    this.count(held, 1);
-    return welcome;
+    held.upgrade((welcome) => {
+      if (typeof welcome !== 'string') {
+        this.held.set(connection, held);
+        this.count(held, 1);
+      }
+      answer(welcome);
+    });
   }
 
   accept(connection: GatewayConnection): void {
@@ -102,8 +106,8 @@ export class SimIngress implements SimProcess, HoldingProxy {
 
   /** For Held: the connection is over, and both its ends know. */
   forget(held: Held): void {
-    this.held.delete(held.connection);
-    this.count(held, -1);
+    // One whose gateway ended before it answered was never held.
+    if (this.held.delete(held.connection)) this.count(held, -1);
     held[Symbol.dispose]();
     if (!this.accepting && this.held.size === 0) this.end();
   }

@@ -15,7 +15,13 @@ import {
 import type { Fabric } from '../network/fabric.ts';
 import { parseAddress } from '../network/ipv4.ts';
 import { Held, type HoldingProxy } from './held-connection.ts';
-import type { GatewayConnection, ServingPod, SimProcess, Welcome } from './process.ts';
+import {
+  type GatewayConnection,
+  type ServingPod,
+  type SimProcess,
+  socketsOf,
+  type Welcome,
+} from './process.ts';
 
 /** The port that pilot-agent answers the readinessProbe of a proxy on. */
 const STATUS_PORT = 15_021;
@@ -140,21 +146,29 @@ export class SimMeshGateway extends Envoy implements SimProcess {
     return port === this.port && !this.isAborted && this.listener !== undefined;
   }
 
-  upgrade(connection: GatewayConnection): Welcome | string {
+  upgrade(connection: GatewayConnection, answer: (welcome: Welcome | string) => void): void {
     const { listener } = this;
     const pod = listener && this.choose(listener);
-    if (listener === undefined || pod === undefined) return 'Unexpected server response: 503';
+    if (listener === undefined || pod === undefined) {
+      answer('Unexpected server response: 503');
+      return;
+    }
     const options = { idle: idleTimeout(listener), group: listener.chain };
     const held = new Held(this, connection, pod.process, options);
-    const welcome = held.upgrade();
-    if (typeof welcome === 'string') return welcome;
-    this.held.set(connection, held);
-    this.active.set(held.behind, (this.active.get(held.behind) ?? 0) + 1);
-    return welcome;
+    held.upgrade((welcome) => {
+      if (typeof welcome !== 'string') {
+        this.held.set(connection, held);
+        this.active.set(held.behind, (this.active.get(held.behind) ?? 0) + 1);
+      }
+      answer(welcome);
+    });
   }
 
   override forget(held: Held): void {
+    const wasHeld = this.held.has(held.connection);
     super.forget(held);
+    // One whose gateway ended before it answered was never held.
+    if (!wasHeld) return;
     this.active.set(held.behind, (this.active.get(held.behind) ?? 1) - 1);
   }
 
@@ -248,12 +262,20 @@ export class SimSidecar extends Envoy implements SimProcess {
     return !this.isAborted && this.app.listens(port);
   }
 
-  upgrade(connection: GatewayConnection): Welcome | string {
-    if (this.isAppDone) return 'Unexpected server response: 503';
+  upgrade(connection: GatewayConnection, answer: (welcome: Welcome | string) => void): void {
+    if (this.isAppDone) {
+      answer('Unexpected server response: 503');
+      return;
+    }
     const held = new Held(this, connection, this.app, { idle: Number.POSITIVE_INFINITY, group: 0 });
-    const welcome = held.upgrade();
-    if (typeof welcome !== 'string') this.held.set(connection, held);
-    return welcome;
+    held.upgrade((welcome) => {
+      if (typeof welcome !== 'string') this.held.set(connection, held);
+      answer(welcome);
+    });
+  }
+
+  asked(): Millis {
+    return this.app.asked?.() ?? 0;
   }
 
   terminate(): void {
@@ -283,7 +305,7 @@ export class SimSidecar extends Envoy implements SimProcess {
   private appExited(why: string): void {
     this.isAppDone = true;
     // Its kernel closes what the application has open, and the sidecar passes that on.
-    for (const connection of [...this.app.connections]) connection.end();
+    for (const connection of socketsOf(this.app)) connection.end();
     if (this.isNative && this.isStopping) this.terminateAgent();
     // Without SIGTERM it has crashed and is started again, sidecar or not.
     if (this.isAborted || !this.isTerminating) this.host.exit(why);

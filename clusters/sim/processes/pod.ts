@@ -26,7 +26,7 @@ import { gatewaySettings, SimGateway } from './gateway.ts';
 import { SimHolder } from './holder.ts';
 import { SimIngress } from './ingress.ts';
 import { SimMeshGateway, SimSidecar } from './mesh.ts';
-import type { SimProcess } from './process.ts';
+import { type SimProcess, socketsOf } from './process.ts';
 import { SimSupervisor } from './supervisor.ts';
 
 interface Host {
@@ -116,8 +116,14 @@ export class SimPod implements PodEnd, PodProcess {
       return;
     }
     this.clock.after(0, () => {
-      const status = this.admin('GET', path, port);
-      done(status !== undefined && status >= 200 && status < 400);
+      const wait = this.takes();
+      const answer = () => {
+        const status = this.admin('GET', path, port);
+        done(status !== undefined && status >= 200 && status < 400);
+      };
+      if (wait === 0) answer();
+      else if (wait > timeout) this.clock.after(timeout, () => done(false));
+      else this.clock.after(wait, answer);
     });
   }
 
@@ -131,6 +137,8 @@ export class SimPod implements PodEnd, PodProcess {
   }
 
   async post(path: string, port: number): Promise<void> {
+    const wait = this.takes();
+    if (wait > 0) await this.clock.sleep(wait);
     const status = this.admin('POST', path, port);
     if (status === undefined)
       throw new HarnessError(`POST ${path} to pod ${this.name}: nothing listens on port ${port}`);
@@ -173,8 +181,13 @@ export class SimPod implements PodEnd, PodProcess {
   vanish(): void {
     if (this.state === 'gone') return;
     this.process.kill('its node is gone');
-    for (const connection of this.process.connections) connection.vanish();
+    for (const connection of socketsOf(this.process)) connection.vanish();
     this.ended('its node is gone');
+  }
+
+  /** How long a request to the admin port takes. */
+  private takes(): Millis {
+    return this.state === 'running' ? (this.process.asked?.() ?? 0) : 0;
   }
 
   private admin(method: string, path: string, port: number): number | undefined {
@@ -184,7 +197,7 @@ export class SimPod implements PodEnd, PodProcess {
   /** The process ends: its kernel closes what is open, then the pod's network goes. */
   private exit(why: string): void {
     if (this.state === 'gone') return;
-    for (const connection of this.process.connections) connection.end();
+    for (const connection of socketsOf(this.process)) connection.end();
     this.ended(why);
   }
 

@@ -9,6 +9,10 @@ import type { PodEnd } from '../network/pod-end.ts';
 export interface GatewayConnection {
   /** The client's, for the log. */
   readonly name: string;
+  /** Its handshake has been paid for long before the run. */
+  readonly isSettled: boolean;
+  /** The client has gone. */
+  readonly hasLeft: boolean;
   /** Says who serves: the first time that opens the connection for the client, later another gateway has taken it over. */
   greet(greeting: Greeting): void;
   /** Sends a pong later than its ping. */
@@ -27,15 +31,22 @@ export interface GatewayConnection {
 export interface SimProcess {
   /** What its kernel closes when it ends. */
   readonly connections: Iterable<GatewayConnection>;
+  /** What else it closes: connections whose upgrade has not been answered yet. */
+  readonly waiting?: Iterable<GatewayConnection>;
   listens(port: number): boolean;
-  /** Answers the upgrade request on a new connection: with the greeting, or with why it is refused. */
-  upgrade(connection: GatewayConnection): Welcome | string;
+  /**
+   * Answers the upgrade request on a new connection, at once or when its turn has come: with the greeting, or with why
+   * it is refused.
+   */
+  upgrade(connection: GatewayConnection, answer: (welcome: Welcome | string) => void): void;
   /** The client has been greeted. */
   accept(connection: GatewayConnection): void;
   /** A connection is closed, in whatever way. */
   left(connection: GatewayConnection): void;
-  /** Gateways only: a ping has come in, and is answered. */
-  heard?(): void;
+  /** Gateways only: a ping has come in, and is answered after so long. */
+  heard?(): Millis;
+  /** Gateways only: how long a request to the admin port takes. */
+  asked?(): Millis;
   /** Gateways only: what the process has used since its start. */
   processorTime?(): Millis;
   /** SIGTERM. */
@@ -51,6 +62,12 @@ export interface SimProcess {
   /** Ingress controllers only. */
   configure?(config: IngressConfig, reload: boolean): void;
 }
+
+/** All that a process's kernel closes when it ends. */
+export const socketsOf = ({ connections, waiting = [] }: SimProcess): GatewayConnection[] => [
+  ...connections,
+  ...waiting,
+];
 
 /** A pod as those who open connections to it meet it. */
 export interface ServingPod extends PodEnd {
@@ -68,4 +85,6 @@ export interface Welcome {
 export interface Relay {
   /** The client sends a ping; whether it is answered. */
   passes(): boolean;
+  /** How long whoever answers pings takes for this one. */
+  delay?(): Millis;
 }

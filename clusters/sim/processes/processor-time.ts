@@ -35,12 +35,11 @@ export class ProcessorTime implements Work {
     this.connections--;
   }
 
-  /** Processor time from the start until now. */
-  until(now: Millis): Millis {
+  /** Processor time from the start until now; `work` in place of that for what was done, where it is known better. */
+  until(now: Millis, work = workTime(this, this.cost)): Millis {
     this.count(now);
     const { boot, idle, connection } = this.cost;
-    const still = boot + (idle * (now - this.since)) / 1000 + connection * this.held;
-    return still + workTime(this, this.cost);
+    return boot + (idle * (now - this.since)) / 1000 + connection * this.held + work;
   }
 
   private count(now: Millis): void {

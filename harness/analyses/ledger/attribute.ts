@@ -25,6 +25,9 @@ const HOP_DELAY = { model: 3000, real: 3000 } as const;
 /** A kubelet kills this much around the end of the grace that it was told: it counts whole seconds from when it hears of it. */
 const CUT = { model: 3000, real: 2000 } as const;
 
+/** A pod tells of its load within this time. */
+const TOLD_WITHIN: Millis = 2000;
+
 const seen = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution => ({
   cause,
   inferred: false,
@@ -273,6 +276,23 @@ function hopEnding(index: EvidenceIndex, drop: Drop, delay: Millis, late: Millis
   return nearest;
 }
 
+/** The pod's load, where it is what ended the connection: its process fell, or a ping waited longer than its client. */
+function fromLoad(index: EvidenceIndex, cell: CellHeader, drop: Drop, late: Millis): Attribution | undefined {
+  const fall = lastUntil(index.falls.get(drop.pod) ?? [], late);
+  const loads = index.loads.get(drop.pod) ?? [];
+  if (fall !== undefined && fall.at >= drop.openedAt) {
+    const cause = fall.fall === 'out of memory' ? 'out-of-memory' : 'restarted-by-probe';
+    return seen(cause, cause === 'out-of-memory' ? undefined : lastUntil(loads, fall.at), fall);
+  }
+  if (drop.ending.how !== 'silence') return undefined;
+  const { heartbeat } = cell.axes;
+  // What a ping waits for is told once a second or so, by the pod itself.
+  const waits = ({ at, wait }: { at: Millis; wait: Millis }) =>
+    at >= drop.lastAnswer && at <= drop.detected + TOLD_WITHIN && wait >= heartbeat - TOLD_WITHIN;
+  const load = loads.slice(countUntil(loads, drop.lastAnswer)).find(waits);
+  return load && seen('overloaded', load);
+}
+
 /**
  * Why this connection was lost. Seen where the log shows it on the connection itself (the fate of its packet, a
  * close frame, its gateway's own word), inferred where only the time tells, `unattributed` where nothing does.
@@ -290,6 +310,8 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   if (drop.asked) return seen('asked-to-leave', ...going, told);
   const hopDelay = tolerated(HOP_DELAY, cell.speed);
   const hop = hopEnding(index, drop, hopDelay, isMeasured ? drop.detected + hopDelay : drop.detected);
+  const busy = drop.fate === undefined ? fromLoad(index, cell, drop, late) : undefined;
+  if (busy !== undefined) return busy;
   // What met a connection that was closed already, in the very moment in which the client heard of that, is no cause.
   const isLate = (fate: Fate) =>
     (drop.ending.how === 'close' && until(closing, fate.at) !== undefined) ||

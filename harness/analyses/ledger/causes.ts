@@ -23,6 +23,18 @@ export const CAUSES = {
     title: 'killed when its grace was cut',
     says: 'The node was being removed by somebody who grants less than the grace period that the pod asks for: the gateway was killed when that was over, with the connection still open.',
   },
+  overloaded: {
+    title: 'its gateway was too busy to answer',
+    says: 'The ping waited in the queue of the gateway, behind handshakes and other work, for longer than the client waits for an answer.',
+  },
+  'restarted-by-probe': {
+    title: 'gateway restarted for a failed probe',
+    says: 'The gateway was too busy to answer its livenessProbe, and its kubelet restarted it: all its connections ended.',
+  },
+  'out-of-memory': {
+    title: 'gateway killed for memory',
+    says: 'The gateway used more memory than its pod may, and the kernel killed it: all its connections ended at once.',
+  },
   'fail-open-rehash': {
     title: 'balancer failed open',
     says: 'No backend passed its health check, so the balancer hashed established flows over all nodes; this one met a node that does not know it.',

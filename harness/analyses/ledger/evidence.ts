@@ -1,6 +1,7 @@
 import type { HopEnd, Timed } from '../../contracts/event.ts';
 import { formatDuration, type Millis } from '../../time/duration.ts';
 import { tolerated } from '../../time/tolerance.ts';
+import { type FallKind, fallsOf } from '../capacity/falls.ts';
 import type { History, StepSpan } from '../history.ts';
 
 type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;
@@ -85,6 +86,10 @@ export interface EvidenceIndex {
   /** Per node: when its machine lost power. */
   readonly darkNodes: ReadonlyMap<string, Moment>;
   readonly hops: readonly HopEnding[];
+  /** Per pod: each time that its process ended under its load. */
+  readonly falls: ReadonlyMap<string, readonly (Moment & { readonly fall: FallKind })[]>;
+  /** Per pod: each time that it told of a long queue. */
+  readonly loads: ReadonlyMap<string, readonly (Moment & { readonly wait: Millis })[]>;
 }
 
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -292,6 +297,15 @@ const indexNodes = (history: History, wanted: Of<'node'>['change'], does: string
       .map(({ at, node }) => [node, { at, kind: 'node', text: `node ${node} ${does}` }]),
   );
 
+/** A wait for its turn that a client's heartbeat can notice. */
+const LONG_WAIT: Millis = 1000;
+
+const FALLS: Readonly<Record<FallKind, (pod: string) => string>> = {
+  'not ready': (pod) => `pod ${pod} does not answer its readinessProbe in time`,
+  restarted: (pod) => `pod ${pod} does not answer its livenessProbe in time and is restarted`,
+  'out of memory': (pod) => `pod ${pod} uses more memory than it may and is killed`,
+};
+
 /** Arranges a cell's history for attribution; `speed` as in the cell's header. */
 export function indexEvidence(history: History, speed: number | null): EvidenceIndex {
   return {
@@ -304,6 +318,24 @@ export function indexEvidence(history: History, speed: number | null): EvidenceI
     removedNodes: indexNodes(history, 'removed', 'is removed'),
     darkNodes: indexNodes(history, 'off', 'loses power'),
     hops: indexHops(history),
+    falls: Map.groupBy(
+      fallsOf(history)
+        .filter(({ kind }) => kind !== 'not ready')
+        .map(({ at, pod, kind }) => ({ at, pod, fall: kind, kind: 'pod' as const, text: FALLS[kind](pod) })),
+      ({ pod }) => pod,
+    ),
+    loads: Map.groupBy(
+      history.loads
+        .filter(({ wait }) => wait >= LONG_WAIT)
+        .map(({ at, pod, wait, queue }) => ({
+          at,
+          pod,
+          wait,
+          kind: 'gateway' as const,
+          text: `${pod}: what comes waits ${formatDuration(wait)} for its turn, with ${plural(queue, 'handshake')} in the queue`,
+        })),
+      ({ pod }) => pod,
+    ),
   };
 }
 

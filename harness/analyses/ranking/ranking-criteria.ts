@@ -12,7 +12,9 @@ export interface Criterion {
   readonly title: string;
   /** The same where there is little room. */
   readonly short: string;
-  readonly unit: 'share' | 'per second' | 'time' | 'per client' | 'pods';
+  readonly unit: 'share' | 'per second' | 'time' | 'per client' | 'pods' | 'count';
+  /** Told only where the limits of pods were given: without them nothing of the kind can happen. */
+  readonly onlyLimited?: true;
   /**
    * What of a cell is compared; `rolledBack` is the same cell played half-way and rolled back, where it was.
    */
@@ -34,7 +36,9 @@ export type CriterionName =
   | 'rollback'
   | 'convergence'
   | 'extraPods'
-  | 'skew';
+  | 'skew'
+  | 'recovery'
+  | 'podsFallen';
 
 function steps(value: Value, step: number): number {
   if (value === null || value === 'never') return Number.POSITIVE_INFINITY;
@@ -141,5 +145,28 @@ export const RANKING_CRITERIA: readonly Criterion[] = [
     value: ({ shape }) => (shape === null ? null : excess(shape)),
     // Chance alone makes the fullest of a few pods a tenth fuller than the mean.
     level: byStep(0.5),
+  },
+  {
+    name: 'recovery',
+    title: 'itself again after',
+    short: 'itself again',
+    unit: 'time',
+    onlyLimited: true,
+    value: ({ capacity }) =>
+      capacity === null
+        ? null
+        : capacity.outcome === 'collapses'
+          ? 'never'
+          : (capacity.itselfAgainMillis ?? 'never'),
+    level: (value) => (value === null ? 0 : steps(value, 30_000)),
+  },
+  {
+    name: 'podsFallen',
+    title: 'pods that fell',
+    short: 'fell',
+    unit: 'count',
+    onlyLimited: true,
+    value: ({ capacity }) => capacity?.podsFallen ?? null,
+    level: (value) => (value === null ? 0 : steps(value, 1)),
   },
 ];

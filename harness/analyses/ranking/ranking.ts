@@ -70,7 +70,14 @@ const CONDITIONS: ReadonlySet<AxisName> = new Set<AxisName>([
   'clients',
   'backoff',
   'backoffModel',
+  'connectTimeout',
   'heartbeat',
+  'handshakeCpu',
+  'messageCpu',
+  'podCpu',
+  'podMemory',
+  'connectionMemory',
+  'recoverWithin',
   'balancer',
   'proxy',
   'secondService',
@@ -81,6 +88,12 @@ const CONDITIONS: ReadonlySet<AxisName> = new Set<AxisName>([
 const SETTINGS = (Object.keys(AXES) as AxisName[]).filter(
   (name) => !CONDITIONS.has(name) && name !== 'rollbackAfter',
 );
+
+/** Conditions that nothing comes of. */
+const isIdle = (name: AxisName, axes: Axes): boolean =>
+  show(axes, name) === 'unlimited' ||
+  (name === 'connectionMemory' && axes.podMemory === undefined) ||
+  (name === 'recoverWithin' && axes.podCpu === undefined);
 
 const show = (axes: Axes, name: AxisName): string => AXES[name].show(axes[name] as never);
 const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -157,7 +170,7 @@ function rankCluster(cluster: string, all: readonly PlayedCell[], skipped: reado
     evidence: headers[0]?.evidence ?? 'modelled',
     clients: Math.min(...cells.map(({ document }) => document.clients)),
     common: [...CONDITIONS]
-      .filter((name) => !differing.includes(name))
+      .filter((name) => !differing.includes(name) && axes !== undefined && !isIdle(name, axes))
       .flatMap((name) => (axes === undefined ? [] : [`${name} ${show(axes, name)}`])),
     conditions: conditions.filter((text) => text !== ''),
     candidates: compared(ranked),

@@ -29,6 +29,7 @@ const ASKER: { readonly wants: readonly Want[]; readonly cannot: readonly Effort
     { criterion: 'landedOnOld', atMost: 0 },
     { criterion: 'lostWithin10Seconds', atMost: BOUNDS.lossIn10Seconds },
     { criterion: 'convergence', atMost: Number.POSITIVE_INFINITY },
+    { criterion: 'recovery', atMost: Number.POSITIVE_INFINITY },
   ],
   cannot: ['clients'],
 };
@@ -117,9 +118,13 @@ function recommend(when: string, candidates: readonly Candidate[]): RecommendedC
   };
 }
 
+const isOptional = (name: CriterionName) =>
+  RANKING_CRITERIA.some((one) => one.name === name && one.onlyLimited === true);
+
 function misses({ values }: Candidate): CriterionName[] {
   return ASKER.wants.flatMap(({ criterion, atMost }) => {
     const { value } = values[criterion];
+    if (value === null && isOptional(criterion)) return [];
     return typeof value === 'number' && value <= atMost ? [] : [criterion];
   });
 }

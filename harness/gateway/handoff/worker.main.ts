@@ -15,7 +15,7 @@ if (mistakes.length > 0 || process.send === undefined) {
 const gateway = new Gateway({
   ...settings,
   log: (line) => void writeSync(1, `${JSON.stringify(line)}\n`),
-  exit: () => process.exit(0),
+  exit: (code = 0) => process.exit(code),
 });
 const send = (message: ToSupervisor) => {
   // The supervisor may be gone already; then this process ends as well.

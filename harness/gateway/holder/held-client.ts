@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type RawData, WebSocket } from 'ws';
+import { SETTLED } from '../capacity.ts';
 import { COMES_BACK, TRY_AGAIN_LATER } from './endings.ts';
 
 /** What a held client needs from its holder. Times are model milliseconds. */
@@ -21,7 +22,7 @@ export interface HeldClientHost {
 }
 
 /** Requests' headers that the gateway may decide by. */
-const PASSED_ON = ['authorization', 'cookie', 'origin', 'user-agent'];
+const PASSED_ON = ['authorization', 'cookie', 'origin', 'user-agent', SETTLED];
 const RECONNECT = JSON.stringify({ onedrop: 'reconnect' });
 /** A client that sends more than this many bytes while it has no upstream is too much to hold. */
 const MOST_HELD = 1_048_576;
@@ -107,6 +108,8 @@ export class HeldClient {
       upstream.close(1000);
       return;
     }
+    // What was paid for long before the run was the client's first upstream.
+    delete this.headers[SETTLED];
     const { upstream: old, why } = this;
     this.upstream = upstream;
     this.homeless = undefined;

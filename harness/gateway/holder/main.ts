@@ -11,8 +11,10 @@ import { Holder } from './holder.ts';
 const { env } = process;
 const { settings, mistakes } = gatewayEnvironment(env);
 const read = new EnvironmentReader(env);
+// What limits the gateways' pods does not limit those of the holder: it has no application.
+const { capacity: _, ...unlimited } = settings;
 const options = {
-  ...settings,
+  ...unlimited,
   upstream: env.UPSTREAM ?? '',
   // Never less than a busy machine may need, however fast model time runs.
   patience: Math.max(
