@@ -25,7 +25,6 @@ import type { Millis } from '../../harness/time/duration.ts';
 import { formatDuration } from '../../harness/time/duration.ts';
 import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
-import { INJECT_LABEL } from '../../harness/workload/mesh-workload.ts';
 import { ADMIN_PORT, withoutLimits, workload } from '../../harness/workload/workload.ts';
 import { clusterFacts } from './api/cluster-facts.ts';
 import { collectNamespace } from './api/collect.ts';
@@ -37,6 +36,7 @@ import type { Entrance } from './front/entrance.ts';
 import { pickUrl, wayIn } from './front/entrance.ts';
 import { type FoundHops, hopFacts } from './front/found-hops.ts';
 import { Front, type FrontWay } from './front/front.ts';
+import { CONTROL, controlGroup } from './gateway/control-group.ts';
 import { IMAGE_COMMANDS } from './gateway/gateway-image.ts';
 import { GatewayLogs } from './gateway/gateway-logs.ts';
 import { renderOwnChart } from './gateway/helm.ts';
@@ -44,9 +44,6 @@ import { installChart } from './gateway/install-chart.ts';
 import { ownImages } from './gateway/own-chart.ts';
 import { MANAGED_BY, RUN_LABEL } from './lease/names.ts';
 import { createRunNamespace, type RunNamespace } from './lease/run-namespace.ts';
-
-/** The control group's Deployment and Service: a pod that no step touches, whose clients must not notice anything. */
-const CONTROL = 'control';
 
 /** As many attempts in a row must succeed before the Service counts as reachable: a balancer's backends turn healthy one by one. */
 const KNOCKS = 10;
@@ -332,33 +329,6 @@ function frontUnreachable(name: string, limit: Millis, { way, host }: FrontWay):
       ? 'no controller has given it an address'
       : `connections to ${way.hosts.join(', ')}, port ${way.port}, for host ${host} do not open`;
   return `Ingress or Gateway ${name} cannot be reached after ${formatDuration(limit)}: ${found}`;
-}
-
-/** The Deployment and Service of the control group, by labels that no strategy's selector matches. */
-function controlGroup({ deployment, loadBalancer }: ReturnType<typeof workload>): {
-  deployment: V1Deployment;
-  service: V1Service;
-} {
-  // Where the namespace joins a mesh, the pod that nothing touches stays out of it.
-  const labels = { app: CONTROL, release: CONTROL, version: CONTROL, [INJECT_LABEL]: 'false' };
-  const made = deployment('v1', { name: CONTROL, replicas: 1 });
-  const { spec } = made;
-  if (spec === undefined) throw new TypeError('the workload has a Deployment without a spec');
-  return {
-    deployment: {
-      ...made,
-      metadata: { name: CONTROL, labels: { app: CONTROL } },
-      spec: {
-        ...spec,
-        selector: { matchLabels: { app: CONTROL } },
-        template: { ...spec.template, metadata: { labels } },
-      },
-    },
-    service: {
-      ...loadBalancer({ app: CONTROL }, CONTROL),
-      metadata: { name: CONTROL, labels: { app: CONTROL } },
-    },
-  };
 }
 
 /** What every applied object gets: the run's labels, the image that this cluster has, what its balancers need. */

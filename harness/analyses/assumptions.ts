@@ -1,4 +1,4 @@
-import { timeRange } from '../contracts/axes.ts';
+import { timeRange } from '../contracts/axis-kinds.ts';
 import type { CellHeader } from '../contracts/event.ts';
 import { formatDuration } from '../time/duration.ts';
 import { type CapacityDocument, isLimited } from './capacity/capacity.ts';

@@ -6,12 +6,12 @@ import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics/statis
 import type { Millis } from '../time/duration.ts';
 import { assumptions } from './assumptions.ts';
 import type { CapacityDocument } from './capacity/capacity.ts';
-import type { Connections } from './connections.ts';
-import type { FleetResult } from './fleet.ts';
-import type { Landings } from './landings.ts';
+import type { Connections } from './clients/connections.ts';
+import type { FleetResult } from './clients/fleet.ts';
+import type { Landings } from './clients/landings.ts';
+import type { Rates } from './clients/rates.ts';
+import type { Shape } from './clients/shape.ts';
 import type { Ledger, LedgerRow } from './ledger/ledger.ts';
-import type { Rates } from './rates.ts';
-import type { Shape } from './shape.ts';
 import type { Judgement, VerdictName } from './verdict.ts';
 
 /**

@@ -2,12 +2,12 @@ import type { CellHeader } from '../contracts/event.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
 import type { CapacityDocument } from './capacity/capacity.ts';
-import type { FleetResult } from './fleet.ts';
+import type { FleetResult } from './clients/fleet.ts';
+import type { Landings } from './clients/landings.ts';
+import type { Rates } from './clients/rates.ts';
 import type { StepSpan } from './history.ts';
 import type { Innocence } from './innocence.ts';
-import type { Landings } from './landings.ts';
 import type { LedgerRow } from './ledger/ledger.ts';
-import type { Rates } from './rates.ts';
 import type { Sayings } from './sayings.ts';
 
 export type VerdictName = 'pass' | 'fail' | 'unknown';

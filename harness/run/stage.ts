@@ -1,7 +1,8 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { clientProtocol } from '../config/client-protocol.ts';
 import { ownAdminPath } from '../config/own-gateway.ts';
-import { type Axes, timeRange } from '../contracts/axes.ts';
+import type { Axes } from '../contracts/axes.ts';
+import { timeRange } from '../contracts/axis-kinds.ts';
 import type { Cluster } from '../contracts/cluster.ts';
 import type { Config } from '../contracts/config.ts';
 import type { TimedEvent } from '../contracts/event.ts';

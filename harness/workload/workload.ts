@@ -1,5 +1,6 @@
 import type { V1Container, V1Lifecycle, V1PodTemplateSpec, V1Probe } from '@kubernetes/client-node';
-import { AXES, type Axes, timeRange } from '../contracts/axes.ts';
+import { AXES, type Axes } from '../contracts/axes.ts';
+import { timeRange } from '../contracts/axis-kinds.ts';
 import type { Config } from '../contracts/config.ts';
 import type { PodTemplates, Version, Workload } from '../contracts/workload.ts';
 import { capacityEnvironment } from '../gateway/capacity.ts';

@@ -1,4 +1,4 @@
-import type { Gauge } from '../../harness/analyses/connections.ts';
+import type { Gauge } from '../../harness/analyses/clients/connections.ts';
 import { formatDuration } from '../../harness/time/duration.ts';
 import type { AnalysedCell } from '../stored/stored-run.ts';
 import { count, listed, percent, plural, rate, time } from '../words/words.ts';

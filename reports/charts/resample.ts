@@ -1,4 +1,4 @@
-import type { Gauge } from '../../harness/analyses/connections.ts';
+import type { Gauge } from '../../harness/analyses/clients/connections.ts';
 
 /** `points` whole seconds from `from` to `to`, evenly spread, each once. */
 export function timeGrid(from: number, to: number, points: number): number[] {

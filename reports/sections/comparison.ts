@@ -1,4 +1,4 @@
-import { excess } from '../../harness/analyses/shape.ts';
+import { excess } from '../../harness/analyses/clients/shape.ts';
 import type { AxisName } from '../../harness/contracts/axes.ts';
 import { connectionsChart } from '../charts/cell-charts.ts';
 import { type Html, html } from '../page/html.ts';

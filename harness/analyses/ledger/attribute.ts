@@ -3,7 +3,7 @@ import { balancerNamed } from '../../platforms/balancers.ts';
 import { dataplane } from '../../platforms/dataplanes.ts';
 import type { Millis } from '../../time/duration.ts';
 import { tolerated } from '../../time/tolerance.ts';
-import type { Drop, Fate } from '../fleet.ts';
+import type { Drop, Fate } from '../clients/fleet.ts';
 import { countUntil, lastUntil } from '../history.ts';
 import type { Cause } from './causes.ts';
 import type { EvidenceIndex, Moment, PodEnd } from './evidence.ts';

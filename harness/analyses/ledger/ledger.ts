@@ -2,7 +2,7 @@ import type { CellHeader, ClientName } from '../../contracts/event.ts';
 import type { Millis } from '../../time/duration.ts';
 import { formatDuration } from '../../time/duration.ts';
 import { tolerated } from '../../time/tolerance.ts';
-import type { Drop } from '../fleet.ts';
+import type { Drop } from '../clients/fleet.ts';
 import type { History, StepSpan } from '../history.ts';
 import { attribute, lossOf, WATCH_DELAY } from './attribute.ts';
 import { type Cause, IDLE_CAUSES } from './causes.ts';

@@ -1,6 +1,6 @@
 import type { CellDocument } from '../cell-document.ts';
-import { firstWaitSpread } from '../return-law.ts';
-import { excess } from '../shape.ts';
+import { firstWaitSpread } from '../clients/return-law.ts';
+import { excess } from '../clients/shape.ts';
 
 /** `never` where the cell ended without it (everybody on v2); null where it was not played, or cannot be believed. */
 export type Value = number | 'never' | null;

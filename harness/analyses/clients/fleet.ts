@@ -1,7 +1,7 @@
-import type { ClientName, Timed } from '../contracts/event.ts';
-import type { Millis } from '../time/duration.ts';
-import type { Analysis } from './analysis.ts';
-import { clientNumber, isFleet } from './analysis.ts';
+import type { ClientName, Timed } from '../../contracts/event.ts';
+import type { Millis } from '../../time/duration.ts';
+import type { Analysis } from '../analysis.ts';
+import { clientNumber, isFleet } from '../analysis.ts';
 
 type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;
 export type Fate = Of<'fate'>;

@@ -1,7 +1,7 @@
-import type { Timed } from '../contracts/event.ts';
-import type { Millis } from '../time/duration.ts';
-import type { Analysis } from './analysis.ts';
-import { clientNumber, isFleet } from './analysis.ts';
+import type { Timed } from '../../contracts/event.ts';
+import type { Millis } from '../../time/duration.ts';
+import type { Analysis } from '../analysis.ts';
+import { clientNumber, isFleet } from '../analysis.ts';
 import { ReturnLaw } from './return-law.ts';
 
 /** What happened in each second of the cell; index 0 is the first second. */

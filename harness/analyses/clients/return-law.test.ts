@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Timed, TimedEvent } from '../contracts/event.ts';
-import { analyze } from './analyze.ts';
+import type { Timed, TimedEvent } from '../../contracts/event.ts';
+import { analyze } from '../analyze.ts';
+import { testCell } from '../test-log.ts';
 import { type Leaving, peakOfReturns } from './return-law.ts';
-import { testCell } from './test-log.ts';
 
 describe('the peak of returns', () => {
   const group: Leaving = { begin: 0, over: 0, clients: 600, spread: 5000 };

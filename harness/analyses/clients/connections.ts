@@ -1,7 +1,7 @@
-import type { Timed } from '../contracts/event.ts';
-import type { Millis } from '../time/duration.ts';
-import type { Analysis } from './analysis.ts';
-import { clientNumber, isFleet } from './analysis.ts';
+import type { Timed } from '../../contracts/event.ts';
+import type { Millis } from '../../time/duration.ts';
+import type { Analysis } from '../analysis.ts';
+import { clientNumber, isFleet } from '../analysis.ts';
 
 /** How many connections stood at some times; between two points the value is the earlier one's. */
 export interface Gauge {

@@ -1,6 +1,6 @@
 import { max, mean } from 'simple-statistics';
+import type { History } from '../history.ts';
 import type { Connections } from './connections.ts';
-import type { History } from './history.ts';
 
 /** How evenly the connections lie on the gateways that serve at the end of a cell. */
 export interface Shape {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import type { Timed } from '../contracts/event.ts';
-import { analyze } from './analyze.ts';
-import { testCell } from './test-log.ts';
+import type { Timed } from '../../contracts/event.ts';
+import { analyze } from '../analyze.ts';
+import { testCell } from '../test-log.ts';
 
 const cell = testCell({ strategy: 'handoff', axes: { clients: 2 } });
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Timed } from '../contracts/event.ts';
+import type { Timed } from '../../contracts/event.ts';
+import { historyAnalysis } from '../history.ts';
+import { testCell } from '../test-log.ts';
 import { connectionsAnalysis } from './connections.ts';
-import { historyAnalysis } from './history.ts';
 import { excess, shapeAtEnd } from './shape.ts';
-import { testCell } from './test-log.ts';
 
 function shape(...events: Timed[]) {
   const header = testCell();

@@ -1,7 +1,7 @@
-import type { ClientName } from '../contracts/event.ts';
-import type { Millis } from '../time/duration.ts';
-import type { Analysis } from './analysis.ts';
-import { isFleet } from './analysis.ts';
+import type { ClientName } from '../../contracts/event.ts';
+import type { Millis } from '../../time/duration.ts';
+import type { Analysis } from '../analysis.ts';
+import { isFleet } from '../analysis.ts';
 
 /** Who (re)connected to the version that was on its way out. */
 export interface Landings {

@@ -1,6 +1,6 @@
-import type { CellHeader, Timed } from '../contracts/event.ts';
-import type { Millis } from '../time/duration.ts';
-import { isFleet } from './analysis.ts';
+import type { CellHeader, Timed } from '../../contracts/event.ts';
+import type { Millis } from '../../time/duration.ts';
+import { isFleet } from '../analysis.ts';
 
 type Of<Type extends Timed['type']> = Extract<Timed, { type: Type }>;
 
