@@ -10,6 +10,7 @@ import { ledgerSection } from './sections/ledger-section.ts';
 import { howItWasRun, innocence, worth } from './sections/method.ts';
 import { overSeeds, seedGroups } from './sections/over-seeds.ts';
 import { badge, chartShelf } from './sections/parts.ts';
+import { platformsSection } from './sections/platforms.ts';
 import { predictionTable } from './sections/predictions.ts';
 import { rankingSection } from './sections/ranking-section.ts';
 import { seventyThirtySection } from './sections/seventy-thirty.ts';
@@ -83,6 +84,7 @@ ${navigation([
   ['method', 'How it was run'],
   ['innocence', 'Harness'],
   ['worth', 'Measured or modelled'],
+  ['platforms', 'Models'],
 ])}
 <main class="wide">
 ${verdictCards(cells)}
@@ -98,6 +100,7 @@ ${ledgerSection(cells)}
 ${howItWasRun(run, cells)}
 ${innocence(cells)}
 ${worth(cells)}
+${platformsSection(cells)}
 </main>
 <footer class="wide">onedrop ${run.run.onedrop}, commit ${run.run.commit}. Charts: Chart.js (MIT). This page needs no network.</footer>`;
   return `<!DOCTYPE html>\n${html`<html lang="en">

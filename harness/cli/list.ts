@@ -1,16 +1,26 @@
 import { PROVIDERS } from '../../clusters/index.ts';
 import { STRATEGIES } from '../../scenarios/index.ts';
+import { optionName } from '../contracts/axes.ts';
+import type { Platform } from '../platforms/platform.ts';
+import { evidenceOf, PLATFORM_TABLES } from '../platforms/tables.ts';
 import { print } from './exit.ts';
 import { SYMPTOMS } from './symptoms.ts';
 
-/** Strategies, clusters, and which command shows what a reader has seen happen. */
+/** Strategies, clusters, the platforms that are modelled, and which command shows what a reader has seen happen. */
 export function list(): void {
   const lines = (entries: readonly (readonly [string, string])[]) =>
-    entries.map(([name, text]) => `  ${name.padEnd(18)} ${text}`).join('\n');
+    entries.map(([name, text]) => `  ${name.padEnd(24)} ${text}`).join('\n');
   const strategies = Object.values(STRATEGIES).map(({ name, question }) => [name, question] as const);
   const clusters = Object.values(PROVIDERS).map(({ name, description }) => [name, description] as const);
   const symptoms = SYMPTOMS.map(({ seen, words }) => `  ${seen}\n      npm run scenario -- ${words}`);
+  const platforms = Object.entries(PLATFORM_TABLES).map(([axis, { title, entries }]) => {
+    const rows = Object.entries<Platform>(entries).map(
+      ([name, platform]) =>
+        [name, `${platform.title}: ${platform.versions} (${evidenceOf(platform)})`] as const,
+    );
+    return `${title} (--${optionName(axis)}), the versions that each stands for, and how its properties are known\n${lines(rows)}`;
+  });
   print(
-    `Strategies\n${lines(strategies)}\n\nClusters\n${lines(clusters)}\n\nMy clients drop ...\n${symptoms.join('\n')}`,
+    `Strategies\n${lines(strategies)}\n\nClusters\n${lines(clusters)}\n\n${platforms.join('\n\n')}\n\nMy clients drop ...\n${symptoms.join('\n')}`,
   );
 }

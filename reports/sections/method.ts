@@ -82,20 +82,13 @@ export function worth(cells: readonly AnalysedCell[]): Html {
     ),
   ];
   const timings = new Map(cells.map(({ header }) => [header.cluster, header.facts.timings]));
-  const has = (name: AxisName, values: string[]) =>
-    cells.some(({ header }) => values.includes(showAxis(header.axes, name)));
-  const sourceOnly = [
-    ...(has('proxy', ['ipvs']) ? ['IPVS mode'] : []),
-    ...(has('proxy', ['cilium', 'cilium-1.16']) ? ['Cilium / Dataplane V2'] : []),
-  ];
   return html`<section id="worth">
 <h2>Measured, modelled, unproven</h2>
 <dl class="plain">
 ${row('measured', measured.length === 0 ? 'nothing in this run' : `cells on ${measured.join(', ')}: real sockets through a real network stack`)}
 ${row('modelled', modelled.length === 0 ? 'only the predictions' : `cells on ${modelled.join(', ')}: packets walk the rules that kube-proxy writes, over a modelled conntrack table; controllers, kubelet and balancer follow their source code and documentation`)}
 ${[...timings].map(([cluster, text]) => text !== undefined && row(`timings on ${cluster}`, text))}
-${sourceOnly.length > 0 && row('from source only', `${sourceOnly.join(', ')}: modelled from source code and issues, compared with no running system here`)}
-${row('the balancer', 'a model with the documented health checks, hashing, tracking and fail-open of the passthrough load balancer; no cloud balancer took part unless the cluster is gke')}
+${row('platforms', 'no cloud’s own balancer took part unless the cluster is gke or kubeconfig; which models stand for which versions, and how each thing about them is known, is told below')}
 ${row('when a drop counts', 'a connection that ended, or a heartbeat that went unanswered, dated back to the last sign of life; not the socket’s own error, which a silent loss never raises')}
 ${row('causes', 'seen where the log shows them on the connection itself, otherwise marked as inferred; without evidence, unattributed')}
 ${row('intervals', 'Wilson, 95 %; measured and predicted agree when the interval of their difference (Newcombe) contains 0, widened where the seeds of a prediction differ by more than chance (quasi-binomial). They describe the chance of hashing and timing within a run, not differences between clusters.')}
