@@ -3,6 +3,7 @@ import { type Axes, kubernetesVersion } from '../../harness/contracts/axes.ts';
 import type { Capability, Provider } from '../../harness/contracts/cluster.ts';
 import { dataplane } from '../../harness/platforms/dataplanes.ts';
 import { proxyNamed } from '../../harness/platforms/proxies.ts';
+import { refusesAddresses } from '../kubernetes/front/client-addresses.ts';
 import { googleRequest } from '../kubernetes/front/google-balancer.ts';
 import { owner } from '../kubernetes/lease/lease.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
@@ -29,7 +30,7 @@ export function createGke(options: GkeOptions = gkeOptions({})): Provider {
     offers: new Set(['passthrough-balancer', 'balancer-recreation', 'second-balancer']),
     lacks: (need) =>
       proxyNamed(need) === undefined ? LACKS[need] : `a new cluster has nothing in front; ${ELSEWHERE}`,
-    refuses: (axes) => refusal(axes, options),
+    refuses: (axes) => refusal(axes, options) ?? refusesAddresses(axes),
     given: () => {
       const kubernetes = kubernetesVersion(options['gke-version'] ?? '');
       return kubernetes === undefined ? {} : { kubernetes };

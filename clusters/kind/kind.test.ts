@@ -55,6 +55,13 @@ describe('what cannot run on kind is refused before anything is made', () => {
   });
 });
 
+test('what needs clients with addresses of their own is refused, for all dial from one machine', () => {
+  const refuses = (changes: Partial<Axes>) => createKind().refuses(defaultAxes(changes));
+  expect(refuses({ affinity: 'ClientIP' })).toMatch(/--affinity ClientIP: all clients dial from one machine/);
+  expect(refuses({ clientsBehind: 7 })).toMatch(/--clients-behind 7: .*sim or netns/);
+  expect(refuses({})).toBeUndefined();
+});
+
 test('the release of Kubernetes is that of the node image', () => {
   expect(createKind({ nodeImage: '1.22' }).given?.()).toEqual({ kubernetes: '1.22' });
   expect(createKind({ nodeImage: 'kindest/node:v1.36.4' }).given?.()).toEqual({ kubernetes: '1.36' });

@@ -16,6 +16,7 @@ import type {
 import { BALANCERS } from '../../harness/platforms/balancers.ts';
 import { proxyNamed } from '../../harness/platforms/proxies.ts';
 import { command, lines } from '../command.ts';
+import { refusesAddresses } from '../kubernetes/front/client-addresses.ts';
 import type { KubernetesCluster } from '../kubernetes/kubernetes-cluster.ts';
 import { nameFor } from '../kubernetes/lease/names.ts';
 import { commandOwnedBy } from '../kubernetes/lease/owned-command.ts';
@@ -74,7 +75,8 @@ export function createKind(options: KindOptions = {}): Provider {
       proxyNamed(need) === undefined
         ? LACKS[need]
         : 'nothing stands in front there; use --cluster kubeconfig on a cluster that has it',
-    refuses: (axes) => refusal(axes, image) ?? tooManyNodes(axes, image, keep, running),
+    refuses: (axes) =>
+      refusal(axes, image) ?? refusesAddresses(axes) ?? tooManyNodes(axes, image, keep, running),
     given: () => {
       const kubernetes = releaseOf(image);
       return kubernetes === undefined ? {} : { kubernetes };

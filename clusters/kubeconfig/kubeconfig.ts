@@ -9,6 +9,7 @@ import type {
 import { type DataplaneName, dataplane } from '../../harness/platforms/dataplanes.ts';
 import { heed } from '../../harness/time/heed.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
+import { refusesAddresses } from '../kubernetes/front/client-addresses.ts';
 import { findHops, hopFacts, hopLacked, hopsOffered } from '../kubernetes/front/found-hops.ts';
 import { googleRequest, heedBalancer, withBalancer } from '../kubernetes/front/google-balancer.ts';
 import { gatewayImageName } from '../kubernetes/gateway/gateway-image.ts';
@@ -41,7 +42,7 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
         : found === undefined
           ? undefined
           : hopLacked(found.hops, need),
-    refuses: (axes) => (found === undefined ? undefined : refusal(axes, found)),
+    refuses: (axes) => (found === undefined ? undefined : (refusal(axes, found) ?? refusesAddresses(axes))),
     given: () => (found === undefined ? {} : given(found)),
     options: KUBECONFIG_OPTIONS,
     configure: (chosen) => createKubeconfig(kubeconfigOptions(chosen)),
