@@ -109,6 +109,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['scenarios', 'clusters/kind', 'clusters/gke', 'clusters/kubeconfig'],
   ['clusters/sim', 'clusters/netns', 'clusters/kubernetes'],
   ['clusters/control-plane'],
+  ['harness/watch'],
   ['harness/run'],
   ['harness/fleet', 'harness/workload'],
   ['harness/analyses', 'harness/gateway', 'harness/config'],

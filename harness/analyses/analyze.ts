@@ -1,5 +1,6 @@
 import type { CellHeader, Timed } from '../contracts/event.ts';
 import type { Analysis } from './analysis.ts';
+import { backgroundOf } from './background.ts';
 import { type CellDocument, cellDocument } from './cell-document.ts';
 import { type Connections, connectionsAnalysis } from './connections.ts';
 import { type FleetResult, fleetAnalysis } from './fleet.ts';
@@ -95,12 +96,15 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         broken.push(`ledger: ${error instanceof Error ? error.message : String(error)}`);
       }
       const said = sayings.result();
-      const judgement = judge({ cell, ...results, sayings: said, rows: ledger.rows, broken }, bounds);
+      const background = backgroundOf(cell, results.fleet, results.history);
+      const findings = { cell, ...results, sayings: said, background, rows: ledger.rows, broken };
+      const judgement = judge(findings, bounds);
       const beginOf = (wanted: StepSpan['phase']) =>
         results.history.steps.find(({ phase }) => phase === wanted)?.begin ?? null;
       const document = cellDocument(cell, {
         ...results,
         ledger,
+        background,
         releaseAt: beginOf('release'),
         rollbackAt: beginOf('rollback'),
         extraPods: extraPods(results.history),

@@ -5,6 +5,7 @@ import type { Interval, Quantiles } from '../statistics/statistics.ts';
 import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics/statistics.ts';
 import type { Millis } from '../time/duration.ts';
 import { assumptions } from './assumptions.ts';
+import type { Background } from './background.ts';
 import type { Connections } from './connections.ts';
 import type { FleetResult } from './fleet.ts';
 import type { Landings } from './landings.ts';
@@ -81,6 +82,8 @@ export interface CellDocument {
   readonly extraPods: number;
   /** Disconnects, not clients, that were noticed since the rollback began; null where nothing was rolled back. */
   readonly disconnectsSinceRollback: number | null;
+  /** Of a watched release: what was lost before it began, which counts in nothing else. */
+  readonly background?: Background;
   /** From the last answer to the reopening, over disconnects; a lower bound where `stillAway` is not 0; null without any disconnect. */
   readonly timeAway: Quantiles | null;
   readonly verdict: VerdictName;
@@ -115,6 +118,7 @@ export function cellDocument(
   results: {
     fleet: FleetResult;
     ledger: Ledger;
+    background: Background | null;
     rates: Rates;
     connections: Connections;
     landings: Landings;
@@ -171,6 +175,7 @@ export function cellDocument(
     extraPods: results.extraPods,
     disconnectsSinceRollback:
       rollbackAt === null ? null : rows.filter(({ detected }) => detected >= rollbackAt).length,
+    ...(results.background === null ? {} : { background: results.background }),
     timeAway: quantiles(rows.map(({ away }) => away)),
     verdict: judgement.verdict,
     why: judgement.why,

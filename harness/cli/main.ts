@@ -9,6 +9,8 @@ import { providerOptions, scenarioCommand } from './options.ts';
 import { analyze, report } from './report.ts';
 import { scenario } from './scenario.ts';
 import { sweep } from './sweep.ts';
+import { watchVerb } from './watch/watch.ts';
+import { watchCommand } from './watch/watch-options.ts';
 
 const providers = Object.values(PROVIDERS);
 const strategies = Object.values(STRATEGIES);
@@ -24,6 +26,7 @@ program.addCommand(
       'Looks at a cluster for a minute, changing nothing, and predicts what a flip would do on it.',
     ),
 );
+program.addCommand(watchCommand(providers, watchVerb));
 program
   .command('report <run>')
   .description('Renders all reports of a stored run again; <run> is its folder, its name, or last.')

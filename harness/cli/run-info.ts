@@ -15,13 +15,16 @@ export const VERSIONS = {
 };
 
 /** What is true of the run that begins now but not of its seed: time, machine, command, commit. */
-export function runInfo(seed: number): RunInfo {
+export function runInfo(
+  seed: number,
+  command = ['npm run scenario --', ...process.argv.slice(3)].join(' '),
+): RunInfo {
   const startedAt = new Date().toISOString();
   const memory = Math.round(totalmem() / 2 ** 30);
   return {
     id: `${startedAt.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${process.pid}`,
     startedAt,
-    command: ['npm run scenario --', ...process.argv.slice(3)].join(' '),
+    command,
     machine: `${type()} ${release()}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}, ${memory} GiB`,
     onedrop: VERSIONS.onedrop,
     commit: commit(ROOT),

@@ -4,7 +4,7 @@ import { tolerated } from '../../time/tolerance.ts';
 import type { Drop, Fate } from '../fleet.ts';
 import { countUntil, lastUntil } from '../history.ts';
 import type { Cause } from './causes.ts';
-import type { EvidenceIndex, Moment } from './evidence.ts';
+import type { EvidenceIndex, Moment, PodEnd } from './evidence.ts';
 
 /** Why one connection was lost and what on the cluster led there, earliest first. */
 export interface Attribution {
@@ -32,6 +32,40 @@ const inferred = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution
   ...seen(cause, ...moments),
   inferred: true,
 });
+
+/** What the socket itself shows, where nothing else is seen. */
+const BY_SOCKET = {
+  close: 'closed-by-peer',
+  fin: 'ended-by-peer',
+  reset: 'reset-on-the-way',
+  refused: 'reset-on-the-way',
+  silence: 'path-silent',
+} as const satisfies Record<Drop['ending']['how'], Cause>;
+
+/**
+ * How the pod of a connection ended; of a connection whose pod nobody told, that of the watched pod that was told to
+ * end last before, and had not been gone for long.
+ */
+export function podEndOf(
+  index: EvidenceIndex,
+  cell: CellHeader,
+  drop: Drop,
+): { readonly end: PodEnd; readonly guessed: boolean } {
+  const known = index.history.pods.has(drop.pod);
+  const end = index.pods.get(drop.pod) ?? {};
+  if (cell.kind !== 'watch' || known) return { end, guessed: false };
+  const delay = tolerated(WATCH_DELAY, cell.speed);
+  const loss = lossOf(drop, cell.axes.heartbeat);
+  const last = [...index.pods.values()]
+    .filter(
+      ({ terminating, ended }) =>
+        terminating !== undefined &&
+        terminating.at <= loss + delay &&
+        (ended === undefined || ended.at >= drop.lastAnswer - delay),
+    )
+    .sort((one, other) => (other.terminating?.at ?? 0) - (one.terminating?.at ?? 0))[0];
+  return { end: last ?? end, guessed: last !== undefined };
+}
 
 const NOTHING: Attribution = { cause: 'unattributed', inferred: false, moments: [] };
 
@@ -206,7 +240,14 @@ function hopEnding(index: EvidenceIndex, drop: Drop, delay: Millis, late: Millis
  * close frame, its gateway's own word), inferred where only the time tells, `unattributed` where nothing does.
  */
 export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attribution {
-  const { closing, ended, terminating, scaledDown } = index.pods.get(drop.pod) ?? {};
+  if (cell.sees === 'sockets') return inferred(BY_SOCKET[drop.ending.how]);
+  const { end, guessed } = podEndOf(index, cell, drop);
+  const found = attributed(index, cell, drop, end);
+  return guessed && found.cause !== 'unattributed' ? { ...found, inferred: true } : found;
+}
+
+function attributed(index: EvidenceIndex, cell: CellHeader, drop: Drop, pod: PodEnd): Attribution {
+  const { closing, ended, terminating, scaledDown } = pod;
   const isMeasured = cell.evidence === 'measured';
   const delay = tolerated(WATCH_DELAY, cell.speed);
   // A silence is told long after the connection was lost.
@@ -233,5 +274,12 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   if (hop !== undefined) return byHop();
   if (drop.ending.how === 'close')
     return until(terminating, late) ? inferred('gateway-closed', ...going) : NOTHING;
-  return fromChanges(index, cell, drop, isMeasured ? delay : 0);
+  const change = fromChanges(index, cell, drop, isMeasured ? delay : 0);
+  // Its pod was going, and the watch tells of the process's end later, if at all.
+  return change.cause === 'unattributed' &&
+    isMeasured &&
+    drop.ending.how !== 'silence' &&
+    until(terminating, late)
+    ? inferred('gateway-ended', ...going)
+    : change;
 }

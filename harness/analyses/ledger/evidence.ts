@@ -13,7 +13,7 @@ export interface Moment {
 }
 
 /** What one pod's process was told and did. */
-interface PodEnd {
+export interface PodEnd {
   /** SIGTERM, drain or a close of its own: from here on its connections are asked, or made, to go. */
   closing?: Moment;
   /** The process ended. */
