@@ -44,5 +44,5 @@ trap '"$lab_scripts/down.sh" >&2; eval "$end"' EXIT
 set +eu
 # shellcheck source=/dev/null
 . "$lab_scripts/lib.sh"
-export PATH=$node_bin:$PATH ONEDROP_KUBECONFIG=$ETC/admin.kubeconfig TMPDIR=$scratch
+export PATH=$node_bin:$PATH:$BIN ONEDROP_KUBECONFIG=$ETC/admin.kubeconfig TMPDIR=$scratch
 clns "$@"
