@@ -109,7 +109,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['scenarios', 'clusters/kind', 'clusters/gke', 'clusters/kubeconfig'],
   ['clusters/sim', 'clusters/netns', 'clusters/kubernetes'],
   ['clusters/control-plane'],
-  ['harness/watch'],
+  ['harness/watch', 'harness/check'],
   ['harness/run'],
   ['harness/fleet', 'harness/workload'],
   ['harness/analyses', 'harness/gateway', 'harness/config'],

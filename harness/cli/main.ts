@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { PROVIDERS } from '../../clusters/index.ts';
 import { STRATEGIES } from '../../scenarios/index.ts';
 import { UsageError } from '../errors.ts';
+import { checkCommand } from './check.ts';
 import { compare } from './compare.ts';
 import { EXIT, say } from './exit.ts';
 import { nightlyCommand } from './nightly.ts';
@@ -27,6 +28,7 @@ program.addCommand(
     ),
 );
 program.addCommand(watchCommand(providers, watchVerb));
+program.addCommand(checkCommand());
 program
   .command('report <run>')
   .description('Renders all reports of a stored run again; <run> is its folder, its name, or last.')

@@ -4,7 +4,6 @@ import { dialProcesses } from '../../../clusters/netns/limits.ts';
 import type { Speech } from '../../config/client-protocol.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { AXES, type Axes, type AxisName, type AxisTexts, defaultAxes } from '../../contracts/axes.ts';
-import type { Reading } from '../../contracts/config.ts';
 import { addMistakes, UsageError } from '../../errors.ts';
 import type { Tls } from '../../fleet/websocket.ts';
 import { readAxes } from '../../run/plan.ts';
@@ -14,6 +13,7 @@ import { checkOut, oneOf, wholeNumber } from '../checks.ts';
 import { axisTexts } from '../options.ts';
 import { ownTexts } from '../plan-run.ts';
 import { typedFolder, typedPath } from '../typed-path.ts';
+import { readHeaders, readReading } from './typed-speech.ts';
 import type { WatchTyped } from './watch-options.ts';
 
 /** What was typed for a watch, checked, and what follows from it. */
@@ -201,25 +201,4 @@ async function ownSpeech(
     },
   };
   return { speech, texts: ownTexts(config?.config) };
-}
-
-function readReading(option: string, text: string | undefined, mistakes: string[]): Reading | undefined {
-  if (text === undefined) return undefined;
-  const [, kind, rest = ''] = /^(header|message):(.+)$/.exec(text) ?? [];
-  if (kind === 'header') return { header: rest };
-  if (kind === 'message' && rest.startsWith('/')) return { message: rest };
-  mistakes.push(`--${option} ${text}: must be header:NAME or message:/JSON/POINTER`);
-  return undefined;
-}
-
-function readHeaders(typed: readonly string[], mistakes: string[]): Record<string, string> {
-  return Object.fromEntries(
-    typed.flatMap((one) => {
-      const [, name, value = ''] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*(.*)$/.exec(one) ?? [];
-      if (name !== undefined) return [[name.toLowerCase(), value] as const];
-      // Its value could be a secret.
-      mistakes.push(`--header ${one.split(/[:=\s]/)[0]}...: must be NAME: VALUE`);
-      return [];
-    }),
-  );
 }

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { AxisName, AxisTexts } from '../../contracts/axes.ts';
 import type { Provider } from '../../contracts/cluster.ts';
 import { axisOptions, providerOptions } from '../options.ts';
+import { all } from './typed-speech.ts';
 
 /** What was typed after `onedrop watch`, not yet checked. */
 export type WatchTyped = AxisTexts & {
@@ -41,7 +42,6 @@ const PREDICTED: readonly AxisName[] = [
   ...(['maxSurge', 'maxUnavailable', 'grace', 'preStop', 'drain', 'drainOver'] as const),
 ];
 
-const all = (value: string, before: readonly string[]) => [...before, value];
 const many = (option: Option) => option.argParser(all).default([], 'none');
 
 const GROUPS: Readonly<Record<string, readonly Option[]>> = {
