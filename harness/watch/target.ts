@@ -21,12 +21,23 @@ export interface TargetOptions {
   readonly tls?: Tls;
   /** What clients send and understand; undefined: the words of the built-in gateway. */
   readonly speech: Speech | undefined;
+  /** Told how long each handshake took, in milliseconds of the clock. */
+  handshake?(took: Millis): void;
   /** Other processes that hold the connections; 0: this one does. */
   readonly processes: number;
 }
 
 /** How long one connection may take to open before the fleet is sent. */
 const PROBE_LIMIT: Millis = 10_000;
+
+/** Handlers that may be methods of an object, as functions. */
+const handlersOf = (handlers: SocketHandlers): SocketHandlers => ({
+  opened: (greeting) => handlers.opened(greeting),
+  rehomed: (greeting) => handlers.rehomed?.(greeting),
+  answered: () => handlers.answered(),
+  asked: () => handlers.asked(),
+  closed: (ending) => handlers.closed(ending),
+});
 
 /** A url without what may be a secret in it: user, password and query. */
 export function shownUrl(url: URL): string {
@@ -41,7 +52,17 @@ export class Target implements Disposable {
   private readonly spoken: boolean;
   private readonly shown: string;
 
-  private constructor(options: TargetOptions, pool: DialPool, addresses: Addresses | undefined) {
+  private readonly handshake: ((took: Millis) => void) | undefined;
+  private readonly clock: Clock;
+
+  private constructor(
+    options: TargetOptions,
+    clock: Clock,
+    pool: DialPool,
+    addresses: Addresses | undefined,
+  ) {
+    this.clock = clock;
+    this.handshake = options.handshake?.bind(options);
     this.pool = pool;
     this.addresses = addresses;
     this.spoken = options.speech !== undefined;
@@ -68,7 +89,7 @@ export class Target implements Disposable {
       } catch (error) {
         throw new NotReachedError(`${host} stands for no address: ${(error as Error).message}`);
       }
-    return new Target(options, new DialPool(processes, speech, record, clock.speed), addresses);
+    return new Target(options, clock, new DialPool(processes, speech, record, clock.speed), addresses);
   }
 
   /** Such as `192.0.2.1, 2001:db8::1`; where the url names an address, that one. */
@@ -80,9 +101,23 @@ export class Target implements Disposable {
     const address = this.addresses?.next();
     return this.pool.dial(
       { ...this.parts, ...(address === undefined ? {} : { address }) },
-      handlers,
+      this.timed(handlers),
       this.spoken,
     );
+  }
+
+  /** The same handlers, and whoever wants to know how long the handshake took. */
+  private timed(handlers: SocketHandlers): SocketHandlers {
+    const { handshake } = this;
+    if (handshake === undefined) return handlers;
+    const begun = this.clock.now();
+    return {
+      ...handlersOf(handlers),
+      opened: (greeting) => {
+        handshake(this.clock.now() - begun);
+        handlers.opened(greeting);
+      },
+    };
   }
 
   /** One connection, closed again at once. @throws NotReachedError saying why it did not open. */

@@ -10,6 +10,10 @@ import { STRATEGIES } from '../../../scenarios/index.ts';
 import type { Provider } from '../../contracts/cluster.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
 import { ScaledClock } from '../../time/scaled-clock.ts';
+import { openDoor } from '../../watch/doors/door.ts';
+import { WatchMetrics } from '../../watch/doors/metrics.ts';
+import { sendOtlp, wantsOtlp } from '../../watch/doors/otlp.ts';
+import { Standing } from '../../watch/doors/standing.ts';
 import { foretellWatched } from '../../watch/foretell-watched.ts';
 import {
   AnnouncedReleases,
@@ -57,17 +61,23 @@ export async function watchVerb(url: string, command: string[], typed: WatchType
       ? announced
       : new WatchedTime();
   const reader = new RunReader();
+  const clock = new ScaledClock(1);
+  const standing = new Standing(clock);
+  const metrics = new WatchMetrics(standing);
+  await using _door = await doorOf(plan, { standing, metrics, releases: typed.gate ? announced : undefined });
+  await using _otlp = wantsOtlp(process.env) ? sendOtlp(metrics, process.env) : undefined;
   const predictor = typed.predict ? PROVIDERS.sim : undefined;
   const outcome = await watch({
     ...plan,
     target: {
       ...target,
       resolve: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+      handshake: (took) => metrics.handshake(took),
     },
     info,
     versions: VERSIONS,
     log: join(directory, 'events.jsonl'),
-    clock: new ScaledClock(1),
+    clock,
     releases,
     facts: { url: shownUrl(target.url) },
     ...(looker === undefined ? {} : { observe: (context) => looker(context) }),
@@ -86,9 +96,15 @@ export async function watchVerb(url: string, command: string[], typed: WatchType
     signal,
     watch: (status) => {
       if (status.state === 'ready') asked.begin();
+      standing.watch(status);
+      metrics.watch(status);
       progress.watch(status);
     },
-    observed: (event) => reader.add(event),
+    observed: (event) => {
+      standing.observe(event);
+      metrics.observe(event);
+      reader.add(event);
+    },
   });
   progress.end();
   const stored = reader.result(info);
@@ -96,6 +112,18 @@ export async function watchVerb(url: string, command: string[], typed: WatchType
   if (typed.format === 'json') print(JSON.stringify(resultDocument(stored), null, 2));
   else print(`${resultTable(stored)}\n\n${files.map(shownPath).join('\n')}`);
   process.exitCode = outcome === 'broken' ? EXIT.broken : EXIT[runVerdict(stored)];
+}
+
+/** The door, where one was asked for; says where it is. @throws UsageError where nobody can listen there. */
+async function doorOf({ listen }: WatchPlan, parts: Omit<Parameters<typeof openDoor>[0], 'host' | 'port'>) {
+  if (listen === undefined) return undefined;
+  try {
+    const door = await openDoor({ ...listen, ...parts });
+    say(`/metrics, /verdict and /gate at ${door.url}`);
+    return door;
+  } catch (error) {
+    throw new UsageError([`--listen ${listen.host}:${listen.port}: ${(error as Error).message}`]);
+  }
 }
 
 /** The command to run it again, without what may be a secret. */
