@@ -16,7 +16,7 @@ export interface CheckedConnection {
 }
 
 /** What became of an attempt to connect after SIGTERM. */
-export interface CheckedAttempt {
+interface CheckedAttempt {
   readonly at: Millis;
   readonly opened: boolean;
   /** Opened, how it ended. */
@@ -40,9 +40,6 @@ const KNOCK_EVERY: Millis = 100;
 
 /** How long all connections together may take to open. */
 const OPEN_LIMIT: Millis = 10_000;
-
-/** How long the server may take to take its first connection, unless said. */
-export const START_LIMIT: Millis = 10_000;
 
 /**
  * Opens connections, sends SIGTERM, and watches what becomes of them, of those who come afterwards, and of the process.

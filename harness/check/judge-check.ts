@@ -3,7 +3,7 @@ import { formatDuration, type Millis } from '../time/duration.ts';
 import type { Checked, CheckedConnection } from './check-server.ts';
 
 /** One thing that a server should do when it is told to end, and what it did. */
-export interface CheckLine {
+interface CheckLine {
   readonly name: string;
   readonly outcome: VerdictName;
   readonly says: string;
@@ -151,7 +151,7 @@ function signalled(
     return {
       name,
       outcome: 'fail',
-      says: 'as process 1 it has no handler for SIGTERM, so that the kernel does not even deliver it: process.on("SIGTERM", ...) in Node.js, or an init such as tini in front',
+      says: 'as process 1 it has no handler for SIGTERM, so that the kernel does not even deliver it: give it one, or put an init such as tini in front',
     };
   if (still && handlesTerm === undefined)
     return {

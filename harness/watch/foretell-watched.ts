@@ -16,7 +16,7 @@ const PLAYED_AS = [
 ] as const satisfies readonly (readonly [Extract<RolloutSeen, { edge: 'begin' }>['what'], string])[];
 
 /** The strategy that plays what was seen; undefined where nothing was seen to roll out. */
-export const playedAs = (seen: readonly RolloutSeen[]): string | undefined =>
+const playedAs = (seen: readonly RolloutSeen[]): string | undefined =>
   PLAYED_AS.find(([what]) => seen.some((one) => one.edge === 'begin' && one.what === what))?.[1];
 
 /**

@@ -72,8 +72,11 @@ export async function watched(
     signal: new AbortController().signal,
     facts: {},
     watch() {},
-    observed: (event) => void events.push(event),
     ...options,
+    observed(event) {
+      events.push(event);
+      options.observed?.(event);
+    },
   });
   const cells: { header: CellHeader; events: Timed[] }[] = [];
   for (const event of events) {

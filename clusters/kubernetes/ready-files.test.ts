@@ -1,16 +1,21 @@
+/** The files of harness/watch/ready, each against the schema or parser of whoever reads it. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAllYaml } from '@kubernetes/client-node';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { VirtualClock } from '../../time/virtual-clock.ts';
-import { gate } from '../doors/gate.ts';
-import { WatchMetrics } from '../doors/metrics.ts';
-import { Standing } from '../doors/standing.ts';
+import { VirtualClock } from '../../harness/time/virtual-clock.ts';
+import { gate } from '../../harness/watch/doors/gate.ts';
+import { WatchMetrics } from '../../harness/watch/doors/metrics.ts';
+import { Standing } from '../../harness/watch/doors/standing.ts';
 
-const read = (name: string) => readFileSync(join(import.meta.dirname, name), 'utf8');
+const READY = join(import.meta.dirname, '..', '..', 'harness', 'watch', 'ready');
+const read = (name: string) => readFileSync(join(READY, name), 'utf8');
 const yaml = (name: string) => loadAllYaml(read(name)) as Record<string, unknown>[];
+
+/** What the first object of a file wants. */
+const specOf = <Spec>(name: string): Spec => (yaml(name)[0] as { spec: Spec }).spec;
 
 /** As much of a structural OpenAPI schema as custom resources have. */
 interface Schema {
@@ -42,15 +47,14 @@ function faults(value: unknown, schema: Schema, path: string): string[] {
     const missing = (schema.required ?? [])
       .filter((name) => !(name in value))
       .map((name) => `${path}.${name}: missing`);
-    return Object.entries(value).reduce((found, [name, one]) => {
+    const wrong = Object.entries(value).flatMap(([name, one]) => {
       const known =
         properties[name] ?? (typeof additionalProperties === 'object' ? additionalProperties : undefined);
-      if (known !== undefined) return [...found, ...faults(one, known, `${path}.${name}`)];
+      if (known !== undefined) return faults(one, known, `${path}.${name}`);
       const free = schema['x-kubernetes-preserve-unknown-fields'] || additionalProperties === true;
-      return free || Object.keys(properties).length === 0
-        ? found
-        : [...found, `${path}.${name}: no such field`];
-    }, missing);
+      return free || Object.keys(properties).length === 0 ? [] : [`${path}.${name}: no such field`];
+    });
+    return [...missing, ...wrong];
   }
   const kinds: Readonly<Record<string, string>> = {
     integer: 'number',
@@ -78,8 +82,7 @@ test.each([
 });
 
 test('unknown is neither success nor failure for Argo, so that it is inconclusive', () => {
-  const [template] = yaml('argo-analysis-template.yaml');
-  const [metric] = (template?.spec as { metrics: Record<string, string>[] }).metrics;
+  const [metric] = specOf<{ metrics: Record<string, string>[] }>('argo-analysis-template.yaml').metrics;
   expect(metric).toMatchObject({
     successCondition: 'result.verdict == "pass"',
     failureCondition: 'result.verdict == "fail"',
@@ -88,8 +91,9 @@ test('unknown is neither success nor failure for Argo, so that it is inconclusiv
 });
 
 test("every webhook of Flagger's asks a gate that there is, of its type", () => {
-  const [canary] = yaml('flagger-canary.yaml');
-  const { webhooks } = (canary?.spec as { analysis: { webhooks: { type: string; url: string }[] } }).analysis;
+  const { webhooks } = specOf<{ analysis: { webhooks: { type: string; url: string }[] } }>(
+    'flagger-canary.yaml',
+  ).analysis;
   expect(webhooks.map(({ type }) => type)).toEqual(
     expect.arrayContaining([
       'confirm-rollout',
@@ -108,16 +112,14 @@ test("every webhook of Flagger's asks a gate that there is, of its type", () => 
 });
 
 describe('what is asked of Prometheus', () => {
-  const [rule] = yaml('prometheus-rule.yaml');
-  const { groups } = rule?.spec as { groups: { rules: { expr: string }[] }[] };
-  const [template] = yaml('flagger-metric-template.yaml');
+  const { groups } = specOf<{ groups: { rules: { expr: string }[] }[] }>('prometheus-rule.yaml');
   const dashboard = JSON.parse(read('grafana-dashboard.json')) as {
     panels: { id: number; title: string; targets: { expr: string }[] }[];
   };
   const expressions = [
     ...groups.flatMap(({ rules }) => rules.map(({ expr }) => expr)),
     ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
-    (template?.spec as { query: string }).query,
+    specOf<{ query: string }>('flagger-metric-template.yaml').query,
   ];
 
   test('are metrics that a watch has', async () => {
