@@ -19,7 +19,8 @@ export async function doctor(names: readonly string[], options: ScenarioOptions)
   const { seed } = runNumbers(options, mistakes);
   readAxes(axisTexts(options), mistakes);
   const able = Object.values(PROVIDERS).filter(({ diagnose }) => diagnose !== undefined);
-  const provider = able.find(({ name }) => name === cluster);
+  // Of those that can be looked at there is one that any kubeconfig reaches.
+  const provider = cluster === 'auto' ? able[0] : able.find(({ name }) => name === cluster);
   const { sim } = PROVIDERS;
   if (provider === undefined || sim === undefined) {
     const others = able.map(({ name }) => name).join(', ');

@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { PROVIDERS } from '../../clusters/index.ts';
 import { STRATEGIES } from '../../scenarios/index.ts';
+import { configSchema } from '../contracts/config.ts';
 import { UsageError } from '../errors.ts';
 import { checkCommand } from './check.ts';
 import { compare } from './compare.ts';
-import { EXIT, say } from './exit.ts';
+import { completion } from './completion.ts';
+import { EXIT, print, say } from './exit.ts';
 import { nightlyCommand } from './nightly.ts';
 import { providerOptions, scenarioCommand } from './options.ts';
 import { analyze, report } from './report.ts';
@@ -59,6 +61,14 @@ const sweepCommand = program
   .option('--yes', 'do not ask before stored runs are removed')
   .action(sweep);
 for (const option of providerOptions(providers)) sweepCommand.addOption(option);
+program
+  .command('completion <shell>')
+  .description('Prints a completion script for bash, zsh or fish.')
+  .action((shell: string) => completion(program, shell));
+program
+  .command('schema')
+  .description('Prints the JSON schema of onedrop.config.')
+  .action(() => print(JSON.stringify(configSchema(), null, 2)));
 for (const command of [program, ...program.commands])
   command.exitOverride().configureOutput({ outputError: () => {} });
 

@@ -1,13 +1,17 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import type { RunInfo } from '../analyses/run-info.ts';
 import { commit } from './commit.ts';
+import { typedFolder } from './typed-path.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
+/** Installed, rather than a checkout: nothing is written into the package. */
+const isInstalled = !existsSync(join(ROOT, 'tsconfig.json'));
+
 /** Where runs are kept unless told otherwise. */
-export const RUNS = join(ROOT, 'reports', 'runs');
+export const RUNS = isInstalled ? join(typedFolder(), 'onedrop-runs') : join(ROOT, 'reports', 'runs');
 
 export const VERSIONS = {
   onedrop: (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version,

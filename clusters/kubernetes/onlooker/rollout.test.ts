@@ -116,7 +116,13 @@ describe('what is seen of a release', () => {
   test('is undone when the template of before comes back in the middle, and a release of its own afterwards', () => {
     const fold = looked(deployment('a'));
     fold.workload('Deployment', deployment('b', 1, 3));
-    expect(fold.workload('Deployment', deployment('a', 2, 3))).toEqual([begin('undo')]);
+    const back = deployment('a', 2, 3);
+    const { metadata, spec } = back.spec?.template ?? {};
+    const reordered = {
+      ...back,
+      spec: { ...back.spec, template: { spec, metadata: { ...metadata, creationTimestamp: null } } },
+    };
+    expect(fold.workload('Deployment', reordered as never)).toEqual([begin('undo')]);
     fold.workload('Deployment', deployment('a'));
     expect(fold.settled(0)).toEqual([end()]);
     expect(fold.workload('Deployment', deployment('b', 1, 3))).toEqual([begin('template')]);

@@ -28,6 +28,19 @@ export function standingOf(kind: WorkloadKind, object: RolledOut): Standing {
   }
 }
 
+/** The same text for the same template: `kubectl rollout undo` puts back one with other orders and empty fields. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_name, one: unknown) =>
+    typeof one === 'object' && one !== null && !Array.isArray(one)
+      ? Object.fromEntries(
+          Object.entries(one)
+            .filter(([, field]) => field !== null && field !== undefined)
+            .sort(([left], [right]) => (left < right ? -1 : 1)),
+        )
+      : one,
+  );
+}
+
 const observed = ({ metadata, status }: V1Deployment | V1StatefulSet) =>
   (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
 
@@ -45,7 +58,7 @@ function deployment(object: V1Deployment): Standing {
     replicas <= updatedReplicas &&
     availableReplicas >= updatedReplicas;
   return {
-    template: JSON.stringify(spec?.template),
+    template: canonical(spec?.template),
     complete,
     ...(late === undefined || complete
       ? {}
@@ -65,7 +78,7 @@ function statefulSet(object: V1StatefulSet): Standing {
       : currentRevision === updateRevision || updatedReplicas >= wanted;
   const byHand = spec?.updateStrategy?.type === 'OnDelete';
   return {
-    template: JSON.stringify(spec?.template),
+    template: canonical(spec?.template),
     complete: observed(object) && (byHand || (readyReplicas >= wanted && updated)),
   };
 }
@@ -76,7 +89,7 @@ function argo({ metadata, spec, status }: ArgoRollout): Standing {
   const current =
     observedGeneration === undefined || Number(observedGeneration) >= (metadata?.generation ?? 0);
   return {
-    template: spec?.template === undefined ? String(currentPodHash) : JSON.stringify(spec.template),
+    template: spec?.template === undefined ? String(currentPodHash) : canonical(spec.template),
     complete: current && phase === 'Healthy',
     ...(current && phase === 'Degraded' ? { failed: message ?? 'Degraded' } : {}),
   };
