@@ -232,6 +232,61 @@ describe.skipIf(KUBECONFIG === undefined)('watching a release on a real cluster'
     expect(cell.why.join()).toMatch(/the release failed: .* it ended with exit code/);
   }, 300_000);
 
+  const harness = process.env.ONEDROP_HARNESS_IMAGE;
+  test.skipIf(harness === undefined)(
+    'runs as a Job, as nobody, and is asked through its Service',
+    async () => {
+      await installed('Deployment');
+      const own = ['--clients=60', '--heartbeat=3s', '--backoff=4s', '--settle=3s', '--patience=60s'];
+      const manifest = readFileSync(
+        join(import.meta.dirname, '..', '..', 'harness', 'watch', 'ready', 'job.yaml'),
+        'utf8',
+      )
+        .replace('image: onedrop:0.1.0', `image: ${harness}`)
+        .replace('wss://gateway.example/ws', `ws://${address}:${NODE_PORT}/`)
+        .replace('            - --clients=500\n', own.map((word) => `            - ${word}\n`).join(''))
+        .replace(
+          '            - --for=2h\n',
+          '            - --version-from=message:/version\n            - --pod-from=message:/pod\n',
+        );
+      const file = join(scratch, 'job.yaml');
+      writeFileSync(file, manifest);
+      kubectl('apply', '-f', file);
+      const verdict = () => {
+        try {
+          return JSON.parse(
+            kubectl(
+              'get',
+              '--raw',
+              `/api/v1/namespaces/${NAMESPACE}/services/onedrop-watch:http/proxy/verdict`,
+            ),
+          ) as { state: string; clients: number };
+        } catch {
+          return undefined;
+        }
+      };
+      while (verdict()?.state !== 'ready') await pause(1000);
+      expect(verdict()?.clients).toBe(60);
+      kubectl('set', 'env', 'deployment/gateway', 'VERSION=v3');
+      const exitCode = () =>
+        kubectl(
+          'get',
+          'pods',
+          '-l',
+          'app=onedrop-watch',
+          '-o',
+          'jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}',
+        );
+      while (exitCode() === '') await pause(1000);
+      const log = kubectl('logs', '-l', 'app=onedrop-watch', '--tail=40');
+      process.stdout.write(`${log}\n`);
+      expect(['0', '1']).toContain(exitCode());
+      expect(log).toMatch(/watch .*(pass|fail)/);
+      expect(log).toContain('/runs/watch/report.html');
+    },
+    300_000,
+  );
+
   test('leaves nothing on the cluster when it is killed with -9: it had never written anything', async () => {
     const before = everything();
     const child = spawn(process.execPath, [CLI, ...words(join(scratch, 'killed')), '--for', '1h'], {
