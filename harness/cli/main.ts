@@ -3,15 +3,15 @@ import { PROVIDERS } from '../../clusters/index.ts';
 import { STRATEGIES } from '../../scenarios/index.ts';
 import { configSchema } from '../contracts/config.ts';
 import { UsageError } from '../errors.ts';
-import { checkCommand } from './check.ts';
 import { compare } from './compare.ts';
-import { completion } from './completion.ts';
 import { EXIT, print, say } from './exit.ts';
 import { nightlyCommand } from './nightly.ts';
 import { providerOptions, scenarioCommand } from './options.ts';
 import { analyze, report } from './report.ts';
 import { scenario } from './scenario.ts';
+import { completion } from './shell/completion.ts';
 import { sweep } from './sweep.ts';
+import { checkCommand } from './watch/check.ts';
 import { watchVerb } from './watch/watch.ts';
 import { watchCommand } from './watch/watch-options.ts';
 

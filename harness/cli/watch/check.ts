@@ -1,16 +1,16 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { Command, Option } from 'commander';
-import { checkServer } from '../check/check-server.ts';
-import { checkText, judgeCheck } from '../check/judge-check.ts';
-import { startImage, startProcess } from '../check/server.ts';
-import { addMistakes, NotReachedError, UsageError } from '../errors.ts';
-import { parseDuration } from '../time/duration.ts';
-import { ScaledClock } from '../time/scaled-clock.ts';
-import { oneOf, wholeNumber } from './checks.ts';
-import { EXIT, print, say } from './exit.ts';
-import { typedFolder } from './typed-path.ts';
-import { all, readHeaders } from './watch/typed-speech.ts';
+import { checkServer } from '../../check/check-server.ts';
+import { checkText, judgeCheck } from '../../check/judge-check.ts';
+import { startImage, startProcess } from '../../check/server.ts';
+import { addMistakes, NotReachedError, UsageError } from '../../errors.ts';
+import { parseDuration } from '../../time/duration.ts';
+import { ScaledClock } from '../../time/scaled-clock.ts';
+import { oneOf, wholeNumber } from '../checks.ts';
+import { EXIT, print, say } from '../exit.ts';
+import { typedFolder } from '../typed-path.ts';
+import { all, readHeaders } from './typed-speech.ts';
 
 interface CheckTyped {
   readonly image?: string;

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { UsageError } from '../errors.ts';
-import { print } from './exit.ts';
+import { UsageError } from '../../errors.ts';
+import { print } from '../exit.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 /** What of the program can be completed: its commands with their options, and an option's words where it has a few. */
-export interface Completable {
+interface Completable {
   readonly name: string;
   readonly says: string;
   readonly options: readonly {
@@ -16,7 +16,7 @@ export interface Completable {
 }
 
 /** Reads it from the program itself, so that nothing is written twice. */
-export const completable = (program: Command): Completable[] =>
+const completable = (program: Command): Completable[] =>
   program.commands.map((command) => ({
     name: command.name(),
     says: command.description(),

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { onedrop } from './cli.fixture.ts';
+import { onedrop } from '../cli.fixture.ts';
 
 test('bash completes commands, options and the words of an option', async () => {
   const { out, code } = await onedrop(['completion', 'bash']);
