@@ -63,8 +63,9 @@ describe('onedrop watch', () => {
       for (const secret of ['s3cret', 't0psecret', 'hunter2']) expect(text, file).not.toContain(secret);
     }
     expect(result.run.command).toMatch(
-      /^onedrop watch ws:\/\/127\.0\.0\.1:\d+\/ws\?\.\.\. -- .*auth\.password=\.\.\.$/,
+      /^onedrop watch '?ws:\/\/127\.0\.0\.1:\d+\/ws\?\.\.\.'? --no-config --clients 30 /,
     );
+    expect(result.run.command).toMatch(/--header 'authorization: \.\.\.' -- .* auth\.password=\.\.\.$/);
   });
 
   test('says that a command failed, by exit code 2', async () => {

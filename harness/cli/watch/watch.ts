@@ -126,9 +126,20 @@ async function doorOf({ listen }: WatchPlan, parts: Omit<Parameters<typeof openD
   }
 }
 
-/** The command to run it again, without what may be a secret. */
-const shownInvocation = (url: URL, command: readonly string[]) =>
-  ['onedrop watch', shownUrl(url), ...(command.length === 0 ? [] : ['--', shownCommand(command)])].join(' ');
+/** The command to run it again, without what may be a secret: headers' values, the url's query, what looks like one in the command. */
+function shownInvocation(url: URL, command: readonly string[]): string {
+  const [, , , ...typed] = process.argv;
+  const options = typed.slice(0, typed.length - command.length).filter((word) => word !== '--');
+  const shown = options.map((word, index) => {
+    if (URL.canParse(word) && new URL(word).href === url.href) return shownUrl(url);
+    const isHeader = options[index - 1] === '--header';
+    return isHeader || word.startsWith('--header=') ? word.replace(/:.*$/s, ': ...') : word;
+  });
+  return [
+    shownCommand(['onedrop', 'watch', ...shown]),
+    ...(command.length === 0 ? [] : ['--', shownCommand(command)]),
+  ].join(' ');
+}
 
 /** The cluster to look at. @throws UsageError where it cannot be reached. */
 async function usable(typed: WatchTyped): Promise<NonNullable<ReturnType<typeof looking>>> {
