@@ -32,6 +32,7 @@ export class Rollouts {
   /** A release begins; what rolls out from now on are steps of it. */
   release(): void {
     this.releasing = true;
+    this.failed = undefined;
     for (const step of this.underWay.values()) this.record({ type: 'step', edge: 'begin', ...step });
   }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { UsageError } from '../errors.ts';
 import { AnnouncedReleases, type Releases, WatchedTime } from './releases.ts';
 import { type Logged, targetOf, testGateway, watched } from './watch.fixture.ts';
 
@@ -118,6 +119,21 @@ describe('watching a release', () => {
     const { cells } = await watched({ target: targetOf('ws://127.0.0.1:1/'), releases: act(() => {}) });
     expect(cells[0]?.result.document).toMatchObject({ clients: 0, verdict: 'unknown' });
     expect(cells[0]?.result.document.why.join()).toMatch(/did not open: ECONNREFUSED/);
+  });
+
+  test('whose name stands for no address says so, and is unknown', async () => {
+    const resolve = async () => Promise.reject(new Error('ENOTFOUND'));
+    const target = targetOf('ws://nowhere.test/', { resolve });
+    const { outcome, cells } = await watched({ target, releases: act(() => {}) });
+    expect(outcome).toBe('finished');
+    expect(only(cells).result.document.why.join()).toMatch(/nowhere.test stands for no address: ENOTFOUND/);
+  });
+
+  test('on a cluster that cannot be looked at is told before anything begins', async () => {
+    const { port } = await gateway();
+    const observe = async () => Promise.reject(new UsageError(['no such Service']));
+    const asked = watched({ target: targetOf(local(port)), releases: act(() => {}), observe });
+    await expect(asked).rejects.toThrow('no such Service');
   });
 
   test('of which none comes is unknown: there was only background', async () => {

@@ -10,7 +10,7 @@ import {
   type RunEnd,
   type TimedEvent,
 } from '../contracts/event.ts';
-import { InterruptedError, NotReachedError } from '../errors.ts';
+import { InterruptedError, NotReachedError, UsageError } from '../errors.ts';
 import { Fleet, type FleetCounts } from '../fleet/fleet.ts';
 import { Whereabouts } from '../fleet/pod-by-version.ts';
 import { EventLog } from '../log/event-log.ts';
@@ -50,7 +50,7 @@ export interface WatchOptions {
   readonly calm: Millis;
   /** How long after a release losses may still show, beside two heartbeats. */
   readonly settle: Millis;
-  /** How long everybody may take to come back, and a rollout to end after the command that began it. */
+  /** How long everybody may take to connect, and to come back after a release. */
   readonly patience: Millis;
   /** Undefined: only the sockets are seen. */
   readonly observe?: (context: OnlookerContext) => Promise<Onlooker>;
@@ -77,8 +77,8 @@ const BLIND =
 
 const QUESTION = 'What does this release, which somebody else makes, do to the clients of its gateway?';
 
-/** How long the fleet may take to connect. */
-const CONNECT_LIMIT: Millis = 1_800_000;
+/** How long, at least, a rollout may take to end after the command that began it: longer than a Deployment's own deadline. */
+const ROLLOUT_LIMIT: Millis = 900_000;
 
 /** How often it is asked whether everybody is back. */
 const LOOK: Millis = 1000;
@@ -120,6 +120,11 @@ class Watch {
   private readonly rollouts: Rollouts;
   private readonly done: WatchedCell[] = [];
   private header: CellHeader | undefined;
+  /** What is known of the gateway and of the cluster behind it. */
+  private found: { readonly onlooker: Onlooker | undefined; readonly addresses: string | undefined } = {
+    onlooker: undefined,
+    addresses: undefined,
+  };
   private fleet: Fleet | undefined;
   private state: WatchState = 'connecting';
   private step = 'opening';
@@ -137,6 +142,8 @@ class Watch {
     try {
       played = await clock.run(() => this.play());
     } catch (error) {
+      // Nothing has begun: whoever typed it is told.
+      if (error instanceof UsageError) throw error;
       const reason = error instanceof Error ? error : new Error(String(error));
       const interrupted = signal.aborted || reason instanceof InterruptedError;
       // That clients cannot connect is no fault of the harness.
@@ -145,6 +152,7 @@ class Watch {
     } finally {
       this.fleet?.stop();
     }
+    if (this.header === undefined) this.beginCell(this.cell(1));
     this.endCell(played.outcome, played.why);
     this.turn('over', 'over');
     if (played.outcome === 'finished' || played.outcome === 'failed') await this.foretell();
@@ -170,23 +178,10 @@ class Watch {
     const onlooker = await options.observe?.(context);
     if (onlooker !== undefined) resources.use(onlooker);
     const target = resources.use(await Target.open(options.target, clock, (event) => this.record(event)));
+    this.found = { onlooker, addresses: target.words };
     const axes = options.axesOf(onlooker?.axes ?? {});
-    const cell = (number: number): CellHeader => ({
-      id: `release-${number}`,
-      strategy: number === 1 ? 'watch' : `watch, release ${number}`,
-      question: QUESTION,
-      cluster: 'yours',
-      evidence: 'measured',
-      axes,
-      seed: options.info.seed,
-      kind: 'watch',
-      sees: onlooker === undefined ? 'sockets' : 'cluster',
-      speed: clock.speed,
-      warnings: onlooker?.doubts ?? [BLIND],
-      facts: { ...options.facts, addresses: target.words, ...onlooker?.facts },
-    });
     resources.use(watchHarness(clock, (event) => this.record(event)));
-    this.beginCell(cell(1));
+    this.beginCell(this.cell(1));
     await target.probe(clock);
     const fleet = new Fleet({
       clock,
@@ -201,16 +196,15 @@ class Watch {
     });
     this.fleet = fleet;
     resources.use(clock.every(100 * clock.speed, 100 * clock.speed, () => this.tell()));
-    await this.during('prepare', CONNECTING, () => fleet.connect(CONNECT_LIMIT, signal));
+    await this.during('prepare', CONNECTING, () => fleet.connect(options.patience, signal));
     this.turn('calm');
     await this.during('prepare', 'calm', () => clock.sleep(options.calm, signal));
-    let failed: string | undefined;
     for (let number = 1; ; number++) {
       this.turn('ready', 'waiting for a release');
       const release = await heed(options.releases.next(options.stop), signal);
       if (release === undefined) break;
-      if (!this.cells.isOpen) this.beginCell(cell(number));
-      failed = await this.release(release);
+      if (!this.cells.isOpen) this.beginCell(this.cell(number));
+      const failed = await this.release(release);
       await this.settle(axes.heartbeat);
       this.endCell(failed === undefined ? 'finished' : 'failed', failed);
       if (options.stop.aborted) break;
@@ -229,7 +223,7 @@ class Watch {
     let rolled = this.rollouts.failed;
     if (this.rollouts.isUnderWay && failed === undefined)
       rolled = await this.during('release', 'it goes on rolling out', () =>
-        this.rollouts.over(clock, options.patience, signal),
+        this.rollouts.over(clock, Math.max(options.patience, ROLLOUT_LIMIT), signal),
       );
     const why = failed ?? rolled;
     this.record({
@@ -280,6 +274,25 @@ class Watch {
     const result = await act();
     this.record({ type: 'step', name, edge: 'end', phase });
     return result;
+  }
+
+  private cell(number: number): CellHeader {
+    const { axesOf, clock, info, facts } = this.options;
+    const { onlooker, addresses } = this.found;
+    return {
+      id: `release-${number}`,
+      strategy: number === 1 ? 'watch' : `watch, release ${number}`,
+      question: QUESTION,
+      cluster: 'yours',
+      evidence: 'measured',
+      axes: axesOf(onlooker?.axes ?? {}),
+      seed: info.seed,
+      kind: 'watch',
+      sees: onlooker === undefined ? 'sockets' : 'cluster',
+      speed: clock.speed,
+      warnings: onlooker?.doubts ?? [BLIND],
+      facts: { ...facts, ...(addresses === undefined ? {} : { addresses }), ...onlooker?.facts },
+    };
   }
 
   private beginCell(header: CellHeader): void {

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { fakeApiServer } from '../../../clusters/kubernetes/api/fake-api-server.fixture.ts';
 import { testGateway } from '../../watch/watch.fixture.ts';
 import { onedrop, scratch } from '../cli.fixture.ts';
 
@@ -105,6 +106,25 @@ describe('onedrop watch', () => {
       });
     });
     expect(code).toBe(0);
+  });
+
+  test('leaves no folder behind where the cluster cannot be looked at', async () => {
+    const { url } = await gateway();
+    const out = join(scratch(), 'run');
+    const server = await fakeApiServer(({ path }) => ({
+      status: path.startsWith('/api/v1/namespaces') ? 404 : 200,
+      json: { kind: 'Status', reason: 'NotFound', message: 'services "gateway" not found', items: [] },
+    }));
+    onTestFinished(() => server[Symbol.asyncDispose]());
+    const file = join(scratch(), 'kubeconfig');
+    writeFileSync(file, server.config.exportConfig());
+    const words = ['watch', url, ...FAST, '--kubeconfig', file, '--service', 'gateway', '--out', out];
+    const { code, err } = await onedrop(words);
+    expect({ code, err }).toMatchObject({
+      code: 64,
+      err: expect.stringContaining('--service gateway: services "gateway" not found'),
+    });
+    expect(existsSync(out)).toBe(false);
   });
 
   test('names every mistake at once, and no secret', async () => {

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROVIDERS } from '../../../clusters/index.ts';
 import { resultDocument, runVerdict } from '../../../reports/result/result-document.ts';
@@ -67,7 +67,7 @@ export async function watchVerb(url: string, command: string[], typed: WatchType
   await using _door = await doorOf(plan, { standing, metrics, releases: typed.gate ? announced : undefined });
   await using _otlp = wantsOtlp(process.env) ? sendOtlp(metrics, process.env) : undefined;
   const predictor = typed.predict ? PROVIDERS.sim : undefined;
-  const outcome = await watch({
+  const watching = watch({
     ...plan,
     target: {
       ...target,
@@ -105,6 +105,11 @@ export async function watchVerb(url: string, command: string[], typed: WatchType
       metrics.observe(event);
       reader.add(event);
     },
+  });
+  // Where nothing could begin, nothing is left that another try would stumble over.
+  const outcome = await watching.catch((error) => {
+    if (error instanceof UsageError) rmSync(directory, { recursive: true });
+    throw error;
   });
   progress.end();
   const stored = reader.result(info);
