@@ -112,7 +112,8 @@ async function askHealth(clock: Clock, { nodes }: Findings, ports: readonly numb
   return new Map(await Promise.all(answers));
 }
 
-async function chooseService(
+/** The Service that was named, else the only one with a balancer; what was chosen of several is added to `doubts`. */
+export async function chooseService(
   get: Get,
   { namespace, service }: Suspect,
   doubts: string[],

@@ -56,6 +56,10 @@ export function createKubeconfig(options: KubeconfigOptions = kubeconfigOptions(
       const hops = found?.hops ?? (await findHops(get, hopChoice(options)));
       return diagnose(get, new ScaledClock(1), suspect, hopFacts(hops, true));
     },
+    async observe(suspect, context) {
+      const { observe } = await import('./observe.ts');
+      return observe(options, suspect, context);
+    },
     open: (spec, context) => openCell(spec, context, options, found),
     sweep: (signal) => sweepKubeconfig(options, signal),
   };

@@ -2,7 +2,8 @@
 # Runs a command in the network of a client outside a real three-node Kubernetes, on machines that have none (root is needed):
 #   clusters/kubeconfig/lab.sh npx vitest run clusters/kubeconfig
 # The nodes come from ../shared/kubernetes (its README says how) or from $ONEDROP_LAB, and are gone afterwards. They get
-# the gateway's image from $ONEDROP_GATEWAY_ARCHIVE (docker save), or else from that lab's Docker engine, which builds it.
+# the gateway's image from $ONEDROP_GATEWAY_ARCHIVE (docker save), or else from that lab's Docker engine, which builds it
+# and, with it, the harness's own ($ONEDROP_HARNESS_IMAGE then names it).
 set -euo pipefail
 # Mounts of its own: kubelets take the cgroups of a Docker engine that is up at the same time for their own.
 if [ "${1:-}" != --inside ]; then exec unshare --mount --propagation private "$0" --inside "$@"; fi
@@ -34,7 +35,9 @@ if [ ! -e "$archive" ]; then
   in_docker docker image inspect node:24-bookworm-slim >/dev/null 2>&1 ||
     "$lab_scripts/kind-image.sh" "$(node --print process.execPath)" >&2
   image=$(in_docker node "$root/clusters/kubernetes/gateway/image.main.ts")
-  in_docker docker save --output "$archive" "$image"
+  harness=$(in_docker node "$root/harness/package/image.main.ts")
+  in_docker docker save --output "$archive" "$image" "$harness"
+  export ONEDROP_HARNESS_IMAGE=$harness
 fi
 awk '/\/docker\/cg/ { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do umount -l "$mount"; done
 end=$(trap -p EXIT | sed "s/^trap -- '//; s/' EXIT\$//")
@@ -44,5 +47,5 @@ trap '"$lab_scripts/down.sh" >&2; eval "$end"' EXIT
 set +eu
 # shellcheck source=/dev/null
 . "$lab_scripts/lib.sh"
-export PATH=$node_bin:$PATH ONEDROP_KUBECONFIG=$ETC/admin.kubeconfig TMPDIR=$scratch
+export PATH=$node_bin:$PATH:$BIN ONEDROP_KUBECONFIG=$ETC/admin.kubeconfig TMPDIR=$scratch
 clns "$@"

@@ -1,5 +1,6 @@
 import type { CellHeader, Timed } from '../contracts/event.ts';
 import type { Analysis } from './analysis.ts';
+import { backgroundOf } from './background.ts';
 import { type CapacityDocument, capacityDocument } from './capacity/capacity.ts';
 import { type LoadResult, loadAnalysis } from './capacity/load.ts';
 import { type CellDocument, cellDocument } from './cell-document.ts';
@@ -107,16 +108,19 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         broken.push(`capacity: ${error instanceof Error ? error.message : String(error)}`);
       }
       const said = sayings.result();
-      const judgement = judge(
-        { cell, ...results, capacity, sayings: said, rows: ledger.rows, broken },
-        bounds,
-      );
+      const background = backgroundOf(cell, results.fleet, results.history);
+      const findings = {
+        ...{ cell, ...results, capacity, background, sayings: said },
+        ...{ rows: ledger.rows, broken },
+      };
+      const judgement = judge(findings, bounds);
       const beginOf = (wanted: StepSpan['phase']) =>
         results.history.steps.find(({ phase }) => phase === wanted)?.begin ?? null;
       const document = cellDocument(cell, {
         ...results,
         ledger,
         capacity,
+        background,
         releaseAt: beginOf('release'),
         rollbackAt: beginOf('rollback'),
         extraPods: extraPods(results.history),

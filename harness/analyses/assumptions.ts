@@ -5,9 +5,13 @@ import { type CapacityDocument, isLimited } from './capacity/capacity.ts';
 
 /** What a cell takes for given and does not show, in sentences; told beside its verdict. */
 export function assumptions(
-  { evidence, axes, says }: CellHeader,
+  { evidence, axes, says, kind }: CellHeader,
   capacity: CapacityDocument | null,
 ): readonly string[] {
+  if (kind === 'watch')
+    return [
+      'the clients of this run came beside your own: that the door holds when all of yours come back at once is assumed, not shown',
+    ];
   const isDoorShown = isLimited({ axes }) && capacity !== null;
   return [
     ...(isDoorShown

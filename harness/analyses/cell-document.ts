@@ -5,6 +5,7 @@ import type { Interval, Quantiles } from '../statistics/statistics.ts';
 import { agreesWithSeeds, quantiles, wilsonInterval } from '../statistics/statistics.ts';
 import type { Millis } from '../time/duration.ts';
 import { assumptions } from './assumptions.ts';
+import type { Background } from './background.ts';
 import type { CapacityDocument } from './capacity/capacity.ts';
 import type { Connections } from './clients/connections.ts';
 import type { FleetResult } from './clients/fleet.ts';
@@ -87,6 +88,8 @@ export interface CellDocument {
   readonly shape: Shape | null;
   /** Disconnects, not clients, that were noticed since the rollback began; null where nothing was rolled back. */
   readonly disconnectsSinceRollback: number | null;
+  /** Of a watched release: what was lost before it began, which counts in nothing else. */
+  readonly background?: Background;
   /** From the last answer to the reopening, over disconnects; a lower bound where `stillAway` is not 0; null without any disconnect. */
   readonly timeAway: Quantiles | null;
   /** What the limits of the pods did (`--pod-cpu`, `--pod-memory`, `--admission`); null where there were none. */
@@ -124,6 +127,7 @@ export function cellDocument(
     fleet: FleetResult;
     ledger: Ledger;
     capacity: CapacityDocument | null;
+    background: Background | null;
     rates: Rates;
     connections: Connections;
     landings: Landings;
@@ -183,6 +187,7 @@ export function cellDocument(
     shape: results.shape,
     disconnectsSinceRollback:
       rollbackAt === null ? null : rows.filter(({ detected }) => detected >= rollbackAt).length,
+    ...(results.background === null ? {} : { background: results.background }),
     timeAway: quantiles(rows.map(({ away }) => away)),
     capacity: results.capacity,
     verdict: judgement.verdict,

@@ -20,7 +20,7 @@ interface State {
 }
 
 /** Said for a gateway that tells only its version while several pods have it (harness/fleet/pod-by-version.ts). */
-const NOT_TOLD = /^unknown .* pod$/;
+const NOT_TOLD = /^unknown (.* )?pod$/;
 
 /** More sentences than this are one mistake. */
 const MOST = 5;
@@ -57,7 +57,9 @@ export const sayingsAnalysis: Analysis<State, Sayings> = {
 const connections = (number: number) =>
   `${number.toLocaleString('en-US')} connection${number === 1 ? '' : 's'}`;
 
-function* strangeVersions({ says }: CellHeader, heard: State['heard']): Generator<string> {
+function* strangeVersions({ says, kind }: CellHeader, heard: State['heard']): Generator<string> {
+  // What somebody else releases is called as they like.
+  if (kind === 'watch') return;
   const counts = new Map<string, number>();
   for (const versions of heard.values())
     for (const [version, count] of versions) counts.set(version, (counts.get(version) ?? 0) + count);

@@ -1,6 +1,7 @@
 import type { CellHeader } from '../contracts/event.ts';
 import type { Millis } from '../time/duration.ts';
 import { formatDuration } from '../time/duration.ts';
+import type { Background } from './background.ts';
 import type { CapacityDocument } from './capacity/capacity.ts';
 import type { FleetResult } from './clients/fleet.ts';
 import type { Landings } from './clients/landings.ts';
@@ -34,6 +35,7 @@ export interface Findings {
   readonly history: { readonly steps: readonly StepSpan[] };
   readonly sayings: Sayings;
   readonly capacity: CapacityDocument | null;
+  readonly background: Background | null;
   readonly rows: readonly LedgerRow[];
   /** Analyses that threw, with their message. */
   readonly broken: readonly string[];
@@ -57,6 +59,11 @@ const clients = (number: number) => `${count(number)} client${number === 1 ? '' 
 const were = (number: number) => (number === 1 ? 'was' : 'were');
 const percent = (share: number) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 const lagLimit = (cell: CellHeader, bounds: Bounds): Millis => cell.axes.heartbeat * bounds.lagOfHeartbeat;
+
+/** The share of the drops since a watched release began that the background may explain before they say nothing of it. */
+const MOST_BACKGROUND = 0.5;
+
+const perHour = (rate: number) => (rate < 10 ? rate.toPrecision(2) : count(Math.round(rate)));
 
 const NOT_TRIED = 'what was promised was not tried';
 
@@ -98,6 +105,10 @@ const CRITERIA: readonly Criterion[] = [
       // What was cut short is unknown for that, and may have been on its way.
       if (innocence.outcome !== 'finished') return good('what was promised was on its way');
       const steps = history.steps.filter(({ phase }) => phase === 'release');
+      if (kind === 'watch')
+        return steps.length > 0
+          ? good('a release was watched')
+          : unknown('no release was seen: what was lost is background, and says nothing of one');
       if (steps.length === 0) return unknown(`${NOT_TRIED}: no step of the release was played`);
       if (history.steps.some(({ phase }) => phase === 'rollback'))
         return good('the release was interrupted and rolled back');
@@ -194,6 +205,21 @@ const CRITERIA: readonly Criterion[] = [
     },
   },
   {
+    name: 'quiet before the release',
+    judge: ({ background, rows }) => {
+      if (background === null) return undefined;
+      const { disconnects, overMillis, perThousandAnHour, expected } = background;
+      const seen = `${count(disconnects)} connection${disconnects === 1 ? '' : 's'} lost in ${formatDuration(overMillis)} before the release began`;
+      if (disconnects === 0) return good(`${seen}: no background`);
+      const rate = `${seen}, ${perHour(perThousandAnHour ?? 0)} an hour and thousand clients, told apart as background`;
+      return rows.length > 0 && expected >= rows.length * MOST_BACKGROUND
+        ? unknown(
+            `${rate}: this alone would explain ${count(Math.round(expected))} of the ${count(rows.length)} drops since`,
+          )
+        : good(rate);
+    },
+  },
+  {
     name: 'dropped at most once',
     judge: ({ fleet: { dropped, droppedTwice } }) =>
       droppedTwice > 0
@@ -213,7 +239,9 @@ const CRITERIA: readonly Criterion[] = [
   },
   {
     name: 'no collateral drop',
-    judge: ({ rows }) => {
+    judge: ({ cell, rows }) => {
+      if (cell.sees === 'sockets')
+        return good('without access to the cluster nobody can tell whether the pods were still serving');
       const lost = rows.filter(({ collateral }) => collateral).length;
       return lost > 0
         ? bad(

@@ -19,7 +19,8 @@ export async function doctor(names: readonly string[], options: ScenarioOptions)
   const { seed } = runNumbers(options, mistakes);
   readAxes(axisTexts(options), mistakes);
   const able = Object.values(PROVIDERS).filter(({ diagnose }) => diagnose !== undefined);
-  const provider = able.find(({ name }) => name === cluster);
+  // Of those that can be looked at there is one that any kubeconfig reaches.
+  const provider = cluster === 'auto' ? able[0] : able.find(({ name }) => name === cluster);
   const { sim } = PROVIDERS;
   if (provider === undefined || sim === undefined) {
     const others = able.map(({ name }) => name).join(', ');
@@ -37,14 +38,16 @@ export async function doctor(names: readonly string[], options: ScenarioOptions)
   if (mistakes.length > 0) throw new UsageError(mistakes);
   const preflight = await chosen.preflight();
   if (!preflight.usable)
-    throw new UsageError(preflight.missing.map(({ what, mend }) => `--cluster ${cluster}: ${what}; ${mend}`));
+    throw new UsageError(
+      preflight.missing.map(({ what, mend }) => `--cluster ${provider.name}: ${what}; ${mend}`),
+    );
   const diagnosis = await chosen.diagnose?.({
     ...(namespace === undefined ? {} : { namespace }),
     ...(service === undefined ? {} : { service }),
   });
   if (diagnosis === undefined) return;
   const report = await examine(diagnosis, {
-    cluster,
+    cluster: provider.name,
     strategies: chooseStrategies(EXAMINED, mistakes),
     predictor: sim,
     typed: axisTexts(options),

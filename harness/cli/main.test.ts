@@ -180,3 +180,9 @@ test('Ctrl-C ends a run cleanly: what was logged is kept, closed by its end, and
   expect(JSON.parse(lines.at(-1) ?? '') as Event).toMatchObject({ type: 'end', outcome: 'interrupted' });
   expect(existsSync(join(out, 'report.html'))).toBe(true);
 });
+
+test('doctor looks at the cluster of the kubeconfig where none is named', async () => {
+  const { code, err } = await onedrop(['doctor', '--kubeconfig', '/nowhere/kubeconfig']);
+  expect(code).toBe(64);
+  expect(err).toContain('--cluster kubeconfig: there is no /nowhere/kubeconfig');
+});

@@ -1,14 +1,19 @@
 import { Command, CommanderError } from 'commander';
 import { PROVIDERS } from '../../clusters/index.ts';
 import { STRATEGIES } from '../../scenarios/index.ts';
+import { configSchema } from '../contracts/config.ts';
 import { UsageError } from '../errors.ts';
 import { compare } from './compare.ts';
-import { EXIT, say } from './exit.ts';
+import { EXIT, print, say } from './exit.ts';
 import { nightlyCommand } from './nightly.ts';
 import { providerOptions, scenarioCommand } from './options.ts';
 import { analyze, report } from './report.ts';
 import { scenario } from './scenario.ts';
+import { completion } from './shell/completion.ts';
 import { sweep } from './sweep.ts';
+import { checkCommand } from './watch/check.ts';
+import { watchVerb } from './watch/watch.ts';
+import { watchCommand } from './watch/watch-options.ts';
 
 const providers = Object.values(PROVIDERS);
 const strategies = Object.values(STRATEGIES);
@@ -24,6 +29,8 @@ program.addCommand(
       'Looks at a cluster for a minute, changing nothing, and predicts what a flip would do on it.',
     ),
 );
+program.addCommand(watchCommand(providers, watchVerb));
+program.addCommand(checkCommand());
 program
   .command('report <run>')
   .description('Renders all reports of a stored run again; <run> is its folder, its name, or last.')
@@ -54,6 +61,14 @@ const sweepCommand = program
   .option('--yes', 'do not ask before stored runs are removed')
   .action(sweep);
 for (const option of providerOptions(providers)) sweepCommand.addOption(option);
+program
+  .command('completion <shell>')
+  .description('Prints a completion script for bash, zsh or fish.')
+  .action((shell: string) => completion(program, shell));
+program
+  .command('schema')
+  .description('Prints the JSON schema of onedrop.config.')
+  .action(() => print(JSON.stringify(configSchema(), null, 2)));
 for (const command of [program, ...program.commands])
   command.exitOverride().configureOutput({ outputError: () => {} });
 

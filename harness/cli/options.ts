@@ -112,6 +112,10 @@ function axisOption(name: string, { value, help, fallback }: (typeof AXES)[AxisN
     : new Option(`--${name} <VALUE>`, `${help}: ${value.replaceAll('|', ', ')} (default: ${fallback})`);
 }
 
+/** An option for each of these axes. */
+export const axisOptions = (names: readonly AxisName[]): Option[] =>
+  names.map((name) => axisOption(optionName(name), AXES[name]));
+
 /** The options of clusters that have some of their own; several may share one. */
 export function providerOptions(providers: readonly Provider[]): Option[] {
   const options = new Map(providers.flatMap((provider) => Object.entries(provider.options ?? {})));
@@ -132,7 +136,7 @@ export function configured(provider: Provider, typed: Readonly<Record<string, un
 }
 
 /** The axes among the options. */
-export function axisTexts(options: ScenarioOptions): AxisTexts {
+export function axisTexts(options: AxisTexts): AxisTexts {
   const texts = Object.keys(AXES).flatMap((name) => {
     const text = options[name as AxisName];
     return text === undefined ? [] : [[name, text] as const];

@@ -102,7 +102,7 @@ async function checkChart(own: Config, mistakes: string[], notes: string[]): Pro
 }
 
 /** What the configuration says of the clients, as if it were typed. */
-function ownTexts(own: Config | undefined): AxisTexts {
+export function ownTexts(own: Config | undefined): AxisTexts {
   const { backoff, backoffModel, heartbeat } = own?.clients ?? {};
   return {
     ...(backoff === undefined ? {} : { backoff }),

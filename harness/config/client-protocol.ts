@@ -24,8 +24,15 @@ export type Told = Partial<Pick<Greeting, 'version' | 'pod'>>;
 /** Values so short would be found in many texts, and guessed anyway. */
 const SHORTEST_SECRET = 4;
 
+/** What decides how clients speak: of a configuration, or typed for a gateway that is only watched. */
+export type Speech = Pick<Config, 'pod' | 'versions' | 'asks' | 'clients'> & {
+  readonly gateway: Pick<Config['gateway'], 'path'>;
+  /** Undefined: the gateway does not say its version, and a connection is open with its handshake; its version is ''. */
+  readonly version?: Config['version'] | undefined;
+};
+
 /** The protocol that a configuration describes. */
-export function clientProtocol({ gateway, version, pod, versions, asks, clients }: Config): ClientProtocol {
+export function clientProtocol({ gateway, version, pod, versions, asks, clients }: Speech): ClientProtocol {
   const names = new Map([
     [versions.v1, 'v1'],
     [versions.v2, 'v2'],
@@ -45,7 +52,8 @@ export function clientProtocol({ gateway, version, pod, versions, asks, clients 
     subprotocols: clients.subprotocols,
     headers: clients.headers,
     tellsPod: pod !== undefined,
-    handshake: (headers) => told(readHeaders(version, headers), readHeaders(pod, headers)),
+    handshake: (headers) =>
+      told(version === undefined ? '' : readHeaders(version, headers), readHeaders(pod, headers)),
     message(text) {
       if (asks !== undefined) {
         const found = readMessage({ message: asks.message }, text);

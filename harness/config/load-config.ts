@@ -1,14 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Config, readConfig } from '../contracts/config.ts';
 import { UsageError } from '../errors.ts';
 
-/** The file that is looked for where nothing is said. */
-const CONFIG_FILE = 'onedrop.config.ts';
+/** The files that are looked for where nothing is said, the first that is there. */
+const CONFIG_FILES = ['onedrop.config.ts', 'onedrop.config.js', 'onedrop.config.mjs', 'onedrop.config.json'];
 
 /**
- * The configuration in `file`, or in `onedrop.config.ts` of the first of `folders` that has one; undefined where none
+ * The configuration in `file`, or in `onedrop.config.ts` (`.js`, `.mjs`, `.json`) of the first of `folders` that has one; undefined where none
  * does. @throws UsageError when it cannot be loaded, or naming everything that is wrong in it.
  */
 export async function loadConfig(
@@ -17,13 +17,17 @@ export async function loadConfig(
 ): Promise<{ config: Config; file: string } | undefined> {
   const path =
     file === undefined
-      ? folders.map((folder) => join(folder, CONFIG_FILE)).find((one) => existsSync(one))
+      ? folders
+          .flatMap((folder) => CONFIG_FILES.map((name) => join(folder, name)))
+          .find((one) => existsSync(one))
       : resolve(folders[0] ?? '.', file);
   if (path === undefined) return undefined;
   if (!existsSync(path)) throw new UsageError([`--config ${file}: there is no such file`]);
   let loaded: { readonly default?: unknown };
   try {
-    loaded = (await import(pathToFileURL(path).href)) as { default?: unknown };
+    loaded = path.endsWith('.json')
+      ? { default: readJson(path) }
+      : ((await import(pathToFileURL(path).href)) as { default?: unknown });
   } catch (error) {
     throw new UsageError([`${path}: cannot be loaded: ${(error as Error).message}`]);
   }
@@ -32,4 +36,12 @@ export async function loadConfig(
   const config = readConfig(loaded.default, path);
   const directory = resolve(dirname(path), config.gateway.directory ?? '.');
   return { config: { ...config, gateway: { ...config.gateway, directory } }, file: path };
+}
+
+/** A configuration in JSON, without the schema that it may name for whoever edits it. */
+function readJson(path: string): unknown {
+  const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  if (typeof value !== 'object' || value === null) return value;
+  const { $schema: _, ...config } = value as Record<string, unknown>;
+  return config;
 }

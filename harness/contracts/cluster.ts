@@ -96,6 +96,39 @@ export interface Diagnosis {
   readonly doubts: readonly string[];
 }
 
+/** A change that rolls out to the pods behind a watched Service, seen to begin or to be over. */
+export type RolloutSeen =
+  | {
+      readonly edge: 'begin';
+      /** The object that was changed, such as `Deployment gateway`. */
+      readonly object: string;
+      /** `undo`: it is the state of before the rollout under way again. */
+      readonly what: 'template' | 'selector' | 'policy' | 'undo';
+    }
+  | {
+      readonly edge: 'end';
+      readonly object: string;
+      /** Why it did not come to its end. */
+      readonly failed?: string;
+    };
+
+/** A cluster on which somebody else releases: it is looked at, and nothing on it is ever written. */
+export interface Onlooker extends AsyncDisposable {
+  /** As `Diagnosis`, found when it began to look. */
+  readonly facts: Readonly<Record<string, string>>;
+  readonly axes: AxisTexts;
+  readonly doubts: readonly string[];
+}
+
+/** What an onlooker is given. */
+export interface OnlookerContext {
+  readonly clock: Clock;
+  /** Takes what it sees, for the log. */
+  record(event: Event): void;
+  rollout(seen: RolloutSeen): void;
+  readonly signal: AbortSignal;
+}
+
 /** Obtains and removes clusters of one kind. */
 export interface Provider {
   readonly name: string;
@@ -127,6 +160,11 @@ export interface Provider {
   given?(): AxisTexts;
   /** The one-minute check of a cluster that is there already; changes nothing. @throws UsageError. */
   diagnose?(suspect: Suspect): Promise<Diagnosis>;
+  /**
+   * Looks on while somebody else releases on a cluster that is there already: all events of a `Cluster`, without writing
+   * anything. @throws UsageError where there is no such Service.
+   */
+  observe?(suspect: Suspect, context: OnlookerContext): Promise<Onlooker>;
   /**
    * How many of these cells may be played side by side here, each by a process in namespaces of its own; absent: the run
    * itself plays one after the other. The process knows this provider by its name only, without what was configured.

@@ -153,6 +153,12 @@ const Config = z.strictObject({
     .prefault({}),
 });
 
+/** Its JSON schema (2020-12); what JSON cannot say, such as a regular expression, is anything there. */
+export const configSchema = (): object => ({
+  title: 'onedrop.config',
+  ...z.toJSONSchema(Config, { io: 'input', unrepresentable: 'any' }),
+});
+
 /** The configuration as it is written. */
 export type ConfigInput = z.input<typeof Config>;
 

@@ -23,8 +23,10 @@ export interface CellHeader {
   readonly evidence: 'modelled' | 'measured';
   readonly axes: Axes;
   readonly seed: number;
-  /** Absent in logs older than the ranking, where it means a release. */
-  readonly kind?: 'release' | 'experiment';
+  /** Absent in logs older than the ranking, where it means a release. `watch`: somebody else's release, which is only looked at. */
+  readonly kind?: 'release' | 'experiment' | 'watch';
+  /** Of a watched release: whether the cluster was seen as well, or only what the sockets show. */
+  readonly sees?: 'cluster' | 'sockets';
   /** What the strategy requires on these axes (harness/contracts/requirements.ts). */
   readonly requires?: readonly string[];
   /** Axes that a comparison sets for this strategy (its `variants`): its name there says them. */
@@ -51,6 +53,8 @@ export interface RunHeader {
   readonly versions: Readonly<Record<string, string>>;
   /** The id of every cell that is to be played, in order, without predictions; absent in schema 1. */
   readonly cells?: readonly string[];
+  /** More cells may follow than were known when the run began: as many as somebody else releases. */
+  readonly openEnded?: true;
 }
 
 /** How a cell, or the whole run, ended. `failed`: the release could not be played, and not for a fault of the harness. */

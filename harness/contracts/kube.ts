@@ -1,4 +1,5 @@
 import type {
+  CoreV1Event,
   KubernetesObject,
   V1Deployment,
   V1EndpointSlice,
@@ -8,6 +9,7 @@ import type {
   V1PodDisruptionBudget,
   V1ReplicaSet,
   V1Service,
+  V1StatefulSet,
   V2HorizontalPodAutoscaler,
 } from '@kubernetes/client-node';
 import type { Millis } from '../time/duration.ts';
@@ -16,13 +18,28 @@ import type { Millis } from '../time/duration.ts';
 interface Kinds {
   Deployment: V1Deployment;
   EndpointSlice: V1EndpointSlice;
+  Event: CoreV1Event;
   HorizontalPodAutoscaler: V2HorizontalPodAutoscaler;
   Ingress: V1Ingress;
   Node: V1Node;
   Pod: V1Pod;
   PodDisruptionBudget: V1PodDisruptionBudget;
   ReplicaSet: V1ReplicaSet;
+  Rollout: ArgoRollout;
   Service: V1Service;
+  StatefulSet: V1StatefulSet;
+}
+
+/** Argo Rollouts' own kind (argoproj.io), as far as it is read here: a Deployment's spec with another strategy. */
+export interface ArgoRollout extends KubernetesObject {
+  readonly spec?: Omit<NonNullable<V1Deployment['spec']>, 'strategy'>;
+  readonly status?: {
+    readonly phase?: string;
+    readonly message?: string;
+    readonly observedGeneration?: string;
+    readonly currentPodHash?: string;
+    readonly readyReplicas?: number;
+  };
 }
 
 export type Kind = keyof Kinds;
@@ -66,6 +83,7 @@ export interface Kube {
 export const API_VERSIONS: Readonly<Record<string, string>> = {
   Deployment: 'apps/v1',
   EndpointSlice: 'discovery.k8s.io/v1',
+  Event: 'v1',
   HorizontalPodAutoscaler: 'autoscaling/v2',
   Ingress: 'networking.k8s.io/v1',
   Node: 'v1',
@@ -74,6 +92,8 @@ export const API_VERSIONS: Readonly<Record<string, string>> = {
   Eviction: 'policy/v1',
   ReplicaSet: 'apps/v1',
   Service: 'v1',
+  StatefulSet: 'apps/v1',
+  Rollout: 'argoproj.io/v1alpha1',
   HTTPRoute: 'gateway.networking.k8s.io/v1',
   Gateway: 'gateway.networking.k8s.io/v1',
   VirtualService: 'networking.istio.io/v1',

@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type ClientProtocol, clientProtocol } from '../config/client-protocol.ts';
-import type { Config } from '../contracts/config.ts';
+import { type ClientProtocol, clientProtocol, type Speech } from '../config/client-protocol.ts';
 import type { Socket, SocketHandlers } from '../contracts/connection.ts';
 import type { TimedEvent } from '../contracts/event.ts';
 import type { Heard, Told } from './dial-process.main.ts';
@@ -19,7 +18,7 @@ export class DialPool implements Disposable {
    * `processes` other processes hold the connections; with 0 this one does. `own` describes the user's own gateway.
    * `record` takes their lag, in real milliseconds times `speed`, and their death.
    */
-  constructor(processes: number, own?: Config, record: (event: TimedEvent) => void = () => {}, speed = 1) {
+  constructor(processes: number, own?: Speech, record: (event: TimedEvent) => void = () => {}, speed = 1) {
     this.processes = Array.from(
       { length: processes },
       (_, index) => new DialProcess(own, `dial process ${index + 1} of ${processes}`, record, speed),
@@ -69,7 +68,7 @@ class DialProcess implements Disposable {
   private readonly record: (event: TimedEvent) => void;
   private readonly speed: number;
 
-  constructor(own: Config | undefined, part: string, record: (event: TimedEvent) => void, speed: number) {
+  constructor(own: Speech | undefined, part: string, record: (event: TimedEvent) => void, speed: number) {
     this.part = part;
     this.record = record;
     this.speed = speed;

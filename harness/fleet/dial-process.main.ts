@@ -3,8 +3,7 @@
  * batches over Node's own channel: in `Told`s, out `Heard`s. Ends with the harness.
  */
 
-import { type ClientProtocol, clientProtocol } from '../config/client-protocol.ts';
-import type { Config } from '../contracts/config.ts';
+import { type ClientProtocol, clientProtocol, type Speech } from '../config/client-protocol.ts';
 import type { Ending, Greeting, Socket } from '../contracts/connection.ts';
 import { EventLoopLag } from '../time/event-loop-lag.ts';
 import { type DialTarget, dialWebSocket } from './websocket.ts';
@@ -12,7 +11,7 @@ import { type DialTarget, dialWebSocket } from './websocket.ts';
 /** What the harness wants of a connection. */
 export type Told =
   /** What the user's own gateway speaks; before any connection to it. */
-  | readonly [what: 'speak', id: 0, own: Config]
+  | readonly [what: 'speak', id: 0, own: Speech]
   | readonly [what: 'dial', id: number, target: DialTarget, own: boolean]
   | readonly [what: 'ping' | 'close' | 'destroy', id: number];
 

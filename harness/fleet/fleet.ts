@@ -56,6 +56,8 @@ export class Fleet implements ClientHost {
     random: Random;
     axes: Axes;
     makeBeforeBreak: boolean;
+    /** How many control clients there are; default: as `controlClients` says. */
+    control?: number;
     /** The Service whose load balancer the clients' DNS name points at first. */
     service: string;
     record: (event: TimedEvent) => void;
@@ -76,7 +78,7 @@ export class Fleet implements ClientHost {
     };
     const none = () => ({ idle: 0, connecting: 0, open: 0, away: 0, 'given-up': 0 });
     this.states = { fleet: none(), control: none() };
-    this.sizes = { fleet: axes.clients, control: controlClients(axes.clients) };
+    this.sizes = { fleet: axes.clients, control: options.control ?? controlClients(axes.clients) };
     this.names = new DnsRecord(axes.dnsTtl, options.service);
     for (let number = 0; number < this.sizes.control; number++) this.add('control', number);
     for (let number = 0; number < this.sizes.fleet; number++) this.add('fleet', number);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket as TcpSocket } from 'node:net';
+import { isIP, type LookupFunction, type Socket as TcpSocket } from 'node:net';
+import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls';
 import { SocksProxyAgent } from 'socks-proxy-agent';
 import { WebSocket } from 'ws';
 import type { ClientProtocol, Told } from '../config/client-protocol.ts';
@@ -12,6 +13,10 @@ export interface DialTarget {
   readonly url: string;
   /** The Host header, where a proxy in front goes by it; the address of `url` otherwise. */
   readonly host?: string;
+  /** The address to connect to, where the name in `url` is not to be asked for: IPv4 or IPv6, without brackets. */
+  readonly address?: string;
+  /** How a `wss:` server is verified, and this client makes itself known; as Node does by default. */
+  readonly tls?: Tls;
   /** The client's own address, where it has one of its own; the operating system chooses otherwise. */
   readonly localAddress?: string;
   /** The SOCKS proxy that the connection leaves from, such as `socks5h://127.0.0.1:1080`; undefined: from here. */
@@ -22,6 +27,18 @@ export interface DialTarget {
   readonly isSettled?: boolean | undefined;
   /** Real milliseconds after which a closing handshake that nobody answers is cut short; 2000 by default. */
   readonly closeTimeout?: number;
+}
+
+/** What of TLS can be chosen; certificates and keys are PEM texts. */
+export interface Tls {
+  /** Authorities to trust instead of those that Node brings. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name that the certificate must have, and that is asked for (SNI); the url's by default. */
+  readonly serverName?: string;
+  /** False: whatever certificate the server has is taken. */
+  readonly verify?: boolean;
 }
 
 /**
@@ -57,7 +74,17 @@ class Connection extends WebSocket implements Socket {
   private told: Told | undefined;
 
   constructor(
-    { url, host, localAddress, proxy, protocol, isSettled = false, closeTimeout = 2000 }: DialTarget,
+    {
+      url,
+      host,
+      address,
+      tls,
+      localAddress,
+      proxy,
+      protocol,
+      isSettled = false,
+      closeTimeout = 2000,
+    }: DialTarget,
     handlers: SocketHandlers,
   ) {
     super(url, protocol === undefined ? [] : [...protocol.subprotocols], {
@@ -68,9 +95,11 @@ class Connection extends WebSocket implements Socket {
         ...(host === undefined ? {} : { Host: host }),
         ...(isSettled && protocol === undefined ? { [SETTLED]: '1' } : {}),
       },
+      ...(address === undefined ? {} : { lookup: lookupOf(address) }),
+      ...(tls === undefined ? {} : tlsOptions(tls)),
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(proxy === undefined ? {} : { agent: agentOf(proxy) }),
-    } as WebSocket.ClientOptions);
+    } as object as WebSocket.ClientOptions);
     this.handlers = handlers;
     this.speaks = protocol;
   }
@@ -170,6 +199,30 @@ function agentOf(proxy: string): SocksProxyAgent {
   const agent = agents.get(proxy) ?? new SocksProxyAgent(proxy);
   agents.set(proxy, agent);
   return agent;
+}
+
+/** Answers every question for a name with this address. */
+const lookupOf =
+  (address: string): LookupFunction =>
+  (_name, { all }, answer) => {
+    const family = isIP(address);
+    if (all) answer(null, [{ address, family }]);
+    else answer(null, address, family);
+  };
+
+/** One context each: parsing certificates costs more than a handshake. */
+const contexts = new Map<string, SecureContext>();
+
+function tlsOptions(tls: Tls): ConnectionOptions {
+  const { ca, cert, key, serverName, verify } = tls;
+  const name = JSON.stringify([ca, cert, key]);
+  const secureContext = contexts.get(name) ?? createSecureContext({ ca, cert, key });
+  contexts.set(name, secureContext);
+  return {
+    secureContext,
+    ...(serverName === undefined ? {} : { servername: serverName }),
+    ...(verify === false ? { rejectUnauthorized: false } : {}),
+  };
 }
 
 /** What `ws` knows and does not say. */

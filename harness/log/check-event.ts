@@ -11,7 +11,10 @@ const SEAL = { lines: 'number', sum: 'string' } as const satisfies Fields;
 
 /** What is in every line of a type, beside `at` in those that belong to a cell. */
 const FIELDS: Readonly<Record<Event['type'], Fields>> = {
-  run: { schema: 'number', seed: 'number', commit: 'string', versions: 'object', 'cells?': 'array' },
+  run: {
+    ...{ schema: 'number', seed: 'number', commit: 'string', versions: 'object' },
+    ...{ 'cells?': 'array', 'openEnded?': 'boolean' },
+  },
   cell: { cell: 'object' },
   skipped: { cell: 'object', why: 'string' },
   foretold: {
@@ -66,7 +69,13 @@ const UNTIMED: readonly string[] = ['run', 'cell', 'skipped', 'foretold'];
 const CELL: Fields = {
   ...{ id: 'string', strategy: 'string', question: 'string', cluster: 'string', seed: 'number' },
   ...{ evidence: ['modelled', 'measured'], axes: 'object', facts: 'object', speed: 'number or null' },
-  ...{ 'kind?': ['release', 'experiment'], 'requires?': 'array', 'variant?': 'array', 'says?': 'object' },
+  ...{
+    'kind?': ['release', 'experiment', 'watch'],
+    'sees?': ['cluster', 'sockets'],
+    'requires?': 'array',
+    'variant?': 'array',
+    'says?': 'object',
+  },
   ...{ 'rollsBack?': 'string', 'predicts?': 'string' },
 };
 

@@ -4,7 +4,7 @@ import type { StoredRun } from '../stored/stored-run.ts';
 import { answeringCells, cellName } from '../words/words.ts';
 import { connectionsChart, disconnectsChart, reconnectsChart, timeAwayChart } from './cell-charts.ts';
 import { handshakesChart, queueChart } from './load-charts.ts';
-import { pngRenderer } from './render-png.ts';
+import { renderPng } from './render-png.ts';
 import { replicasChart } from './replicas-chart.ts';
 
 /** Cells beyond this get no pictures: nobody pastes them. */
@@ -18,7 +18,6 @@ export function writePngs(run: StoredRun, directory: string): string[] {
   const cells = answeringCells(run);
   const folder = join(directory, 'charts');
   mkdirSync(folder, { recursive: true });
-  const render = pngRenderer();
   return cells.slice(0, MOST_CELLS).flatMap((cell) => {
     const charts = {
       connections: connectionsChart(cell),
@@ -32,7 +31,7 @@ export function writePngs(run: StoredRun, directory: string): string[] {
     };
     return Object.entries(charts).map(([name, spec]) => {
       const path = join(folder, `${fileName(cell.header.id)}.${name}.png`);
-      writeFileSync(path, render({ ...spec, title: `${spec.title} · ${cellName(cell, cells)}` }));
+      writeFileSync(path, renderPng({ ...spec, title: `${spec.title} · ${cellName(cell, cells)}` }));
       return path;
     });
   });

@@ -174,7 +174,9 @@ export class RunReader {
   }
 
   private checkPlanned(id: string, field: string): void {
-    if (this.header?.cells !== undefined && !this.header.cells.includes(id))
+    if (this.header?.openEnded === true && field === 'cell.id') return;
+    const known = this.header?.openEnded === true ? [...this.ids] : this.header?.cells;
+    if (known !== undefined && !known.includes(id))
       throw damaged(`${field} is ${quoted(id)}, which the first line does not name among the planned cells`);
   }
 

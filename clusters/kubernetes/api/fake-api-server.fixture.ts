@@ -85,6 +85,7 @@ function discoveryWith(more: Served): Readonly<Record<string, unknown>> {
       ['Pod', 'pods', true],
       ['Node', 'nodes', false],
       ['ConfigMap', 'configmaps', true],
+      ['Event', 'events', true],
       ['ServiceAccount', 'serviceaccounts', true],
     ),
     ...Object.fromEntries(

@@ -1,4 +1,4 @@
-import type { KubernetesObject, V1EndpointSlice, V1Node } from '@kubernetes/client-node';
+import type { KubernetesObject, V1EndpointSlice, V1Node, V1Pod } from '@kubernetes/client-node';
 import type { Event, TimedEvent } from '../../../harness/contracts/event.ts';
 import type { Kind, ObjectOf } from '../../../harness/contracts/kube.ts';
 import type { Clock } from '../../../harness/time/clock.ts';
@@ -19,9 +19,20 @@ interface Listener<K extends Kind> {
   gone?(object: ObjectOf<K>): void;
 }
 
+/** What of a namespace is looked at where not all of it is the run's own. */
+export interface Look {
+  /** Kinds that may be read; all by default. */
+  readonly reads?: ReadonlySet<Kind>;
+  /** Whether the log has anything to say of it; it is known in any case. */
+  concerns?(object: KubernetesObject): boolean;
+  /** The version of a pod; its label `version` by default. */
+  versionOf?(pod: V1Pod): string;
+}
+
 /** Watches the run's namespace and the nodes, knows what is there now, and records each change the log has a word for. */
 export class Observer implements AsyncDisposable {
   private readonly watches = new AsyncDisposableStack();
+  private readonly look: Look;
   private readonly client: KubeClient;
   private readonly clock: Clock;
   private readonly record: (event: Event) => void;
@@ -30,15 +41,23 @@ export class Observer implements AsyncDisposable {
   /** What was last recorded of each object, so that a change of nothing worth telling is not told. */
   private readonly told = new Map<string, string>();
 
-  constructor(client: KubeClient, clock: Clock, record: (event: Event) => void) {
+  constructor(client: KubeClient, clock: Clock, record: (event: Event) => void, look: Look = {}) {
+    this.look = look;
     this.client = client;
     this.clock = clock;
     this.record = record;
-    this.tellAll('Pod', podView, podGone);
+    const { versionOf } = look;
+    this.tellAll(
+      'Pod',
+      (pod) => podView(pod, versionOf?.(pod)),
+      (pod) => podGone(pod, versionOf?.(pod)),
+    );
     this.tellAll('Deployment', replicasView);
     this.tellAll('Service', serviceView);
     if (client.serves('HorizontalPodAutoscaler')) this.tellAll('HorizontalPodAutoscaler', autoscalerView);
-    const slices = (slice: V1EndpointSlice) => this.tellEndpoints(serviceOf(slice));
+    const slices = (slice: V1EndpointSlice) => {
+      if (this.concerns(slice)) this.tellEndpoints(serviceOf(slice));
+    };
     this.on('EndpointSlice', { changed: slices, gone: slices });
     this.on('Node', {
       changed: (node, before) => this.tellNode(node, before),
@@ -70,6 +89,7 @@ export class Observer implements AsyncDisposable {
   private watch(kind: Kind): void {
     const objects = new Map<string, KubernetesObject>();
     this.objects.set(kind, objects);
+    if (this.look.reads?.has(kind) === false) return;
     const watch = this.client.watch(kind, {
       changed: (object) => {
         const name = object.metadata?.name ?? '';
@@ -87,19 +107,26 @@ export class Observer implements AsyncDisposable {
     this.watches.use(watch);
   }
 
-  private tellAll<K extends Kind>(
+  /** Tells each change of a kind in these words. */
+  tellAll<K extends Kind>(
     kind: K,
     changed: (object: ObjectOf<K>) => View,
     gone?: (object: ObjectOf<K>) => View,
   ): void {
     const key = (object: ObjectOf<K>) => `${kind}/${object.metadata?.name}`;
     this.on(kind, {
-      changed: (object) => this.tell(key(object), changed(object)),
+      changed: (object) => {
+        if (this.concerns(object)) this.tell(key(object), changed(object));
+      },
       gone: (object) => {
-        if (gone) this.tell(key(object), gone(object));
+        if (gone && this.concerns(object)) this.tell(key(object), gone(object));
         this.told.delete(key(object));
       },
     });
+  }
+
+  private concerns(object: KubernetesObject): boolean {
+    return this.look.concerns?.(object) ?? true;
   }
 
   private tellEndpoints(service: string): void {

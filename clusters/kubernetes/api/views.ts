@@ -5,9 +5,11 @@ import type {
   V1Node,
   V1Pod,
   V1Service,
+  V1StatefulSet,
   V2HorizontalPodAutoscaler,
 } from '@kubernetes/client-node';
 import type { EndpointView, TimedEvent } from '../../../harness/contracts/event.ts';
+import type { ArgoRollout } from '../../../harness/contracts/kube.ts';
 
 /** What is worth an event about an object, and the API's own time for it where the object tells one. */
 export interface View {
@@ -29,7 +31,7 @@ const view = (event: TimedEvent, apiTime: string | undefined): View =>
   apiTime === undefined ? { event } : { event, apiTime };
 
 /** A pod as the log tells it: terminating once it is being deleted, gone once its containers have ended. */
-export function podView(pod: V1Pod): View {
+export function podView(pod: V1Pod, version = pod.metadata?.labels?.version ?? ''): View {
   const { metadata, spec, status } = pod;
   const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed';
   const terminating = metadata?.deletionTimestamp != null;
@@ -40,7 +42,7 @@ export function podView(pod: V1Pod): View {
     {
       type: 'pod',
       pod: metadata?.name ?? '',
-      version: metadata?.labels?.version ?? '',
+      version,
       node: spec?.nodeName ?? '',
       phase,
       ready: status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
@@ -51,8 +53,8 @@ export function podView(pod: V1Pod): View {
 }
 
 /** The object is gone from the API. */
-export function podGone(pod: V1Pod): View {
-  const { event } = podView(pod);
+export function podGone(pod: V1Pod, version?: string): View {
+  const { event } = podView(pod, version);
   return { event: { ...event, phase: 'gone', ready: false } as TimedEvent };
 }
 
@@ -111,7 +113,11 @@ export function autoscalerView({ spec, status }: V2HorizontalPodAutoscaler): Vie
   );
 }
 
-export function replicasView({ metadata, spec, status }: V1Deployment): View {
+export function replicasView({
+  metadata,
+  spec,
+  status,
+}: Pick<V1Deployment | V1StatefulSet | ArgoRollout, 'metadata' | 'spec' | 'status'>): View {
   return {
     event: {
       type: 'replicas',

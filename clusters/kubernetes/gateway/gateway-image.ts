@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, extname, join } from 'node:path';
 import { HOLDER_IMAGE, SUPERVISOR_IMAGE } from '../../../harness/workload/handoff-workload.ts';
 import { GATEWAY_IMAGE } from '../../../harness/workload/workload.ts';
 import type { OwnedCommand } from '../lease/owned-command.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const GATEWAY = join(ROOT, 'harness', 'gateway');
+const WS = dirname(createRequire(import.meta.url).resolve('ws/package.json'));
+/** Of the sources: `.ts` in a checkout, `.js` in the package that is installed. */
+const SOURCE = extname(import.meta.filename);
 /** What the gateway's sources import from outside their directory. */
-const SHARED = 'statistics/random.ts';
-const WS = join(ROOT, 'node_modules', 'ws');
+const SHARED = `statistics/random${SOURCE}`;
 
 /** What goes into the image, by its path there. Nothing else does: no manifest of onedrop's own, no other package. */
 export async function imageFiles(): Promise<ReadonlyMap<string, string>> {
   const gateway = (await readdir(GATEWAY, { recursive: true })).filter(
-    (file) => file.endsWith('.ts') && !/\.test\.ts$|(^|\/)test-/.test(file),
+    (file) => extname(file) === SOURCE && !/\.(test|d)\.ts$|(^|\/)test-/.test(file),
   );
   const ws = (await readdir(WS, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
@@ -30,8 +33,8 @@ export async function imageFiles(): Promise<ReadonlyMap<string, string>> {
 /** What runs in the built image in place of each image of the embedded clusters; empty: the image's own command. */
 export const IMAGE_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   [GATEWAY_IMAGE]: [],
-  [HOLDER_IMAGE]: ['node', 'gateway/holder/main.ts'],
-  [SUPERVISOR_IMAGE]: ['node', 'gateway/handoff/main.ts'],
+  [HOLDER_IMAGE]: ['node', `gateway/holder/main${SOURCE}`],
+  [SUPERVISOR_IMAGE]: ['node', `gateway/handoff/main${SOURCE}`],
 };
 
 /** Without it Node would take the gateway's sources for CommonJS. */

@@ -46,6 +46,9 @@ interface ClientState {
 }
 
 interface State {
+  /** Of a watched cell before its release: what is lost then is background. */
+  before: boolean;
+  readonly background: Drop[];
   readonly fleet: ClientState[];
   readonly control: ClientState[];
   readonly drops: Drop[];
@@ -82,6 +85,8 @@ export interface FleetResult {
   /** Every disconnect in the order in which the clients noticed. */
   readonly drops: readonly Drop[];
   readonly controlDrops: readonly Drop[];
+  /** Of a watched release: what was lost before it began, which counts in nothing else. */
+  readonly background: readonly Drop[];
   /** Time of the cell's last event. */
   readonly end: Millis;
 }
@@ -130,7 +135,7 @@ function closed(state: State, client: ClientState, event: Of<'closed'>): void {
   if (ending.how === 'harness-died') return;
   const drop: Drop = {
     client: name,
-    nth: ++client.drops,
+    nth: state.before ? 0 : ++client.drops,
     pod,
     version,
     node: client.node,
@@ -147,13 +152,16 @@ function closed(state: State, client: ClientState, event: Of<'closed'>): void {
   };
   client.fate = undefined;
   client.last = drop;
-  (isFleet(name) ? state.drops : state.controlDrops).push(drop);
+  if (isFleet(name)) (state.before ? state.background : state.drops).push(drop);
+  else state.controlDrops.push(drop);
 }
 
 /** Follows every client through the log: its disconnects, how long each lasted, what healed by itself. */
 export const fleetAnalysis: Analysis<State, FleetResult> = {
   name: 'fleet',
-  start: () => ({
+  start: ({ kind }) => ({
+    before: kind === 'watch',
+    background: [],
     fleet: [],
     control: [],
     drops: [],
@@ -168,6 +176,9 @@ export const fleetAnalysis: Analysis<State, FleetResult> = {
   fold(state, event) {
     state.end = event.at;
     switch (event.type) {
+      case 'step':
+        if (event.phase === 'release') state.before = false;
+        return;
       case 'open':
         return opened(clientOf(state, event.client), event);
       case 'closed':
@@ -233,6 +244,7 @@ export const fleetAnalysis: Analysis<State, FleetResult> = {
       controlDropped: control.filter(({ drops }) => drops > 0).length,
       drops: state.drops,
       controlDrops: state.controlDrops,
+      background: state.background,
       end: state.end,
     };
   },

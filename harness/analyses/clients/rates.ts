@@ -25,6 +25,8 @@ export interface Rates {
 const MOMENT = 10;
 
 interface State {
+  /** Of a watched cell before its release, when what is lost is background. */
+  before: boolean;
   readonly law: ReturnLaw;
   readonly disconnects: number[];
   readonly reconnects: number[];
@@ -84,6 +86,7 @@ function mostDropped(change: readonly number[]): { most: number; first: number }
 export const ratesAnalysis: Analysis<State, Rates> = {
   name: 'rates',
   start: (cell) => ({
+    before: cell.kind === 'watch',
     law: new ReturnLaw(cell),
     disconnects: [],
     reconnects: [],
@@ -105,7 +108,11 @@ export const ratesAnalysis: Analysis<State, Rates> = {
       case 'closed':
         if (!isFleet(event.client) || event.replaced === true || event.ending.how === 'harness-died') return;
         count(state.disconnects, event.at);
+        if (state.before) return;
         countDropped(state, clientNumber(event.client), event.at);
+        return;
+      case 'step':
+        if (event.phase === 'release') state.before = false;
         return;
       case 'refused':
         if (isFleet(event.client)) count(state.refused, event.at);

@@ -38,6 +38,40 @@ const inferred = (cause: Cause, ...moments: (Moment | undefined)[]): Attribution
   inferred: true,
 });
 
+/** What the socket itself shows, where nothing else is seen. */
+const BY_SOCKET = {
+  close: 'closed-by-peer',
+  fin: 'ended-by-peer',
+  reset: 'reset-on-the-way',
+  refused: 'reset-on-the-way',
+  silence: 'path-silent',
+} as const satisfies Record<Drop['ending']['how'], Cause>;
+
+/**
+ * How the pod of a connection ended; of a connection whose pod nobody told, that of the watched pod that was told to
+ * end last before, and had not been gone for long.
+ */
+export function podEndOf(
+  index: EvidenceIndex,
+  cell: CellHeader,
+  drop: Drop,
+): { readonly end: PodEnd; readonly guessed: boolean } {
+  const known = index.history.pods.has(drop.pod);
+  const end = index.pods.get(drop.pod) ?? {};
+  if (cell.kind !== 'watch' || known) return { end, guessed: false };
+  const delay = tolerated(WATCH_DELAY, cell.speed);
+  const loss = lossOf(drop, cell.axes.heartbeat);
+  const last = [...index.pods.values()]
+    .filter(
+      ({ terminating, ended }) =>
+        terminating !== undefined &&
+        terminating.at <= loss + delay &&
+        (ended === undefined || ended.at >= drop.lastAnswer - delay),
+    )
+    .sort((one, other) => (other.terminating?.at ?? 0) - (one.terminating?.at ?? 0))[0];
+  return { end: last ?? end, guessed: last !== undefined };
+}
+
 const NOTHING: Attribution = { cause: 'unattributed', inferred: false, moments: [] };
 
 /** The moment from which a connection was lost: known from its packet, else bounded by what the client saw. */
@@ -298,7 +332,13 @@ function fromLoad(index: EvidenceIndex, cell: CellHeader, drop: Drop, late: Mill
  * close frame, its gateway's own word), inferred where only the time tells, `unattributed` where nothing does.
  */
 export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attribution {
-  const end = index.pods.get(drop.pod) ?? {};
+  if (cell.sees === 'sockets') return inferred(BY_SOCKET[drop.ending.how]);
+  const { end, guessed } = podEndOf(index, cell, drop);
+  const found = attributed(index, cell, drop, end);
+  return guessed && found.cause !== 'unattributed' ? { ...found, inferred: true } : found;
+}
+
+function attributed(index: EvidenceIndex, cell: CellHeader, drop: Drop, end: PodEnd): Attribution {
   const { closing, ended, terminating } = end;
   const isMeasured = cell.evidence === 'measured';
   const delay = tolerated(WATCH_DELAY, cell.speed);
@@ -333,5 +373,12 @@ export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): A
   if (hop !== undefined) return { ...byHop(hop), inferred: isMeasured };
   if (drop.ending.how === 'close')
     return until(terminating, late) ? inferred(by('gateway-closed'), ...going) : NOTHING;
-  return fromChanges(index, cell, drop, isMeasured ? delay : 0);
+  const change = fromChanges(index, cell, drop, isMeasured ? delay : 0);
+  // Its pod was going, and the watch tells of the process's end later, if at all.
+  return change.cause === 'unattributed' &&
+    isMeasured &&
+    drop.ending.how !== 'silence' &&
+    until(terminating, late)
+    ? inferred(by('gateway-ended'), ...going)
+    : change;
 }

@@ -107,6 +107,22 @@ export const CAUSES = {
     title: 'ended by a hop in between',
     says: 'A proxy between client and gateway ended the connection, and does not say by what.',
   },
+  'closed-by-peer': {
+    title: 'closed from the other side',
+    says: 'A close frame came: the gateway, or a proxy that speaks WebSocket, closed the connection itself. The cluster was not seen.',
+  },
+  'ended-by-peer': {
+    title: 'ended from the other side',
+    says: 'The TCP connection was closed without a close frame: a gateway process that exited without a goodbye, or a proxy that gave the connection up. The cluster was not seen.',
+  },
+  'reset-on-the-way': {
+    title: 'reset on the way',
+    says: 'A reset came: a process that was killed, or a node, proxy or balancer that does not know the connection. The cluster was not seen.',
+  },
+  'path-silent': {
+    title: 'the path fell silent',
+    says: 'Nothing answered any more and nothing said so: packets were dropped or went where nobody knows the connection. The cluster was not seen.',
+  },
   unattributed: {
     title: 'unattributed',
     says: 'The evidence in the log leads to no cause; nothing is guessed.',

@@ -4,7 +4,7 @@ import { formatDuration } from '../../time/duration.ts';
 import { tolerated } from '../../time/tolerance.ts';
 import type { Drop } from '../clients/fleet.ts';
 import type { History, StepSpan } from '../history.ts';
-import { attribute, lossOf, WATCH_DELAY } from './attribute.ts';
+import { attribute, lossOf, podEndOf, WATCH_DELAY } from './attribute.ts';
 import { type Cause, IDLE_CAUSES } from './causes.ts';
 import { causingStep, indexEvidence, type Moment } from './evidence.ts';
 
@@ -89,7 +89,7 @@ export function buildLedger(cell: CellHeader, history: History, drops: readonly 
       known.set(chainKey, chain);
     }
     (chains[chain] as { rows: number }).rows++;
-    const { closing, ended, terminating } = index.pods.get(drop.pod) ?? {};
+    const { closing, ended, terminating } = podEndOf(index, cell, drop).end;
     const loss = lossOf(drop, cell.axes.heartbeat);
     // What a client saw at once may reach the log before the cluster's own word of why.
     const late = cell.evidence === 'measured' && drop.ending.how !== 'silence' ? loss + delay : loss;
@@ -110,7 +110,9 @@ export function buildLedger(cell: CellHeader, history: History, drops: readonly 
       asked: drop.asked,
       cause,
       inferred,
-      collateral: !drop.asked && !goneBy(closing) && !goneBy(ended) && !goneBy(terminating),
+      // Without access to the cluster nobody knows whether the pod was serving.
+      collateral:
+        cell.sees !== 'sockets' && !drop.asked && !goneBy(closing) && !goneBy(ended) && !goneBy(terminating),
       away: (returned?.at ?? end) - drop.lastAnswer,
       returned: returned !== undefined,
       attempts: returned?.attempts ?? drop.refused,

@@ -65,7 +65,7 @@ export const isBaseline = (folder: string): boolean =>
 
 /** All that onedrop writes into a run's folder: what else is in one is somebody's. */
 const RUN_FILES =
-  /^(run\.json|events\.jsonl(\.gz)?|report\.(html|json)|summary\.md|junit\.xml|ledger\.csv(\.gz)?|charts|comparison|broken|cells?|baseline|sim-state\.json|netns-[\w-]+\.txt|nginx\.conf|onedrop-[\w-]+)$/;
+  /^(run\.json|events\.jsonl(\.gz)?|report\.(html|json)|summary\.md|junit\.xml|ledger\.csv(\.gz)?|charts|comparison|broken|cells?|baseline|sim-state\.json|netns-[\w-]+\.txt|command\.log|nginx\.conf|onedrop-[\w-]+)$/;
 
 /** An entry of a run's folder that onedrop did not write; undefined: none. */
 export const foreignEntry = (entries: readonly string[]): string | undefined =>
