@@ -1,7 +1,6 @@
 import { PROVIDERS } from '../../clusters/index.ts';
 import { STRATEGIES } from '../../scenarios/index.ts';
 import { optionName } from '../contracts/axes.ts';
-import type { Platform } from '../platforms/platform.ts';
 import { evidenceOf, PLATFORM_TABLES } from '../platforms/tables.ts';
 import { print } from './exit.ts';
 import { SYMPTOMS } from './symptoms.ts';
@@ -14,7 +13,7 @@ export function list(): void {
   const clusters = Object.values(PROVIDERS).map(({ name, description }) => [name, description] as const);
   const symptoms = SYMPTOMS.map(({ seen, words }) => `  ${seen}\n      npm run scenario -- ${words}`);
   const platforms = Object.entries(PLATFORM_TABLES).map(([axis, { title, entries }]) => {
-    const rows = Object.entries<Platform>(entries).map(
+    const rows = Object.entries(entries).map(
       ([name, platform]) =>
         [name, `${platform.title}: ${platform.versions} (${evidenceOf(platform)})`] as const,
     );

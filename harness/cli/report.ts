@@ -30,7 +30,9 @@ export async function report(name: string, options: { png: boolean; out?: string
   const files = await writeReports(run, out);
   if (options.png) {
     const { writePngs } = await import('../../reports/charts/write-png.ts');
-    files.push(...writePngs(run, out));
+    const pictures = await writePngs(run, out);
+    if (pictures === undefined) say('no pictures: npm install chartjs-node-canvas draws them');
+    files.push(...(pictures ?? []));
   }
   for (const remark of run.remarks) say(remark);
   print(files.map(shownPath).join('\n'));

@@ -93,6 +93,9 @@ function assets(): string[] {
   );
 }
 
+/** Draws PNGs; its canvas is compiled or fetched when it is installed, which not everybody's machine can. */
+const PICTURES = 'chartjs-node-canvas';
+
 interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -105,6 +108,7 @@ function manifest(): object {
   const { name, version, description, license, dependencies } = JSON.parse(
     readFileSync(join(ROOT, 'package.json'), 'utf8'),
   ) as Manifest;
+  const { [PICTURES]: pictures, ...needed } = dependencies;
   return {
     name,
     version,
@@ -123,6 +127,8 @@ function manifest(): object {
     },
     files: [...ROOMS, 'onedrop.config.schema.json'],
     engines: { node: '>=22.22.0' },
-    dependencies,
+    dependencies: needed,
+    peerDependencies: { [PICTURES]: pictures },
+    peerDependenciesMeta: { [PICTURES]: { optional: true } },
   };
 }

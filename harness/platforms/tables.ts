@@ -13,13 +13,15 @@ interface PlatformTable {
 }
 
 /** Every table of modelled platforms, by the axis whose values name its entries. */
-export const PLATFORM_TABLES = {
+export const PLATFORM_TABLES: Readonly<
+  Record<'balancer' | 'proxy' | 'ingress' | 'by' | 'connectTimeout', PlatformTable>
+> = {
   balancer: { title: 'Balancers', entries: BALANCERS },
   proxy: { title: "Nodes' dataplanes", entries: DATAPLANES },
   ingress: { title: 'Proxies in the path', entries: PROXIES },
   by: { title: 'Who removes a node', entries: NODE_REMOVALS },
   connectTimeout: { title: "Clients' libraries", entries: CLIENT_LIBRARIES },
-} as const satisfies Record<string, PlatformTable>;
+};
 
 /** How a property is known, in a word or two. */
 export const EVIDENCE: Readonly<Record<Evidence, string>> = {

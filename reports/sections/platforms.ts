@@ -20,7 +20,7 @@ function modelled(cells: readonly AnalysedCell[]): Modelled[] {
       .filter(({ header }) => heeders?.includes(header.strategy) ?? true)
       .map(({ header }) => showAxis(header.axes, axis));
     return [...new Set(names)].flatMap((name) => {
-      const platform = (entries as Readonly<Record<string, Platform>>)[name];
+      const platform = entries[name];
       return platform === undefined ? [] : [{ kind: title, platform }];
     });
   });
