@@ -50,8 +50,8 @@ interface State {
   pods?: readonly object[];
 }
 
-/** Looks at clusters that are one after the other, the last for good; a thousand times as fast as real ones unless said. */
-async function watch(states: readonly State[], log: Answer = { json: '' }, speed = 1000) {
+/** Looks at clusters that are one after the other, the last for good; 200 times as fast as real ones unless said. */
+async function watch(states: readonly State[], log: Answer = { json: '' }, speed = 200) {
   let looks = 0;
   const server = await fakeApiServer(({ path }) => {
     if (path.endsWith('/log')) return log;
