@@ -111,6 +111,18 @@ describe('onedrop watch', () => {
     expect(code).toBe(0);
   });
 
+  test('says where no cluster is, before anything is left', async () => {
+    const { url } = await gateway();
+    const out = join(scratch(), 'run');
+    const words = ['watch', url, ...FAST, '--kubeconfig', '/nowhere/config', '--out', out];
+    const { code, err } = await onedrop(words);
+    expect({ code, err }).toMatchObject({
+      code: 64,
+      err: expect.stringContaining('the cluster cannot be looked at: ENOENT'),
+    });
+    expect(existsSync(out)).toBe(false);
+  });
+
   test('leaves no folder behind where the cluster cannot be looked at', async () => {
     const { url } = await gateway();
     const out = join(scratch(), 'run');
