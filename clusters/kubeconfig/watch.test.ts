@@ -116,7 +116,10 @@ function chart(kind: Workload['kind']): string {
 }
 
 /** The command that releases: helm where it is installed, else kubectl. */
-function upgrade(kind: Workload['kind'], { version = 'v2', image: own = image } = {}): string[] {
+function upgrade(
+  kind: Workload['kind'],
+  { version = 'v2', image: own = image, within = '180s' } = {},
+): string[] {
   if (isHelm)
     return [
       ...[
@@ -129,12 +132,12 @@ function upgrade(kind: Workload['kind'], { version = 'v2', image: own = image } 
         'gateway',
         chart(kind),
       ],
-      ...['--set', `version=${version},image=${own}`, '--wait', '--timeout', '40s'],
+      ...['--set', `version=${version},image=${own}`, '--wait', '--timeout', within],
     ];
   const file = join(scratch, `${kind}.json`);
   writeFileSync(file, JSON.stringify(workload({ kind, version, image: own })));
   const with_ = `kubectl --kubeconfig ${KUBECONFIG} --namespace ${NAMESPACE}`;
-  const rollout = `${with_} rollout status ${kind.toLowerCase()} gateway --timeout 40s`;
+  const rollout = `${with_} rollout status ${kind.toLowerCase()} gateway --timeout ${within}`;
   return ['bash', '-c', `${with_} apply -f ${file} && ${rollout}`];
 }
 
@@ -225,7 +228,7 @@ describe.skipIf(KUBECONFIG === undefined)('watching a release on a real cluster'
   test('that fails for want of an image says so, by exit code 2, and drops nobody', async () => {
     const { code, cell } = await watched(
       'missing',
-      upgrade('Deployment', { image: 'registry.invalid/nothing:1' }),
+      upgrade('Deployment', { image: 'registry.invalid/nothing:1', within: '40s' }),
     );
     expect(code).toBe(2);
     expect(cell).toMatchObject({ dropped: 0, verdict: 'unknown' });

@@ -214,7 +214,7 @@ const CRITERIA: readonly Criterion[] = [
       const rate = `${seen}, ${perHour(perThousandAnHour ?? 0)} an hour and thousand clients, told apart as background`;
       return rows.length > 0 && expected >= rows.length * MOST_BACKGROUND
         ? unknown(
-            `${rate}: this alone would explain ${count(Math.round(expected))} of the ${count(rows.length)} drops since`,
+            `${rate}: this alone would explain ${count(Math.min(rows.length, Math.round(expected)))} of the ${count(rows.length)} drops since`,
           )
         : good(rate);
     },

@@ -154,10 +154,10 @@ const Config = z.strictObject({
 });
 
 /** Its JSON schema (2020-12); what JSON cannot say, such as a regular expression, is anything there. */
-export const configSchema = (): object => ({
-  title: 'onedrop.config',
-  ...z.toJSONSchema(Config, { io: 'input', unrepresentable: 'any' }),
-});
+export function configSchema(): object {
+  const { properties, ...schema } = z.toJSONSchema(Config, { io: 'input', unrepresentable: 'any' });
+  return { title: 'onedrop.config', ...schema, properties: { $schema: { type: 'string' }, ...properties } };
+}
 
 /** The configuration as it is written. */
 export type ConfigInput = z.input<typeof Config>;

@@ -101,11 +101,12 @@ interface Manifest {
   readonly version: string;
   readonly description: string;
   readonly license: string;
+  readonly engines: { readonly node: string };
   readonly dependencies: Readonly<Record<string, string>>;
 }
 
 function manifest(): object {
-  const { name, version, description, license, dependencies } = JSON.parse(
+  const { name, version, description, license, engines, dependencies } = JSON.parse(
     readFileSync(join(ROOT, 'package.json'), 'utf8'),
   ) as Manifest;
   const { [PICTURES]: pictures, ...needed } = dependencies;
@@ -126,7 +127,7 @@ function manifest(): object {
       './package.json': './package.json',
     },
     files: [...ROOMS, 'onedrop.config.schema.json'],
-    engines: { node: '>=22.22.0' },
+    engines,
     dependencies: needed,
     peerDependencies: { [PICTURES]: pictures },
     peerDependenciesMeta: { [PICTURES]: { optional: true } },

@@ -37,9 +37,7 @@ test('ten thousand clients, a gate, and a thousand scrapes a minute that do not 
   onTestFinished(() => void server.kill('SIGKILL'));
   const [, port, admin] = await line(server, 'stdout', /"port":(\d+),"adminPort":(\d+)/);
   const out = join(scratch(), 'run');
-  let scraped: [from: number, to: number] = [0, 0];
   let text = '';
-  const began = Date.now();
   const {
     code,
     out: said,
@@ -47,7 +45,7 @@ test('ten thousand clients, a gate, and a thousand scrapes a minute that do not 
   } = await onedrop(
     [
       ...['watch', `ws://127.0.0.1:${port}/`, '--no-config', '--clients', '10000', '--heartbeat', '10s'],
-      ...['--backoff', '5s', '--calm', '8s', '--settle', '0', '--gate', '--listen', '0', '--releases', '1'],
+      ...['--backoff', '5s', '--calm', '8s', '--settle', '2s', '--gate', '--listen', '0', '--releases', '1'],
       ...[
         '--version-from',
         'message:/version',
@@ -64,43 +62,55 @@ test('ten thousand clients, a gate, and a thousand scrapes a minute that do not 
       void (async () => {
         const [, url] = await line(child, 'stderr', /at (http:\S+)/);
         const post = (path: string) => fetch(new URL(path, url), { method: 'POST' });
+        const scrape = async () => {
+          for (let next = Date.now() + SCRAPE_EVERY, left = SCRAPES; left > 0; left--, next += SCRAPE_EVERY) {
+            text = await (await fetch(new URL('/metrics', url))).text();
+            await pause(Math.max(0, next - Date.now()));
+          }
+        };
         while ((await fetch(new URL('/readyz', url))).status !== 200) await pause(200);
-        const from = Date.now();
-        for (let scrape = 0; scrape < SCRAPES; scrape++) {
-          const response = await fetch(new URL('/metrics', url));
-          text = await response.text();
-          await pause(Math.max(0, from + (scrape + 1) * SCRAPE_EVERY - Date.now()));
-        }
-        scraped = [from - began, Date.now() - began];
+        await scrape();
         await post('/begin');
         await fetch(`http://127.0.0.1:${admin}/drain?over=4000`, { method: 'POST' });
-        await pause(6000);
+        await pause(10_000);
         await post('/end');
+        // They came back within five seconds, and so do their pings: a heartbeat of that before, to compare with.
+        await pause(10_000);
+        await scrape();
       })();
     },
   );
   const [cell] = (JSON.parse(said) as { cells: CellDocument[] }).cells;
   expect(cell, err).toMatchObject({ clients: 10_000, dropped: 10_000, droppedTwice: 0, stillAway: 0 });
-  expect(code).toBe(1);
+  // On a machine that is busy with something else the watch may not believe itself.
+  expect([1, 2]).toContain(code);
   expect(cell?.why.join()).toMatch(/of the clients were dropped within 10 seconds/);
-  expect(text).toContain('onedrop_clients{state="open"} 10000');
+  expect(text).toContain('onedrop_drops{cause="closed-by-peer",how="close"} 10000');
   const events = readFileSync(join(out, 'events.jsonl'), 'utf8')
     .trim()
     .split('\n')
     .map((one) => JSON.parse(one) as Event);
-  const begin = events.find((event) => event.type === 'step' && event.phase === 'release');
-  const calm = events.find((event) => event.type === 'step' && event.name === 'calm');
-  const took = scraped[1] - scraped[0];
-  const lags = (from: number, to: number) =>
-    events.flatMap((event) =>
-      event.type === 'harness' && event.part === undefined && event.at > from && event.at < to
-        ? [event.lag]
-        : [],
+  const begin = (wanted: string) => {
+    const found = events.find((event) => event.type === 'step' && event.name === wanted);
+    return found !== undefined && 'at' in found ? found.at : 0;
+  };
+  /** The lag in the median of the seconds from one time to another. */
+  const lag = (from: number, to: number) =>
+    median(
+      events.flatMap((event) =>
+        event.type === 'harness' && event.part === undefined && event.at > from && event.at < to
+          ? [event.lag]
+          : [],
+      ),
     );
-  const [since, until] = [calm, begin].map((event) =>
-    event !== undefined && 'at' in event ? event.at : 0,
-  ) as [number, number];
-  const [quiet, busy] = [median(lags(since + 1000, until - took - 1000)), median(lags(until - took, until))];
-  process.stdout.write(`lag in the median: ${quiet} ms, ${busy} ms with ${SCRAPES} scrapes in ${took} ms\n`);
-  expect(busy).toBeLessThanOrEqual(quiet + 100);
+  const took = SCRAPES * SCRAPE_EVERY;
+  const [calm, release, settling] = [begin('calm'), begin('release'), begin('last losses show')] as const;
+  const rounds = [
+    { quiet: lag(calm + 1000, calm + 7000), scraped: lag(release - took, release) },
+    { quiet: lag(settling, settling + 10_000), scraped: lag(settling + 10_000, settling + 10_000 + took) },
+  ];
+  process.stdout.write(
+    `lag in the median, without and with 1,000 scrapes a minute: ${rounds.map(({ quiet, scraped }) => `${quiet} and ${scraped} ms`).join('; with 10,000 drops to tell ')}\n`,
+  );
+  for (const { quiet, scraped } of rounds) expect(scraped).toBeLessThanOrEqual(quiet + 100);
 }, 240_000);

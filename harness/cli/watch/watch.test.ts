@@ -59,6 +59,9 @@ describe('onedrop watch', () => {
     expect(readFileSync(join(out, 'command.log'), 'utf8')).toContain('upgraded');
     for (const file of ['report.html', 'report.json', 'summary.md', 'junit.xml'])
       expect(existsSync(join(out, file)), file).toBe(true);
+    // The log is one as any other.
+    const again = await onedrop(['analyze', out, '--format', 'json']);
+    expect(JSON.parse(again.out)).toEqual(result);
     for (const file of ['events.jsonl', 'report.html', 'run.json', 'report.json']) {
       const text = readFileSync(join(out, file), 'utf8');
       for (const secret of ['s3cret', 't0psecret', 'hunter2']) expect(text, file).not.toContain(secret);
@@ -106,6 +109,18 @@ describe('onedrop watch', () => {
       });
     });
     expect(code).toBe(0);
+  });
+
+  test('says where no cluster is, before anything is left', async () => {
+    const { url } = await gateway();
+    const out = join(scratch(), 'run');
+    const words = ['watch', url, ...FAST, '--kubeconfig', '/nowhere/config', '--out', out];
+    const { code, err } = await onedrop(words);
+    expect({ code, err }).toMatchObject({
+      code: 64,
+      err: expect.stringContaining('the cluster cannot be looked at: ENOENT'),
+    });
+    expect(existsSync(out)).toBe(false);
   });
 
   test('leaves no folder behind where the cluster cannot be looked at', async () => {

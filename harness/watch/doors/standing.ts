@@ -37,6 +37,9 @@ const AT_THE_END: ReadonlySet<string> = new Set([
 /** How long a verdict is kept before it is made anew, however often it is asked for: it looks at every drop. */
 const FRESH: Millis = 1000;
 
+/** And this many times as long as it took to make, so that asking costs two hundredths of the time at most. */
+const REST = 50;
+
 /** The verdict while the watch goes on: the same analyses as afterwards, over what was logged until now. */
 export class Standing {
   private readonly clock: Clock;
@@ -44,7 +47,8 @@ export class Standing {
   private analysis: CellAnalysis | undefined;
   private result: CellResult | undefined;
   private isOver = false;
-  private made = Number.NEGATIVE_INFINITY;
+  /** Until when the last one is good. */
+  private good = Number.NEGATIVE_INFINITY;
   private hasBegun = false;
   private status: WatchStatus = { state: 'connecting', step: 'opening', now: 0, counts: undefined };
 
@@ -58,7 +62,7 @@ export class Standing {
       this.analysis = cellAnalysis(event.cell);
       this.isOver = false;
       this.hasBegun = false;
-      this.made = Number.NEGATIVE_INFINITY;
+      this.good = Number.NEGATIVE_INFINITY;
       return;
     }
     // What follows the end of the last cell are predictions.
@@ -68,7 +72,7 @@ export class Standing {
     if (event.type !== 'end') return;
     this.result = this.analysis?.result();
     this.isOver = true;
-    this.made = Number.POSITIVE_INFINITY;
+    this.good = Number.POSITIVE_INFINITY;
   }
 
   watch(status: WatchStatus): void {
@@ -79,12 +83,13 @@ export class Standing {
     return this.status.state;
   }
 
-  /** The cell as it stands, at most a second old; undefined before the first one. */
+  /** The cell as it stands: a second old at most, with thousands of drops some seconds; undefined before the first one. */
   current(): CellResult | undefined {
     const now = this.clock.now();
-    if (this.analysis !== undefined && now - this.made >= FRESH * this.clock.speed) {
+    if (this.analysis !== undefined && now >= this.good) {
       this.result = this.analysis.result();
-      this.made = now;
+      const done = this.clock.now();
+      this.good = done + Math.max(FRESH * this.clock.speed, REST * (done - now));
     }
     return this.result;
   }
