@@ -151,19 +151,22 @@ async function installed(kind: Workload['kind']): Promise<void> {
   kubectl('rollout', 'status', kind.toLowerCase(), 'gateway', '--timeout', '120s');
 }
 
-const words = (out: string) => [
+/** How the gateway says what it is. */
+const SAYS = ['--version-from', 'message:/version', '--pod-from', 'message:/pod'];
+
+const words = (out: string, says = SAYS) => [
   ...['watch', `ws://${address}:${NODE_PORT}/`, '--kubeconfig', reader, '--namespace', NAMESPACE],
-  ...['--service', 'gateway', '--version-from', 'message:/version', '--pod-from', 'message:/pod'],
+  ...['--service', 'gateway', ...says],
   ...['--clients', '120', '--heartbeat', '3s', '--backoff', '4s', '--settle', '3s', '--patience', '60s'],
   ...['--no-config', '--format', 'json', '--out', out],
 ];
 
-async function watched(name: string, command: readonly string[]) {
+async function watched(name: string, command: readonly string[], says = SAYS) {
   const out = join(scratch, name);
   const { code, text } = await new Promise<{ code: number; text: string }>((resolve) => {
     execFile(
       process.execPath,
-      [CLI, ...words(out), '--', ...command],
+      [CLI, ...words(out, says), '--', ...command],
       { maxBuffer: 1 << 26 },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : Number(error.code);
@@ -212,6 +215,12 @@ describe.skipIf(KUBECONFIG === undefined)('watching a release on a real cluster'
       expect(log.includes(`${kind} gateway rolls out`)).toBe(true);
       remove(kind);
     }, 300_000);
+
+  test('of a gateway that says nothing of itself: each drop is laid to a pod that was told to end', async () => {
+    await installed('Deployment');
+    const { cell } = await watched('silent', upgrade('Deployment', { version: 'v4' }), []);
+    expect(cell).toMatchObject({ clients: 120, dropped: 120, unattributed: 0, inferred: 120, stillAway: 0 });
+  }, 300_000);
 
   test('that is undone in the middle is predicted as a rollback', async () => {
     await installed('Deployment');

@@ -3,7 +3,14 @@ import { z } from 'zod';
 import { dialProcesses } from '../../../clusters/netns/limits.ts';
 import type { Speech } from '../../config/client-protocol.ts';
 import { loadConfig } from '../../config/load-config.ts';
-import { AXES, type Axes, type AxisName, type AxisTexts, defaultAxes } from '../../contracts/axes.ts';
+import {
+  AXES,
+  type Axes,
+  type AxisName,
+  type AxisTexts,
+  defaultAxes,
+  optionName,
+} from '../../contracts/axes.ts';
 import { addMistakes, UsageError } from '../../errors.ts';
 import type { Tls } from '../../fleet/websocket.ts';
 import { readAxes } from '../../run/plan.ts';
@@ -34,7 +41,7 @@ export interface WatchPlan {
   readonly notes: readonly string[];
 }
 
-/** Where the url's name is known by, checks and all mistakes. @throws UsageError naming every mistake. */
+/** What was typed, checked. @throws UsageError naming every mistake, before anything is made. */
 export async function planWatch(
   url: string,
   command: readonly string[],
@@ -48,7 +55,7 @@ export async function planWatch(
   const values = readAxes(texts, mistakes);
   for (const [name, list] of values)
     if (list.length > 1)
-      mistakes.push(`--${name} ${texts[name]}: a release is watched with one value, not several`);
+      mistakes.push(`--${optionName(name)} ${texts[name]}: a release is watched with one value, not several`);
   const axesOf = (found: AxisTexts): Axes => axesFrom({ ...found, ...texts });
   const time = (name: 'for' | 'calm' | 'settle' | 'patience'): Millis | undefined => {
     const typed = options[name];
