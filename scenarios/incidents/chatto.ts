@@ -1,0 +1,40 @@
+import { finding, isAbout, percent } from './finding.ts';
+import type { Incident } from './incident.ts';
+
+export const chatto: Incident = {
+  id: 'chatto',
+  reference: 'chattocorp/chatto#109',
+  saw: 'clients lose their pod, come back to another old one, and lose that too: several "Reconnecting..." in one release',
+  fix: 'a preStop hook, and clients that leave a server which is older than the last one they met',
+  strategy: 'rolling-update',
+  before: {
+    axes: {
+      pods: '3',
+      maxSurge: '0',
+      maxUnavailable: '1',
+      backoff: '10s',
+      backoffModel: 'exponential-full-jitter',
+    },
+    finds({ document: { clients, droppedTwice, disconnectsPerClient, shape } }) {
+      const thrice = disconnectsPerClient[3] ?? 0;
+      const most = shape?.most ?? 0;
+      return finding(
+        `${percent(droppedTwice, clients)} are dropped twice or more, ${percent(thrice, clients)} three times; at the end ${percent(most, clients)} are on one of three pods, and one is empty`,
+        isAbout(1 / 2, droppedTwice, clients),
+        isAbout(1 / 12, thrice, clients),
+        isAbout(5 / 8, most, clients),
+        shape?.empty === 1,
+      );
+    },
+  },
+  after: {
+    // Clients that know the version are no axis.
+    axes: { preStop: '10s', grace: '60s' },
+    finds: ({ document: { clients, droppedTwice, disconnectsPerClient } }) =>
+      finding(
+        `the hook alone, which gives the next pod time to start: ${percent(droppedTwice, clients)} are dropped twice, nobody three times`,
+        droppedTwice > 0 && droppedTwice < clients / 2,
+        (disconnectsPerClient[3] ?? 0) === 0,
+      ),
+  },
+};
