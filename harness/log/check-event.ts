@@ -67,7 +67,7 @@ const CELL: Fields = {
   ...{ id: 'string', strategy: 'string', question: 'string', cluster: 'string', seed: 'number' },
   ...{ evidence: ['modelled', 'measured'], axes: 'object', facts: 'object', speed: 'number or null' },
   ...{ 'kind?': ['release', 'experiment'], 'requires?': 'array', 'variant?': 'array', 'says?': 'object' },
-  ...{ 'rollsBack?': 'string', 'predicts?': 'string' },
+  ...{ 'rollsBack?': 'string', 'predicts?': 'string', 'title?': 'string' },
 };
 
 /** Axes that every log has had; those that came later were as their default is now. */

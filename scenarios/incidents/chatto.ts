@@ -8,8 +8,10 @@ export const chatto: Incident = {
   fix: 'a preStop hook, and clients that leave a server which is older than the last one they met',
   strategy: 'rolling-update',
   before: {
+    // What a pod takes to start was not told: less than their hook waits.
     axes: {
       pods: '3',
+      podStart: '8s',
       maxSurge: '0',
       maxUnavailable: '1',
       backoff: '10s',
@@ -32,8 +34,9 @@ export const chatto: Incident = {
     axes: { preStop: '10s', grace: '60s' },
     finds: ({ document: { clients, droppedTwice, disconnectsPerClient } }) =>
       finding(
-        `the hook alone, which gives the next pod time to start: ${percent(droppedTwice, clients)} are dropped twice, nobody three times`,
-        droppedTwice > 0 && droppedTwice < clients / 2,
+        `the hook alone, in whose time the next pod starts: ${percent(droppedTwice, clients)} are dropped twice, ${disconnectsPerClient[3] ?? 0} clients three times`,
+        // When the first pod ends, the second is out of the endpoints and its successor in: half of a third meet the last.
+        isAbout(1 / 6, droppedTwice, clients),
         (disconnectsPerClient[3] ?? 0) === 0,
       ),
   },

@@ -15,7 +15,7 @@ export const HERD: Incident['before'] = {
   },
   finds: ({ document: { capacity, stillAway, clients } }) =>
     finding(
-      `the service ${capacity?.outcome}: it does ${capacity?.staleAttempts} handshakes for clients that have left, its probes fail ${capacity?.fallen.restarted} restarts, and ${stillAway} of ${clients} are away at the end`,
+      `the service ${capacity?.outcome}: it does ${capacity?.staleAttempts} handshakes for clients that have left, failed probes restart the pod ${capacity?.fallen.restarted} times, and ${stillAway} of ${clients} are away at the end`,
       capacity?.outcome === 'collapses',
       (capacity?.fallen.restarted ?? 0) > 1,
     ),

@@ -36,7 +36,7 @@ export const kubernetes94435: Incident = {
       const asked = result.ledger.rows.filter(({ cause }) => cause === 'evicted');
       const times = noticed(asked, () => evicted(result));
       return finding(
-        `nobody is cut: the drain closes ${asked.length} connections over ${span(times)}`,
+        `nobody is cut: the drain closes ${asked.length} connections ${span(times)} after the eviction`,
         result.ledger.rows.every(({ cause }) => cause !== 'grace-cut'),
         times.most > 3_000_000 && times.most <= 3_602_000,
       );
