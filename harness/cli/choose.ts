@@ -25,7 +25,7 @@ export function chooseStrategies(names: readonly string[], mistakes: string[]): 
     const strategy = entry(STRATEGIES, name);
     if (strategy === undefined)
       mistakes.push(
-        `strategy ${name}: not known; choose from all, compare, ${Object.keys(STRATEGIES).join(', ')}`,
+        `strategy ${name}: not known; choose from all, compare, incidents, ${Object.keys(STRATEGIES).join(', ')}`,
       );
     return strategy ?? [];
   });

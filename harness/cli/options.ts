@@ -33,6 +33,7 @@ Examples:
 
   npm run scenario -- --list                                   strategies, clusters, and "my clients drop when ..."
   npm run scenario -- all --cluster sim                        every strategy and its rollback, ranked
+  npm run scenario -- incidents                                public incidents, before and after what fixed them
   npm run scenario -- doctor --cluster kubeconfig              what this cluster would do to a flip, in a minute
 
 Exit codes: 0 pass, 1 a cell failed, 2 a cell is unknown, 64 usage, 70 the harness broke.`;
@@ -74,7 +75,7 @@ export function scenarioCommand(
     .description('Plays release strategies before thousands of WebSocket clients and reports what they lost.')
     .argument(
       '[strategy...]',
-      'strategies to play (see --list); `all` or `compare` plays every one and ranks them; `doctor` looks at a cluster instead',
+      'strategies to play (see --list); `all` or `compare` plays every one and ranks them; `incidents` plays public incidents, before and after what fixed them; `doctor` looks at a cluster instead',
     );
   for (const option of groupedOptions(providers)) command.addOption(option);
   return command

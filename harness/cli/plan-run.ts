@@ -1,3 +1,4 @@
+import type { Incident } from '../../scenarios/incidents/incident.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { AxisTexts } from '../contracts/axes.ts';
 import type { Provider } from '../contracts/cluster.ts';
@@ -6,6 +7,13 @@ import { addMistakes, UsageError } from '../errors.ts';
 import { type PlannedCell, planCells, warningLines } from '../run/plan.ts';
 import { checkOut, oneOf, wholeNumber } from './checks.ts';
 import { chooseProviders, chooseStrategies, isComparison } from './choose.ts';
+import {
+  asksForIncidents,
+  chooseIncidents,
+  incidentCells,
+  incidentProviders,
+  refuseOwn,
+} from './incidents/plan-incidents.ts';
 import { axisTexts, type ScenarioOptions } from './options.ts';
 import { typedFolder } from './typed-path.ts';
 
@@ -22,10 +30,13 @@ export interface RunPlan {
   readonly seed: number;
   /** The port of the live page, 0 for any; undefined: none. */
   readonly livePort: number | undefined;
+  /** What the cells are before and after of; undefined: of nothing, they are strategies. */
+  readonly incidents?: readonly Incident[];
 }
 
 /** Everything that is to be played. @throws UsageError naming every mistake, before anything is made. */
 export async function planRun(names: readonly string[], options: ScenarioOptions): Promise<RunPlan> {
+  if (asksForIncidents(names)) return planIncidents(names, options);
   const mistakes: string[] = [];
   const strategies = chooseStrategies(names, mistakes);
   const { providers, notes } = await chooseProviders(options, mistakes);
@@ -55,6 +66,18 @@ export async function planRun(names: readonly string[], options: ScenarioOptions
     );
   notes.push(...warningLines(cells));
   return { cells, notes, providers, ...numbers };
+}
+
+/** Public incidents, before and after what fixed them. @throws UsageError as `planRun` does. */
+function planIncidents(names: readonly string[], options: ScenarioOptions): RunPlan {
+  const mistakes: string[] = [];
+  const incidents = chooseIncidents(names, mistakes);
+  refuseOwn(options, mistakes);
+  const numbers = runNumbers(options, mistakes);
+  if (!options.dryRun) checkOut(options.out, mistakes);
+  if (mistakes.length > 0) throw new UsageError(mistakes);
+  const cells = incidentCells(incidents, numbers.seed);
+  return { cells, incidents, providers: incidentProviders(), notes: [], ...numbers };
 }
 
 /** The options of a run that are no axes; every mistake in them is added to `mistakes`. */

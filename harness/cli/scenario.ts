@@ -10,6 +10,7 @@ import { agrees } from './ask.ts';
 import { doctor } from './doctor.ts';
 import { EXIT, INTERRUPTS, print, say } from './exit.ts';
 import { typedAxes } from './help.ts';
+import { incidentsVerdict, incidentTable, toldIncidents } from './incidents/told-incidents.ts';
 import { playInLane } from './lane/lane.ts';
 import { list } from './list.ts';
 import { serveLive, together } from './live/live.ts';
@@ -56,9 +57,12 @@ export async function scenario(names: string[], options: ScenarioOptions): Promi
   });
   const stored = reader.result(info);
   const files = await writeReports(stored, directory);
-  if (options.format === 'json') print(JSON.stringify(resultDocument(stored), null, 2));
-  else print(`${resultTable(stored)}\n\n${files.map(shownPath).join('\n')}`);
-  process.exitCode = outcome === 'broken' ? EXIT.broken : EXIT[runVerdict(stored)];
+  const told = plan.incidents && toldIncidents(plan.incidents, stored);
+  if (options.format === 'json')
+    print(JSON.stringify({ ...resultDocument(stored), ...(told && { incidents: told }) }, null, 2));
+  else print(`${told ? incidentTable(told) : resultTable(stored)}\n\n${files.map(shownPath).join('\n')}`);
+  process.exitCode =
+    outcome === 'broken' ? EXIT.broken : EXIT[told ? incidentsVerdict(told) : runVerdict(stored)];
 }
 
 const playedOn = ({ cells }: RunPlan, provider: Provider) =>

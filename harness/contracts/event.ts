@@ -17,6 +17,8 @@ export const clientName = (group: ClientGroup, number: number): ClientName =>
 export interface CellHeader {
   /** Unique in the run, such as `selector-flip/Local/3-nodes`; a prediction's ends in `@sim`. */
   readonly id: string;
+  /** What it is called in reports; absent: its strategy, and the axes that vary. */
+  readonly title?: string;
   readonly strategy: string;
   readonly question: string;
   readonly cluster: string;

@@ -76,7 +76,7 @@ const CELL: Fields = {
     'variant?': 'array',
     'says?': 'object',
   },
-  ...{ 'rollsBack?': 'string', 'predicts?': 'string' },
+  ...{ 'rollsBack?': 'string', 'predicts?': 'string', 'title?': 'string' },
 };
 
 /** Axes that every log has had; those that came later were as their default is now. */

@@ -14,6 +14,8 @@ import { impossible } from './impossible.ts';
 /** One cell to play, before any cluster is opened. */
 export interface PlannedCell {
   readonly id: string;
+  /** What it is called in reports; undefined: its strategy, and the axes that vary. */
+  readonly title?: string;
   readonly strategy: Strategy;
   readonly provider: Provider;
   readonly axes: Axes;

@@ -133,6 +133,7 @@ export function header(
   const warnings = [...(cell.warnings ?? []), ...(ignored === undefined ? [] : [ignored])];
   return {
     id: predicts === undefined ? cell.id : `${cell.id}@${cell.provider.name}`,
+    ...(cell.title === undefined ? {} : { title: cell.title }),
     strategy: cell.strategy.name,
     question: cell.strategy.question,
     cluster: cell.provider.name,

@@ -175,6 +175,7 @@ function interrupted(cell: PlannedCell, lengths: ReadonlyMap<string, ReleaseLeng
 
 const skippedHeader = ({
   id,
+  title,
   strategy,
   provider,
   axes,
@@ -183,6 +184,7 @@ const skippedHeader = ({
   rollsBack,
 }: PlannedCell): CellHeader => ({
   id,
+  ...(title === undefined ? {} : { title }),
   strategy: strategy.name,
   question: strategy.question,
   cluster: provider.name,

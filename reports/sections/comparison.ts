@@ -44,6 +44,9 @@ function columns(cells: readonly AnalysedCell[]): Column[] {
     key: (cell) => of(cell) ?? -1,
   });
   return [
+    ...(cells.some(({ header }) => header.title !== undefined)
+      ? [{ title: 'cell', show: (cell: AnalysedCell) => cellName(cell, cells) }]
+      : []),
     ...(several(({ header }) => header.cluster)
       ? [{ title: 'cluster', show: ({ header }: AnalysedCell) => header.cluster }]
       : []),

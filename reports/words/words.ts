@@ -106,8 +106,9 @@ export function cellDetail(cell: AnalysedCell, cells: readonly AnalysedCell[]): 
   return parts.join(', ');
 }
 
-/** A cell's name within its run: strategy and detail. */
+/** A cell's name within its run: its own, or strategy and detail. */
 export function cellName(cell: AnalysedCell, cells: readonly AnalysedCell[]): string {
+  if (cell.header.title !== undefined) return cell.header.title;
   const detail = cellDetail(cell, cells);
   return detail === '' ? cell.header.strategy : `${cell.header.strategy} · ${detail}`;
 }
