@@ -106,9 +106,10 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
       } catch (error) {
         broken.push(`capacity: ${error instanceof Error ? error.message : String(error)}`);
       }
+      const shape = shapeAtEnd(results.history, results.connections);
       const said = sayings.result();
       const judgement = judge(
-        { cell, ...results, capacity, sayings: said, rows: ledger.rows, broken },
+        { cell, ...results, capacity, shape, sayings: said, rows: ledger.rows, broken },
         bounds,
       );
       const beginOf = (wanted: StepSpan['phase']) =>
@@ -120,7 +121,7 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         releaseAt: beginOf('release'),
         rollbackAt: beginOf('rollback'),
         extraPods: extraPods(results.history),
-        shape: shapeAtEnd(results.history, results.connections),
+        shape,
         judgement,
         warnings: [...(cell.warnings ?? []), ...warningsAfter(cell, results.history.steps)],
       });

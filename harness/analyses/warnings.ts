@@ -263,7 +263,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** What only the built-in gateway heeds. */
-const LIMITS = ['podCpu', 'podMemory', 'connectionMemory', 'admission'] as const;
+const LIMITS = ['podCpu', 'podMemory', 'connectionMemory', 'admission', 'maxAge'] as const;
 
 /** What makes the result of a cell meaningless or surprising, known before it is played: a sentence each. */
 export const warningsBefore = (prospect: Prospect): string[] => RULES.flatMap((rule) => rule(prospect) || []);

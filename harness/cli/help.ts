@@ -39,6 +39,7 @@ const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
     'podMemory',
     'connectionMemory',
     'admission',
+    'maxAge',
   ],
 };
 

@@ -196,6 +196,12 @@ export const AXES = {
     'N',
     'handshakes a second that a pod lets in; it refuses the others with 503',
   ),
+  maxAge: axis(
+    timeOrNever('10s', '24h'),
+    'never',
+    'TIME|never',
+    'the gateway closes a connection of this age, give or take a tenth',
+  ),
   grace: axis(duration('0s', '2h'), '30s', 'TIME', 'terminationGracePeriodSeconds'),
   preStop: axis(duration('0s', '1h'), '0s', 'TIME', 'preStop sleep before SIGTERM'),
   maxSurge: axis(podCount, '25%', 'N|N%', 'Deployment maxSurge'),

@@ -1,5 +1,12 @@
 import type { BackoffModel } from '../contracts/axes.ts';
-import type { ClientAddress, Ending, Greeting, Socket, SocketHandlers } from '../contracts/connection.ts';
+import {
+  type ClientAddress,
+  type Ending,
+  type Greeting,
+  isAged,
+  type Socket,
+  type SocketHandlers,
+} from '../contracts/connection.ts';
 import type { ClientName, TimedEvent } from '../contracts/event.ts';
 import { clientName } from '../contracts/event.ts';
 import type { Random } from '../statistics/random.ts';
@@ -50,6 +57,8 @@ export class Client implements ClientAddress {
   readonly number: number;
   state: ClientState = 'idle';
   greeting: Greeting | undefined;
+  /** Its last connection was closed for its age, and it has not come again yet. */
+  renews = false;
   private readonly host: ClientHost;
   private connection: Connection | undefined;
   /** The connection being opened: the only one while away, a second one with make-before-break. */
@@ -120,6 +129,7 @@ export class Client implements ClientAddress {
     this.attempts = 0;
     this.backoff = undefined;
     this.become('open');
+    this.renews = false;
     connection.startHeartbeat(this.phase());
   }
 
@@ -145,6 +155,7 @@ export class Client implements ClientAddress {
   dropped(connection: Connection, ending: Ending | { how: 'silence' }): void {
     if (this.connection !== connection) return;
     this.connection = undefined;
+    this.renews = isAged(ending);
     this.lost(connection, ending, {});
     // A new connection is already on its way where the gateway had asked for one.
     if (this.opening !== undefined) this.become('connecting');

@@ -46,6 +46,8 @@ export class Fleet implements ClientHost {
   private readonly states: Record<ClientGroup, Record<ClientState, number>>;
   private readonly versions = new Map<string, number>();
   private opened = 0;
+  /** Clients of the fleet whose connection was closed for its age, and that have not come again yet. */
+  private renewing = 0;
   /** While the fleet opens: who has not dialled yet. */
   private unopened: Iterator<Client> | undefined;
   private openingMore = false;
@@ -114,10 +116,10 @@ export class Fleet implements ClientHost {
     return this.names.answer(client.name, this.clock.now());
   }
 
-  /** Every client of the fleet is open or has given up for good. */
+  /** Every client of the fleet is open or has given up for good, but for those whose connection was closed for its age. */
   settled(): boolean {
     const { open, 'given-up': givenUp } = this.states.fleet;
-    return open + givenUp === this.counts().clients;
+    return open + givenUp + this.renewing === this.counts().clients;
   }
 
   counts(): FleetCounts {
@@ -143,6 +145,7 @@ export class Fleet implements ClientHost {
         this.count(client, 1);
         this.opened++;
       }
+      if (client.renews) this.renewing += from === 'open' ? 1 : to === 'open' || to === 'given-up' ? -1 : 0;
     }
     if (from === 'connecting') this.openMore();
   }
@@ -169,7 +172,7 @@ export class Fleet implements ClientHost {
   }
 
   private allOpen(): boolean {
-    return this.states.fleet.open + this.states.control.open === this.clients.length;
+    return this.states.fleet.open + this.states.control.open + this.renewing === this.clients.length;
   }
 
   private add(group: ClientGroup, number: number): void {

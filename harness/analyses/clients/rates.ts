@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { Timed } from '../../contracts/event.ts';
 import type { Millis } from '../../time/duration.ts';
 import type { Analysis } from '../analysis.ts';
@@ -105,7 +106,7 @@ export const ratesAnalysis: Analysis<State, Rates> = {
       case 'closed':
         if (!isFleet(event.client) || event.replaced === true || event.ending.how === 'harness-died') return;
         count(state.disconnects, event.at);
-        countDropped(state, clientNumber(event.client), event.at);
+        if (!isAged(event.ending)) countDropped(state, clientNumber(event.client), event.at);
         return;
       case 'refused':
         if (isFleet(event.client)) count(state.refused, event.at);

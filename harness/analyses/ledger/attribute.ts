@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { CellHeader, HopEnd } from '../../contracts/event.ts';
 import { balancerNamed } from '../../platforms/balancers.ts';
 import { dataplane } from '../../platforms/dataplanes.ts';
@@ -298,6 +299,7 @@ function fromLoad(index: EvidenceIndex, cell: CellHeader, drop: Drop, late: Mill
  * close frame, its gateway's own word), inferred where only the time tells, `unattributed` where nothing does.
  */
 export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attribution {
+  if (isAged(drop.ending)) return seen('aged-out');
   const end = index.pods.get(drop.pod) ?? {};
   const { closing, ended, terminating } = end;
   const isMeasured = cell.evidence === 'measured';

@@ -110,7 +110,8 @@ export function buildLedger(cell: CellHeader, history: History, drops: readonly 
       asked: drop.asked,
       cause,
       inferred,
-      collateral: !drop.asked && !goneBy(closing) && !goneBy(ended) && !goneBy(terminating),
+      collateral:
+        cause !== 'aged-out' && !drop.asked && !goneBy(closing) && !goneBy(ended) && !goneBy(terminating),
       away: (returned?.at ?? end) - drop.lastAnswer,
       returned: returned !== undefined,
       attempts: returned?.attempts ?? drop.refused,
