@@ -117,6 +117,12 @@ export const AXES = {
     'with --pod-cpu: when everybody must be back, counted from the end of the release',
   ),
   heartbeat: axis(duration('1s', '12h'), '30s', 'TIME', 'ping period; no answer within one is a drop'),
+  keepalive: axis(
+    timeOrNever('1s', '12h'),
+    'never',
+    'TIME|never',
+    "the clients' TCP keep-alive (SO_KEEPALIVE): after so long without a packet; then 10 probes, a second apart",
+  ),
   balancer: choice(BALANCER_NAMES, 'target-pool', 'kind of passthrough load balancer'),
   proxy: choice(
     Object.keys(DATAPLANES) as [DataplaneName, ...DataplaneName[]],

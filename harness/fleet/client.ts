@@ -22,6 +22,8 @@ export interface ClientSettings {
   readonly connectTimeout: Millis;
   /** An answer that takes longer than this was a silence that healed, and is logged as such. */
   readonly stall: Millis;
+  /** How long ago what a reset tells of may have happened: 0 but for TCP's keep-alive, which finds out by and by. */
+  readonly resetLateBy: Millis;
   readonly backoff: Millis;
   readonly backoffModel: BackoffModel;
   readonly makeBeforeBreak: boolean;
@@ -294,8 +296,9 @@ class Connection implements SocketHandlers {
       this.client.failed(this, describe(ending));
       return;
     }
-    // With no ping unanswered the connection was good until now; otherwise it is dated back like a silence.
-    if (this.pingedAt < 0) this.lastAnswer = this.host.clock.now();
+    // With no ping unanswered the connection was good until now, or until its TCP asked; otherwise it is dated back like a silence.
+    const late = ending.how === 'reset' ? this.host.settings.resetLateBy : 0;
+    if (this.pingedAt < 0) this.lastAnswer = Math.max(this.lastAnswer, this.host.clock.now() - late);
     this.client.dropped(this, ending);
   }
 

@@ -16,6 +16,9 @@ const LEAST_CONNECT_TIMEOUT = 500;
 /** Late answers count as a healed silence from this model time on, and never from less than the real time that scheduling costs. */
 const STALL = { model: 1000, real: 250 } as const;
 
+/** A keep-alive's ten probes (TCP_KEEPINTVL 1 s), in model time in the simulator and in real time elsewhere. */
+const PROBES = { model: 10_000, real: 10_000 } as const;
+
 /** How many attempts may be under way at once while the fleet opens; more would only wait longer in a queue. */
 export const OPENING_AT_ONCE = 64;
 
@@ -72,6 +75,7 @@ export class Fleet implements ClientHost {
       heartbeat: axes.heartbeat,
       connectTimeout: tolerated({ model: axes.connectTimeout, real: LEAST_CONNECT_TIMEOUT }, clock.speed),
       stall: tolerated(STALL, clock.speed),
+      resetLateBy: axes.keepalive === undefined ? 0 : axes.keepalive + tolerated(PROBES, clock.speed),
       backoff: axes.backoff,
       backoffModel: axes.backoffModel,
       makeBeforeBreak: options.makeBeforeBreak,

@@ -236,7 +236,9 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
   }
   const cut = index.proxies.get(node)?.find((each) => !each.forwards && within(each));
   if (cut !== undefined) return inferred('dataplane-cut', path.endpoints(node, cut.at), cut.moment);
-  if (cell.axes.heartbeat > dataplane(cell.axes.proxy).idle.after) return inferred('entry-expired');
+  const { heartbeat, keepalive = heartbeat } = cell.axes;
+  if (Math.min(heartbeat, keepalive) > dataplane(cell.axes.proxy).idle.after)
+    return inferred('entry-expired');
   return NOTHING;
 }
 
