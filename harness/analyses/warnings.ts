@@ -219,6 +219,13 @@ const RULES: readonly Rule[] = [
       (prospect.axes.keepalive ?? 0) >= prospect.axes.heartbeat,
       `no connection is without a packet for that long (--heartbeat ${time(prospect.axes.heartbeat)})`,
     ),
+  (prospect) =>
+    idle(
+      'hpaTolerance',
+      prospect,
+      prospect.heeds.includes('hpaTolerance') && Number(prospect.axes.kubernetes.split('.')[1]) < 35,
+      `an autoscaler has no tolerance of its own before Kubernetes 1.35 (--kubernetes ${prospect.axes.kubernetes})`,
+    ),
   (prospect) => {
     const { title, reload } = PROXIES[prospect.axes.ingress];
     const on: readonly string[] = reload.on;
