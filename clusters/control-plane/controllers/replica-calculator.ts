@@ -14,7 +14,7 @@ export interface Sample {
 }
 
 /** By how much of the target a metric may lie above (`up`) or below it (`down`) without anything being done. */
-export interface Tolerances {
+interface Tolerances {
   readonly up: number;
   readonly down: number;
 }
