@@ -53,6 +53,18 @@ describe('after a rolling update of twelve pods', () => {
   });
 });
 
+test('as many clients are away as its warning says where a maximum age is short for the back-off', async () => {
+  const { document } = await playOnSim(pacedDrain, {
+    pods: '3',
+    clients: '900',
+    backoff: '2m',
+    maxAge: '2m',
+  });
+  expect(document.warnings).toEqual([expect.stringContaining('about 33 %')]);
+  const held = (document.shape?.mean ?? 0) * (document.shape?.pods ?? 0);
+  expect(1 - held / 900).toBeCloseTo(1 / 3, 1);
+});
+
 test('a release that passes without a maximum age passes with one, however often connections age during it', async () => {
   const texts: AxisTexts = { pods: '3', clients: '300', backoff: '10s', drainOver: '4m' };
   const plain = (await playOnSim(pacedDrain, texts)).document;

@@ -212,6 +212,12 @@ const RULES: readonly Rule[] = [
       prospect.heeds.includes('reloadEvery') && prospect.axes.reloads === 1,
       'it happens once (--reloads 1)',
     ),
+  ({ axes: { maxAge, backoff, backoffModel }, builtIn }) =>
+    builtIn &&
+    maxAge !== undefined &&
+    backoffModel === 'uniform' &&
+    backoff > maxAge / 5 &&
+    `With --max-age ${time(maxAge)} and a back-off of up to ${time(backoff)} about ${Math.round((100 * backoff) / (backoff + 2 * maxAge))} % of the clients are away at any time, release or not.`,
   (prospect) =>
     idle(
       'keepalive',

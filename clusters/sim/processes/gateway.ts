@@ -105,7 +105,11 @@ export class SimGateway implements SimProcess {
   /** For a supervisor: another worker, of this version, serves all connections from now on. */
   become(version: string): void {
     this.greeting = { ...this.greeting, version };
-    for (const connection of [...this.connections]) connection.greet(this.greeting);
+    for (const connection of [...this.connections]) {
+      connection.greet(this.greeting);
+      // It does not know how long they have been open.
+      this.closeInTime(connection, false);
+    }
   }
 
   /** A client has connected and been greeted. */
@@ -113,7 +117,7 @@ export class SimGateway implements SimProcess {
     this.connections.add(connection);
     this.time.opened(this.clock.now());
     this.door?.opened();
-    this.closeInTime(connection);
+    this.closeInTime(connection, connection.isSettled);
     if (this.refusing) connection.ask('close');
   }
 
@@ -140,13 +144,14 @@ export class SimGateway implements SimProcess {
     return this.time.until(this.clock.now(), this.door?.used);
   }
 
-  private closeInTime(connection: GatewayConnection): void {
+  private closeInTime(connection: GatewayConnection, settled: boolean): void {
     const { maxAge, pod } = this.settings;
     if (maxAge === undefined) return;
-    const age = connectionAge(maxAge, pod, this.accepted++, connection.isSettled);
+    const age = connectionAge(maxAge, pod, this.accepted++, settled);
     const close = () => {
       if (!this.ended && this.connections.has(connection)) connection.refuse(GOING_AWAY, AGED);
     };
+    this.ages.get(connection)?.[Symbol.dispose]();
     this.ages.set(connection, this.clock.after(age, close));
   }
 
