@@ -175,6 +175,71 @@ describe('in a reconnect storm', () => {
   });
 });
 
+describe('by what the autoscaler is told', () => {
+  test.each([
+    ['1/5m', 1, 5],
+    ['2/10m', 2, 10],
+    ['25%/5m', 1, 5],
+  ] as const)(
+    'with the policy %s no more than so many pods, and what they hold, go in that time',
+    async (hpaDownPolicy, pods, minutes) => {
+      const { byAutoscaler, changes, ended, of, document } = await played({
+        hpaDuring: 'readiness-fail',
+        hpaMetric: 'connections-value',
+        hpaDownPolicy,
+      });
+      const period = minutes * 60_000;
+      expect(changes.at(-1)?.desired).toBe(1);
+      expect(ended).toHaveLength(PODS - 1);
+      const [release] = of('step').filter(({ phase }) => phase === 'release');
+      const held = new Map<string, number>();
+      for (const { pod, at } of of('open'))
+        if (at < (release?.at ?? 0)) held.set(pod, (held.get(pod) ?? 0) + 1);
+      const fullest = Math.max(...held.values());
+      for (const { at } of changes) {
+        const within = <T extends { readonly at: number }>(all: readonly T[]) =>
+          all.filter((one) => one.at >= at && one.at < at + period);
+        expect(within(ended).length).toBeLessThanOrEqual(pods);
+        const lost = byAutoscaler.filter(({ detected }) => detected >= at && detected < at + period);
+        expect(lost.length).toBeLessThanOrEqual(pods * fullest);
+      }
+      expect(document).toMatchObject({ unattributed: 0, droppedTwice: 0 });
+    },
+  );
+
+  test('minReplicas and maxReplicas bound it, the window delays it', async () => {
+    const { changes, of } = await played({
+      hpaDuring: 'readiness-fail',
+      hpaMetric: 'connections-value',
+      hpaMin: '3',
+      hpaDownWindow: '10m',
+    });
+    const unready = of('replicas').find(
+      ({ owner, ready, at }) => owner === 'gateway-v1' && ready === 0 && at > 60_000,
+    )?.at as number;
+    expect(changes).toMatchObject([{ current: PODS, desired: 3 }]);
+    const waited = (changes[0]?.at as number) - unready;
+    expect(waited).toBeGreaterThanOrEqual(2 * STABILIZATION - SYNC);
+    expect(waited).toBeLessThanOrEqual(2 * STABILIZATION + SYNC);
+    const storm = await played({ hpaDuring: 'storm', handshakeCpu: '20ms', hpaMax: '5' });
+    expect(Math.max(...storm.changes.map(({ desired }) => desired))).toBe(5);
+  });
+
+  test('a tolerance of its own keeps it where the cluster would scale, since Kubernetes 1.35', async () => {
+    const texts: AxisTexts = {
+      hpaDuring: 'selector-flip',
+      hpaMetric: 'connections-value',
+      hpaTolerance: '60%',
+    };
+    // The drain is over half-way before the metric has left such a tolerance.
+    const first = async (kubernetes: string) => {
+      const { changes, begin } = await played({ ...texts, kubernetes });
+      return (changes[0]?.at as number) - begin('v1 drains');
+    };
+    expect((await first('1.35')) - (await first('1.34'))).toBeGreaterThan(5 * 60_000);
+  });
+});
+
 test('a rollback removes the autoscaler first', async () => {
   const { of, document } = await played({ hpaDuring: 'selector-flip', rollbackAfter: '8m' });
   expect(of('step').find(({ phase }) => phase === 'rollback')?.name).toBe('the autoscaler is removed');

@@ -1,5 +1,10 @@
-import type { V2HorizontalPodAutoscaler, V2MetricSpec } from '@kubernetes/client-node';
-import type { Axes } from '../harness/contracts/axes.ts';
+import type {
+  V2HorizontalPodAutoscaler,
+  V2HorizontalPodAutoscalerSpec,
+  V2MetricSpec,
+} from '@kubernetes/client-node';
+import { AXES, type Axes } from '../harness/contracts/axes.ts';
+import { ofPodsPerTime } from '../harness/contracts/axis-kinds.ts';
 import type { Stage, Strategy } from '../harness/contracts/scenario.ts';
 import type { Millis } from '../harness/time/duration.ts';
 import { CALM_UTILIZATION } from '../harness/workload/workload.ts';
@@ -10,8 +15,19 @@ import { bringIn, drain, select, serveV1 } from './two-deployments.ts';
 
 const AUTOSCALER = 'gateway';
 
-/** The autoscaler's downscale stabilisation window, and as long a pod counts as initialising (FACTS E). */
-const STABILIZATION: Millis = 300_000;
+/** What the autoscaler is told. */
+const HPA_AXES = [
+  'hpaDuring',
+  'hpaMetric',
+  'hpaMin',
+  'hpaMax',
+  'hpaDownWindow',
+  'hpaDownPolicy',
+  'hpaTolerance',
+] as const;
+
+/** As long a pod counts as initialising (FACTS E). */
+const INITIALIZATION: Millis = 300_000;
 /** A sync, a scrape before it, and an ending after it. */
 const REACTION: Millis = 60_000;
 
@@ -83,6 +99,9 @@ const SITUATIONS: Readonly<Record<Axes['hpaDuring'], Situation>> = {
  * they replace (`--handshake-cpu`): it scales up while they do, and down again 5 minutes later. First go the pods
  * that share a node, then the newest, and with them clients who have only just come back: dropped twice.
  *
+ * `--hpa-down-policy` bounds what scaling down costs: k pods in a time lose at most k times the fullest pod's clients in
+ * any such time, however many pods are to go; `--hpa-down-window` says how long their load must have been gone.
+ *
  * Targets leave half a pod of room, so that it rests at `--pods`; with 5 pods and more that is within its tolerance
  * of 10 %, and a Value target does nothing until so many clients have left. Needs a metrics-server, and for External
  * metrics an adapter. Look at it before an autoscaler is left on during a release.
@@ -94,7 +113,7 @@ export const hpa: Strategy = {
     'What does a HorizontalPodAutoscaler do when readiness fails on purpose, during a rolling update, while an old Deployment drains, and in a reconnect storm?',
   needs: ['autoscaler'],
   requires: () => [],
-  heeds: ['hpaDuring', 'hpaMetric', 'maxSurge', 'maxUnavailable', 'ask'],
+  heeds: [...HPA_AXES, 'maxSurge', 'maxUnavailable', 'ask'],
   defaults: {
     hpaDuring: 'readiness-fail,rolling-update,selector-flip,storm',
     pods: '4',
@@ -107,12 +126,19 @@ export const hpa: Strategy = {
     const { target, happen, lasts } = situation(stage);
     await stage.step('the autoscaler comes to rest', async () => {
       await stage.kube.apply(autoscaler(target, stage.axes));
-      await stage.sleep(STABILIZATION + REACTION);
+      await stage.sleep(Math.max(INITIALIZATION, stage.axes.hpaDownWindow) + REACTION);
     });
     await happen(stage);
     const { axes } = stage;
     await stage.step('watch', () =>
-      stage.sleep(lasts(axes) + STABILIZATION + REACTION + axes.grace + 2 * axes.heartbeat),
+      stage.sleep(
+        lasts(axes) +
+          Math.max(INITIALIZATION, axes.hpaDownWindow) +
+          shrinking(axes) +
+          REACTION +
+          axes.grace +
+          2 * axes.heartbeat,
+      ),
     );
   },
   async rollback(stage) {
@@ -132,11 +158,43 @@ function autoscaler(target: string, axes: Axes): V2HorizontalPodAutoscaler {
     metadata: { name: AUTOSCALER, labels: { app: 'gateway' } },
     spec: {
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: target },
-      minReplicas: 1,
-      maxReplicas: 4 * axes.pods,
+      minReplicas: axes.hpaMin,
+      maxReplicas: axes.hpaMax,
       metrics: [metric(target, axes)],
+      ...behavior(axes),
     },
   };
+}
+
+/** Nothing where all is as it is by itself: an autoscaler without behaviour has limits of its own. */
+function behavior(axes: Axes): Pick<V2HorizontalPodAutoscalerSpec, 'behavior'> {
+  const isDefault = (name: (typeof HPA_AXES)[number]) =>
+    axes[name] === AXES[name].schema.parse(AXES[name].fallback);
+  if (isDefault('hpaDownWindow') && isDefault('hpaDownPolicy') && isDefault('hpaTolerance')) return {};
+  const { pods, isPercent, time } = ofPodsPerTime(axes.hpaDownPolicy);
+  const own = isDefault('hpaTolerance')
+    ? {}
+    : { tolerance: `${Math.round(10 * Number.parseFloat(axes.hpaTolerance))}m` };
+  return {
+    behavior: {
+      scaleUp: own,
+      scaleDown: {
+        ...own,
+        stabilizationWindowSeconds: Math.ceil(axes.hpaDownWindow / 1000),
+        policies: [
+          { type: isPercent ? 'Percent' : 'Pods', value: pods, periodSeconds: Math.ceil(time / 1000) },
+        ],
+      },
+    },
+  };
+}
+
+/** How long it may go on to scale down from what there is by itself. */
+function shrinking({ hpaDownPolicy, pods: all, hpaMin }: Axes): Millis {
+  const { pods, isPercent, time } = ofPodsPerTime(hpaDownPolicy);
+  let periods = 0;
+  for (let left = all; left > hpaMin; periods++) left -= isPercent ? Math.ceil((left * pods) / 100) : pods;
+  return Math.max(0, periods - 1) * time;
 }
 
 /** Calm asks for half a pod less than there are, which rounds up to all of them: as far from one change as from the other. */

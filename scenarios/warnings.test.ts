@@ -100,6 +100,11 @@ const OTHERWISE: AxisTexts = {
   sidecars: 'classic',
   hpaDuring: 'storm',
   hpaMetric: 'connections-value',
+  hpaMin: '2',
+  hpaMax: '5',
+  hpaDownWindow: '1m',
+  hpaDownPolicy: '1/1m',
+  hpaTolerance: '1%',
 };
 
 test.for(Object.values(STRATEGIES).map((strategy) => [strategy.name, strategy] as const))(

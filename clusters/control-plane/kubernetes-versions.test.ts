@@ -15,6 +15,7 @@ describe('what a release of Kubernetes does', () => {
     expect(first(({ kubeProxy }) => kubeProxy === '1.24')).toBe('1.24');
     expect(first(({ kubeProxy }) => kubeProxy === 'current')).toBe('1.26');
     expect(first(({ stableNodeSet }) => stableNodeSet)).toBe('1.27');
+    expect(first(({ ownTolerance }) => ownTolerance)).toBe('1.35');
     expect(first(({ tellsLeaving }) => tellsLeaving)).toBe('1.30');
     expect(behaviourOf('1.20').nodeMonitorGrace).toBe(40_000);
   });

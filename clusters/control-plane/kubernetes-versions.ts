@@ -24,6 +24,8 @@ export interface KubernetesBehaviour {
   readonly tellsLeaving: boolean;
   /** The cloud's controller leaves a node's readiness to the balancer's health checks. */
   readonly stableNodeSet: boolean;
+  /** An autoscaler may have a tolerance of its own; the API drops it before. */
+  readonly ownTolerance: boolean;
 }
 
 type Minor = Axes['kubernetes'];
@@ -38,6 +40,7 @@ const FIRST: KubernetesBehaviour = {
   kubeProxy: '1.22',
   tellsLeaving: false,
   stableNodeSet: false,
+  ownTolerance: false,
 };
 
 /** What changed with which release, oldest first; all that is on by default. */
@@ -63,6 +66,8 @@ const CHANGES: readonly { readonly since: Minor; readonly changes: Partial<Kuber
   { since: '1.32', changes: { nodeMonitorGrace: 50_000 } },
   // KEP-3015: beta and on in 1.34, GA in 1.35.
   { since: '1.34', changes: { trafficDistribution: ['PreferClose', 'PreferSameZone', 'PreferSameNode'] } },
+  // KEP-4951 (HPAConfigurableTolerance): beta and on in 1.35, GA in 1.37.
+  { since: '1.35', changes: { ownTolerance: true } },
 ];
 
 const minor = (version: Minor) => Number(version.split('.')[1]);

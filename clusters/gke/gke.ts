@@ -89,7 +89,10 @@ const keptName = (shape: Shape, options: GkeOptions) =>
     .slice(0, 8)}`;
 
 /** What Google decides and nobody can choose. */
-function refusal({ proxy, tcpLoose, kubernetes, balancer }: Axes, options: GkeOptions): string | undefined {
+function refusal(
+  { proxy, tcpLoose, kubernetes, balancer, keepalive }: Axes,
+  options: GkeOptions,
+): string | undefined {
   const version = kubernetesVersion(options['gke-version'] ?? '');
   if (version !== undefined && version !== kubernetes)
     return `--gke-version ${options['gke-version']} is Kubernetes ${version}, not ${kubernetes}`;
@@ -98,5 +101,7 @@ function refusal({ proxy, tcpLoose, kubernetes, balancer }: Axes, options: GkeOp
   const request = googleRequest(balancer, options['gke-version'] ?? kubernetes);
   if ('refused' in request) return request.refused;
   if (tcpLoose === '0') return "nf_conntrack_tcp_loose of GKE's nodes is not touched";
+  if (keepalive !== undefined && options['clients-from'] === 'vm')
+    return "the client VM's SOCKS proxy ends the clients' own TCP, and its keep-alive with it; choose --clients-from here";
   return undefined;
 }

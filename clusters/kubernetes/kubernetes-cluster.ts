@@ -107,6 +107,7 @@ export class KubernetesCluster implements Cluster {
   private readonly entrance: Entrance;
   /** What every client's dial has in common. */
   private readonly via: { readonly proxy?: string };
+  private readonly keepalive: Millis | undefined;
   private readonly own: Config | undefined;
   private readonly protocol: ClientProtocol | undefined;
   private readonly random: Record<ClientGroup, Random>;
@@ -136,6 +137,7 @@ export class KubernetesCluster implements Cluster {
     if (parts.podTemplates !== undefined) this.podTemplates = parts.podTemplates;
     this.entrance = options.entrance;
     this.via = options.proxy === undefined ? {} : { proxy: options.proxy };
+    this.keepalive = options.spec.axes.keepalive;
     this.own = options.spec.own;
     this.protocol = this.own && clientProtocol(this.own);
     this.retain = options.retain ?? false;
@@ -280,10 +282,12 @@ export class KubernetesCluster implements Cluster {
     const protocol = name === CONTROL ? undefined : this.protocol;
     if (url !== undefined && protocol !== undefined)
       return dialWebSocket(
-        { url: new URL(protocol.path, url).href, protocol, ...host, ...this.via },
+        { url: new URL(protocol.path, url).href, protocol, ...host, ...this.via, keepalive: this.keepalive },
         handlers,
       );
-    if (url !== undefined) return dialWebSocket({ url, isSettled, ...host, ...this.via }, handlers);
+    const keepalive = name === CONTROL ? undefined : this.keepalive;
+    if (url !== undefined)
+      return dialWebSocket({ url, isSettled, ...host, ...this.via, keepalive }, handlers);
     const refusal = this.clock.after(0, () =>
       handlers.closed({ how: 'refused', why: `${name} has no address` }),
     );

@@ -12,11 +12,12 @@ import {
 import type { ClientAddress, Socket, SocketHandlers } from '../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../harness/contracts/event.ts';
 import type { Kube } from '../../harness/contracts/kube.ts';
+import { HarnessError } from '../../harness/errors.ts';
 import { DialPool } from '../../harness/fleet/dial-pool.ts';
 import { PROXIES, PROXY_NAMES, proxyNamed } from '../../harness/platforms/proxies.ts';
 import { watchHarness } from '../../harness/run/innocence-clock.ts';
 import type { Clock } from '../../harness/time/clock.ts';
-import type { Millis } from '../../harness/time/duration.ts';
+import { formatDuration, type Millis } from '../../harness/time/duration.ts';
 import { ScaledClock } from '../../harness/time/scaled-clock.ts';
 import { GATEWAY_PORT } from '../../harness/workload/workload.ts';
 import { command } from '../command.ts';
@@ -49,9 +50,13 @@ const MOST_SPEED = 36;
 /** At this speed the second that a kubelet waits for a probe is the least that is measured here (250 ms): it is not stretched. */
 const PROBING_SPEED = 4;
 
+/** TCP_KEEPIDLE counts whole seconds of real time. */
+const KEEPALIVE_UNIT = 1000;
+
 /**
  * Model milliseconds a real one, unless the user chooses: 36, less where the clients' heartbeats or their connects
- * would then keep the machine busy, and 4 where pods are limited, whose probes are to fail when they would. Of the kernel's timers TCP's retransmission is scaled; SYN retries (1 s) and
+ * would then keep the machine busy, and 4 where pods are limited, whose probes are to fail when they would. A client's keep-alive is no shorter than a real
+ * second. Of the kernel's timers TCP's retransmission is scaled; SYN retries (1 s), keep-alive probes (1 s) and
  * conntrack's are not. No timeout of a probe or a health check becomes shorter than 250 ms of real time, and putting
  * rules in force takes 10 to 30: what follows within a model second of something else may be seen together with it.
  */
@@ -61,8 +66,13 @@ export function defaultSpeed({
   handshakeCpu,
   messageCpu,
   podCpu,
-}: Pick<Axes, 'heartbeat' | 'clients' | 'handshakeCpu' | 'messageCpu' | 'podCpu'>): number {
-  const bearable = ((PINGS_PER_SECOND / 1000) * heartbeat) / clients;
+  keepalive,
+}: Pick<Axes, 'heartbeat' | 'clients' | 'handshakeCpu' | 'messageCpu' | 'podCpu'> &
+  Partial<Pick<Axes, 'keepalive'>>): number {
+  const bearable = Math.min(
+    ((PINGS_PER_SECOND / 1000) * heartbeat) / clients,
+    (keepalive ?? Number.POSITIVE_INFINITY) / KEEPALIVE_UNIT,
+  );
   // Limited pods spend model time, and no processor of this machine.
   if (podCpu !== undefined) return Math.max(1, Math.min(PROBING_SPEED, Math.floor(bearable)));
   const patient = handshakeCpu > 0 ? BURST / handshakeCpu : MOST_SPEED;
@@ -139,6 +149,11 @@ class NetnsCluster implements Cluster {
   static async open({ axes, own }: ClusterSpec, context: RunContext): Promise<NetnsCluster> {
     await using resources = new AsyncDisposableStack();
     const clock = new ScaledClock(context.speed ?? defaultSpeed(axes));
+    const keepalive = keepaliveOf(axes, clock.speed) ?? KEEPALIVE_UNIT;
+    if (keepalive < KEEPALIVE_UNIT)
+      throw new HarnessError(
+        `--keepalive ${formatDuration(axes.keepalive ?? 0)} is less than a second at --speed ${clock.speed}, and the kernel counts whole ones: choose --speed ${Math.floor((axes.keepalive ?? 0) / KEEPALIVE_UNIT)} or less`,
+      );
     const record = (event: TimedEvent) => context.record({ at: clock.now(), ...event });
     const { signal } = context;
     const launcher = resources.use(new Launcher());
@@ -195,6 +210,7 @@ class NetnsCluster implements Cluster {
             number: own ? addressedAs(client.number, this.axes) : client.number,
           }),
           isSettled: client.isSettled,
+          ...(own ? { keepalive: keepaliveOf(this.axes, this.clock.speed) } : {}),
         },
         handlers,
         own,
@@ -214,6 +230,11 @@ class NetnsCluster implements Cluster {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.resources.disposeAsync();
   }
+}
+
+/** The clients' keep-alive in real milliseconds. */
+function keepaliveOf({ keepalive }: Pick<Axes, 'keepalive'>, speed: number): number | undefined {
+  return keepalive === undefined ? undefined : keepalive / speed;
 }
 
 async function kernelFacts(speed: number): Promise<Readonly<Record<string, string>>> {

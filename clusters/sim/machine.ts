@@ -25,6 +25,7 @@ export class SimMachine implements Machine, ConnectionHost {
   readonly clock: Clock;
   readonly fabric: Fabric;
   readonly record: (event: TimedEvent) => void;
+  readonly keepalive: Millis | undefined;
   private readonly axes: Pick<Axes, 'clients' | 'clientsBehind'>;
   private readonly bootTime: Millis;
   private readonly random: Random;
@@ -39,7 +40,7 @@ export class SimMachine implements Machine, ConnectionHost {
   constructor(options: {
     clock: Clock;
     random: Random;
-    axes: Pick<Axes, 'tcpLoose' | 'clients' | 'clientsBehind'>;
+    axes: Pick<Axes, 'tcpLoose' | 'clients' | 'clientsBehind'> & Partial<Pick<Axes, 'keepalive'>>;
     /** Appends to the log, stamped with the clock's time. */
     record: (event: TimedEvent) => void;
     /** From the start of a pod's process until it listens; 1 s by default. */
@@ -48,6 +49,7 @@ export class SimMachine implements Machine, ConnectionHost {
     this.clock = options.clock;
     this.record = options.record;
     this.axes = options.axes;
+    this.keepalive = options.axes.keepalive;
     this.bootTime = options.bootTime ?? BOOT_TIME;
     this.random = options.random.fork('pods');
     this.portSalt = options.random.fork('client-ports').uint32();

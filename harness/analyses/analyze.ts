@@ -107,10 +107,11 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
       } catch (error) {
         broken.push(`capacity: ${error instanceof Error ? error.message : String(error)}`);
       }
+      const shape = shapeAtEnd(results.history, results.connections);
       const said = sayings.result();
       const background = backgroundOf(cell, results.fleet, results.history);
       const findings = {
-        ...{ cell, ...results, capacity, background, sayings: said },
+        ...{ cell, ...results, capacity, shape, background, sayings: said },
         ...{ rows: ledger.rows, broken },
       };
       const judgement = judge(findings, bounds);
@@ -124,7 +125,7 @@ export function cellAnalysis(cell: CellHeader, bounds?: Bounds): CellAnalysis {
         releaseAt: beginOf('release'),
         rollbackAt: beginOf('rollback'),
         extraPods: extraPods(results.history),
-        shape: shapeAtEnd(results.history, results.connections),
+        shape,
         judgement,
         warnings: [...(cell.warnings ?? []), ...warningsAfter(cell, results.history.steps)],
       });

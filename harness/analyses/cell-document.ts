@@ -61,6 +61,8 @@ export interface CellDocument {
   readonly controlDropped: number;
   /** Disconnects, not clients. */
   readonly disconnects: number;
+  /** Connections that the gateways closed for their age (`--max-age`), which no other number counts: no release is needed for that. */
+  readonly agedOut: number;
   /** Attempts, not clients. */
   readonly refusedAttempts: number;
   /** Connections, not clients: opened anew before the old one was closed. */
@@ -140,7 +142,8 @@ export function cellDocument(
   },
 ): CellDocument {
   const { fleet, ledger, rates, connections, landings, releaseAt, rollbackAt, judgement } = results;
-  const { rows, chains } = ledger;
+  const { chains } = ledger;
+  const rows = ledger.rows.filter(({ cause }) => cause !== 'aged-out');
   const share = (count: number) => (fleet.clients === 0 ? 0 : count / fleet.clients);
   const first = rows[0];
   const cause = first === undefined ? undefined : chains[first.chain]?.step;
@@ -173,6 +176,7 @@ export function cellDocument(
     controlClients: fleet.controlClients,
     controlDropped: fleet.controlDropped,
     disconnects: rows.length,
+    agedOut: ledger.rows.length - rows.length,
     refusedAttempts: fleet.refusedAttempts,
     replacedConnections: fleet.replacedConnections,
     rehomed: fleet.rehomed,

@@ -35,6 +35,7 @@ export function testDocument(header: CellHeader, changes: Partial<CellDocument> 
     controlClients: 0,
     controlDropped: 0,
     disconnects: 0,
+    agedOut: 0,
     refusedAttempts: 0,
     replacedConnections: 0,
     rehomed: 0,

@@ -6,6 +6,7 @@ import type { CapacityDocument } from './capacity/capacity.ts';
 import type { FleetResult } from './clients/fleet.ts';
 import type { Landings } from './clients/landings.ts';
 import type { Rates } from './clients/rates.ts';
+import { isSkewed, type Shape } from './clients/shape.ts';
 import type { StepSpan } from './history.ts';
 import type { Innocence } from './innocence.ts';
 import type { LedgerRow } from './ledger/ledger.ts';
@@ -36,6 +37,7 @@ export interface Findings {
   readonly sayings: Sayings;
   readonly capacity: CapacityDocument | null;
   readonly background: Background | null;
+  readonly shape: Shape | null;
   readonly rows: readonly LedgerRow[];
   /** Analyses that threw, with their message. */
   readonly broken: readonly string[];
@@ -50,11 +52,13 @@ export interface CriterionResult {
 
 interface Criterion {
   readonly name: string;
+  /** It is told beside a verdict that is not in doubt, and decides none. */
+  readonly isNote?: true;
   /** Undefined where it has nothing to say. */
   judge(findings: Findings, bounds: Bounds): Omit<CriterionResult, 'name'> | undefined;
 }
 
-const count = (number: number) => number.toLocaleString('en-US');
+const count = (number: number) => Math.round(number).toLocaleString('en-US');
 const clients = (number: number) => `${count(number)} client${number === 1 ? '' : 's'}`;
 const were = (number: number) => (number === 1 ? 'was' : 'were');
 const percent = (share: number) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
@@ -314,6 +318,33 @@ const CRITERIA: readonly Criterion[] = [
       );
     },
   },
+  {
+    name: 'connections lie evenly',
+    isNote: true,
+    judge: ({ shape, cell }) => {
+      if (shape === null || !isSkewed(shape)) return undefined;
+      const { most, mean, pods, empty } = shape;
+      const bare = empty > 0 ? `, and ${count(empty)} hold${empty === 1 ? 's' : ''} none` : '';
+      const stays =
+        cell.axes.maxAge === undefined
+          ? 'nothing moves a connection that is held, so this stays until clients leave or gateways close them (--max-age)'
+          : `with --max-age ${formatDuration(cell.axes.maxAge)} every connection has been drawn anew once`;
+      return good(
+        `connections lie unevenly at the end: the fullest of ${count(pods)} pods holds ${count(most)} where the mean is ${count(mean)}${bare}; ${stays}`,
+      );
+    },
+  },
+  {
+    name: 'closed for their age',
+    isNote: true,
+    judge: ({ rows, cell: { axes } }) => {
+      const aged = rows.filter(({ cause }) => cause === 'aged-out').length;
+      if (axes.maxAge === undefined || aged === 0) return undefined;
+      return good(
+        `${count(aged)} connection${aged === 1 ? '' : 's'} ${were(aged)} closed for their age (--max-age ${formatDuration(axes.maxAge)}), which no release is needed for: no other number counts them`,
+      );
+    },
+  },
 ];
 
 /** How pods fell, and how often. */
@@ -326,19 +357,26 @@ const fallen = ({ fallen: kinds }: CapacityDocument): string =>
 /** The verdict on a cell with the reasons for it. */
 export interface Judgement {
   readonly verdict: VerdictName;
-  /** What decided it: the criteria that are unknown or failed, or all of them where it passes. */
+  /** What decided it: the criteria that are unknown or failed, or all of them where it passes; then what is to be noted. */
   readonly why: readonly string[];
   readonly criteria: readonly CriterionResult[];
 }
 
 /** Judges a cell. Doubt about the measurement outweighs any finding: then the verdict is `unknown`, never `pass` or `fail`. */
 export function judge(findings: Findings, bounds: Bounds = BOUNDS): Judgement {
-  const criteria = CRITERIA.flatMap((criterion) => {
+  const notes: CriterionResult[] = [];
+  const decisive: CriterionResult[] = [];
+  for (const criterion of CRITERIA) {
     const result = criterion.judge(findings, bounds);
-    return result === undefined ? [] : [{ name: criterion.name, ...result }];
-  });
+    if (result !== undefined) (criterion.isNote ? notes : decisive).push({ name: criterion.name, ...result });
+  }
+  const criteria = [...decisive, ...notes];
   const of = (outcome: VerdictName) => criteria.filter((criterion) => criterion.outcome === outcome);
   const verdict = of('unknown').length > 0 ? 'unknown' : of('fail').length > 0 ? 'fail' : 'pass';
-  const deciding = verdict === 'pass' ? criteria : [...of('unknown'), ...of('fail')];
-  return { verdict, why: deciding.map(({ says }) => says), criteria };
+  const deciding = verdict === 'pass' ? decisive : [...of('unknown'), ...of('fail')];
+  return {
+    verdict,
+    why: [...deciding, ...(verdict === 'unknown' ? [] : notes)].map(({ says }) => says),
+    criteria,
+  };
 }

@@ -127,6 +127,31 @@ test('an option that the other values of its cell make idle is told where it was
   }
 });
 
+test('a maximum age that sends clients away for long is told with the share that is away', () => {
+  const minute = 60_000;
+  expect(of(ROLLING, { maxAge: 2 * minute, backoff: 5 * minute })).toEqual([
+    'With --max-age 2m and a back-off of up to 5m about 56 % of the clients are away at any time, release or not.',
+  ]);
+  expect(of(ROLLING, { maxAge: 60 * minute, backoff: 5 * minute })).toEqual([]);
+  expect(of(ROLLING, { maxAge: minute, backoff: 5 * minute, backoffModel: 'phoenix' })).toEqual([]);
+});
+
+test('a keep-alive is no silence to tables, but it is to proxies, and idle where pings come sooner', () => {
+  const minute = 60_000;
+  const quiet = { heartbeat: 20 * minute, proxy: 'ipvs' } as const;
+  expect(of(ROLLING, quiet)).toHaveLength(1);
+  expect(of(ROLLING, { ...quiet, keepalive: 5 * minute })).toEqual([]);
+  expect(of(['proxyReadTimeout'], { heartbeat: 20 * minute, keepalive: minute / 2 })).toHaveLength(1);
+  expect(of(ROLLING, { keepalive: minute }, ['keepalive'])[0]).toContain('--keepalive changes nothing');
+});
+
+test("an autoscaler's own tolerance is dropped by releases before 1.35", () => {
+  const said = (kubernetes: Axes['kubernetes']) =>
+    of(['hpaTolerance'], { kubernetes, hpaTolerance: '1%' }, ['hpaTolerance']);
+  expect(said('1.34')[0]).toContain('before Kubernetes 1.35');
+  expect(said('1.35')).toEqual([]);
+});
+
 test('what nothing heeds is told, with what would', () => {
   expect(unheeded('canarySteps', '5-100', ['ingress-canary', 'service-mesh'])).toBe(
     '--canary-steps 5-100 changes nothing: only ingress-canary and service-mesh heed it.',

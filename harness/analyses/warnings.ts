@@ -64,6 +64,9 @@ const silent = (heartbeat: Millis, limit: Millis | undefined, who: string, does:
   heartbeat >= limit &&
   `The heartbeat (${time(heartbeat)}) is not shorter than the ${time(limit)} after which ${who}: ${does}.`;
 
+/** The longest time without a packet of the client's own TCP; proxies count data only. */
+const quietest = ({ heartbeat, keepalive = heartbeat }: Axes) => Math.min(heartbeat, keepalive);
+
 /** An option was typed that this cell's other values make idle. */
 const idle = (axis: AxisName, { typed }: Prospect, holds: boolean, why: string) =>
   typed.has(axis) && holds && `${option(axis)} changes nothing in this cell: ${why}.`;
@@ -133,21 +136,22 @@ const RULES: readonly Rule[] = [
       'Envoy resets a silent stream (stream_idle_timeout)',
       'it drops idle clients by itself, again and again, release or not',
     ),
-  ({ axes: { heartbeat, proxy } }) => {
-    const { title, idle: silence } = dataplane(proxy);
+  ({ axes }) => {
+    const { title, idle: silence } = dataplane(axes.proxy);
     return silent(
-      heartbeat,
+      quietest(axes),
       silence.after,
       `${title} forgets a silent connection`,
       `each client's next packet ${silence.nextPacket}, release or not`,
     );
   },
-  ({ axes: { heartbeat, balancer } }) => {
-    const { idle: silence, held } = balancerNamed(balancer);
+  ({ axes }) => {
+    const { idle: silence, held } = balancerNamed(axes.balancer);
+    const quiet = quietest(axes);
     const forgets = 'the balancer forgets a tracked connection';
     if (silence.next === 'reset')
       return silent(
-        heartbeat,
+        quiet,
         silence.after,
         forgets,
         'its next packet is answered with a reset, release or not',
@@ -155,7 +159,7 @@ const RULES: readonly Rule[] = [
     return (
       held.unhealthy === 'kept' &&
       silent(
-        heartbeat,
+        quiet,
         silence.after,
         forgets,
         'it does not hold connections on nodes that become unhealthy, but hashes them anew',
@@ -207,6 +211,26 @@ const RULES: readonly Rule[] = [
       prospect,
       prospect.heeds.includes('reloadEvery') && prospect.axes.reloads === 1,
       'it happens once (--reloads 1)',
+    ),
+  ({ axes: { maxAge, backoff, backoffModel }, builtIn }) =>
+    builtIn &&
+    maxAge !== undefined &&
+    backoffModel === 'uniform' &&
+    backoff > maxAge / 5 &&
+    `With --max-age ${time(maxAge)} and a back-off of up to ${time(backoff)} about ${Math.round((100 * backoff) / (backoff + 2 * maxAge))} % of the clients are away at any time, release or not.`,
+  (prospect) =>
+    idle(
+      'keepalive',
+      prospect,
+      (prospect.axes.keepalive ?? 0) >= prospect.axes.heartbeat,
+      `no connection is without a packet for that long (--heartbeat ${time(prospect.axes.heartbeat)})`,
+    ),
+  (prospect) =>
+    idle(
+      'hpaTolerance',
+      prospect,
+      prospect.heeds.includes('hpaTolerance') && Number(prospect.axes.kubernetes.split('.')[1]) < 35,
+      `an autoscaler has no tolerance of its own before Kubernetes 1.35 (--kubernetes ${prospect.axes.kubernetes})`,
     ),
   (prospect) => {
     const { title, reload } = PROXIES[prospect.axes.ingress];
@@ -263,7 +287,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** What only the built-in gateway heeds. */
-const LIMITS = ['podCpu', 'podMemory', 'connectionMemory', 'admission'] as const;
+const LIMITS = ['podCpu', 'podMemory', 'connectionMemory', 'admission', 'maxAge'] as const;
 
 /** What makes the result of a cell meaningless or surprising, known before it is played: a sentence each. */
 export const warningsBefore = (prospect: Prospect): string[] => RULES.flatMap((rule) => rule(prospect) || []);

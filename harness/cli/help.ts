@@ -24,7 +24,7 @@ export const FIRST_OPTIONS: readonly string[] = [
 const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
   'The Service and its balancer:': ['balancer', 'affinity', 'trafficDistribution', 'secondService'],
   'Nodes and their dataplane:': ['kubernetes', 'proxy', 'tcpLoose'],
-  'Clients:': ['backoffModel', 'clientsBehind', 'connectTimeout', 'recoverWithin'],
+  'Clients:': ['backoffModel', 'clientsBehind', 'connectTimeout', 'keepalive', 'recoverWithin'],
   'The gateway:': [
     'drainOver',
     'preStop',
@@ -39,6 +39,7 @@ const HEEDED_BY: Readonly<Record<string, readonly AxisName[]>> = {
     'podMemory',
     'connectionMemory',
     'admission',
+    'maxAge',
   ],
 };
 

@@ -37,6 +37,10 @@ test.each([
   ['podMemory', 'unlimited', undefined],
   ['connectionMemory', '12Ki', 12_288],
   ['connectTimeout', '4s', 4000],
+  ['keepalive', '45s', 45_000],
+  ['hpaDownPolicy', '1/5m', '1/5m'],
+  ['hpaDownPolicy', '10%/1m', '10%/1m'],
+  ['hpaTolerance', '2.5%', '2.5%'],
   ['connectTimeout', 'firefox', 20_000],
   ['connectTimeout', 'ws', 127_000],
   ['admission', '40', 40],
@@ -45,7 +49,7 @@ test.each([
   const { schema, show } = AXES[name];
   const read = schema.parse(text);
   expect(read).toBe(value);
-  expect(schema.parse(show(read))).toBe(value);
+  expect(schema.parse(show(read as never))).toBe(value);
 });
 
 test.each([
@@ -56,6 +60,10 @@ test.each([
   ['connectionMemory', 'unlimited'],
   ['admission', '-1'],
   ['connectTimeout', 'netscape'],
+  ['hpaDownPolicy', '0/5m'],
+  ['hpaDownPolicy', '1/2h'],
+  ['hpaDownPolicy', '1'],
+  ['hpaTolerance', '0.1'],
   ['connectTimeout', '0s'],
 ] as const)('--%s %s is refused', (name, text) => {
   expect(AXES[name].schema.safeParse(text).success).toBe(false);

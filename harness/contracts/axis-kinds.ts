@@ -27,6 +27,26 @@ export const notAll = (text: string) => !text.endsWith('%') || Number.parseInt(t
 export const ascends = (steps: string) =>
   steps.split('-').every((step, index, all) => index === 0 || Number(step) > Number(all[index - 1]));
 
+/** A share, such as `10%` or `2.5%`. */
+export const percentage = z.string().regex(/^\d+(\.\d+)?%$/, 'must be a percentage, such as 10%');
+
+/** So many pods, or a share of them, in so long: `1/5m`, `10%/1m`. */
+export const podsPerTime = (least: string, most: string) =>
+  z.string().superRefine((text, context) => {
+    const [, pods, time = ''] = /^([1-9]\d*)%?\/(.+)$/.exec(text) ?? [];
+    if (pods === undefined)
+      context.addIssue({ code: 'custom', message: 'must be N/TIME or N%/TIME, such as 1/5m' });
+    else
+      for (const issue of duration(least, most).safeParse(time).error?.issues ?? [])
+        context.addIssue({ ...issue });
+  });
+
+/** What such a text says. */
+export function ofPodsPerTime(text: string): { pods: number; isPercent: boolean; time: Millis } {
+  const [pods = '', time = ''] = text.split('/');
+  return { pods: Number.parseInt(pods, 10), isPercent: pods.endsWith('%'), time: parseDuration(time) };
+}
+
 /** A time, or two with - between them. */
 export const durationRange = (least: string, most: string) =>
   z.string().superRefine((text, context) => {

@@ -34,6 +34,13 @@ export type Ending =
   /** Only attempts: an ICMP error or RST answered the SYN. */
   | { readonly how: 'refused'; readonly why: string };
 
+/** What the close frame of a gateway says whose connection has reached its age (harness/gateway/age.ts). */
+const AGED = 'maximum connection age';
+
+/** Whether a gateway closed the connection for its age, for which no release is needed. */
+export const isAged = (ending: Ending | { readonly how: 'silence' }): boolean =>
+  ending.how === 'close' && ending.reason === AGED;
+
 /** What a socket tells its client. Never called before `dial` returns, and nothing after `closed`. */
 export interface SocketHandlers {
   /** The WebSocket is open and the gateway has said who it is. */

@@ -1,5 +1,12 @@
 import type { BackoffModel } from '../contracts/axes.ts';
-import type { ClientAddress, Ending, Greeting, Socket, SocketHandlers } from '../contracts/connection.ts';
+import {
+  type ClientAddress,
+  type Ending,
+  type Greeting,
+  isAged,
+  type Socket,
+  type SocketHandlers,
+} from '../contracts/connection.ts';
 import type { ClientName, TimedEvent } from '../contracts/event.ts';
 import { clientName } from '../contracts/event.ts';
 import type { Random } from '../statistics/random.ts';
@@ -15,6 +22,8 @@ export interface ClientSettings {
   readonly connectTimeout: Millis;
   /** An answer that takes longer than this was a silence that healed, and is logged as such. */
   readonly stall: Millis;
+  /** How long ago what a reset tells of may have happened: 0 but for TCP's keep-alive, which finds out by and by. */
+  readonly resetLateBy: Millis;
   readonly backoff: Millis;
   readonly backoffModel: BackoffModel;
   readonly makeBeforeBreak: boolean;
@@ -50,6 +59,8 @@ export class Client implements ClientAddress {
   readonly number: number;
   state: ClientState = 'idle';
   greeting: Greeting | undefined;
+  /** Its last connection was closed for its age, and it has not come again yet. */
+  renews = false;
   private readonly host: ClientHost;
   private connection: Connection | undefined;
   /** The connection being opened: the only one while away, a second one with make-before-break. */
@@ -120,6 +131,7 @@ export class Client implements ClientAddress {
     this.attempts = 0;
     this.backoff = undefined;
     this.become('open');
+    this.renews = false;
     connection.startHeartbeat(this.phase());
   }
 
@@ -145,6 +157,7 @@ export class Client implements ClientAddress {
   dropped(connection: Connection, ending: Ending | { how: 'silence' }): void {
     if (this.connection !== connection) return;
     this.connection = undefined;
+    this.renews = isAged(ending);
     this.lost(connection, ending, {});
     // A new connection is already on its way where the gateway had asked for one.
     if (this.opening !== undefined) this.become('connecting');
@@ -283,8 +296,9 @@ class Connection implements SocketHandlers {
       this.client.failed(this, describe(ending));
       return;
     }
-    // With no ping unanswered the connection was good until now; otherwise it is dated back like a silence.
-    if (this.pingedAt < 0) this.lastAnswer = this.host.clock.now();
+    // With no ping unanswered the connection was good until now, or until its TCP asked; otherwise it is dated back like a silence.
+    const late = ending.how === 'reset' ? this.host.settings.resetLateBy : 0;
+    if (this.pingedAt < 0) this.lastAnswer = Math.max(this.lastAnswer, this.host.clock.now() - late);
     this.client.dropped(this, ending);
   }
 

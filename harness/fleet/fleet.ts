@@ -16,6 +16,9 @@ const LEAST_CONNECT_TIMEOUT = 500;
 /** Late answers count as a healed silence from this model time on, and never from less than the real time that scheduling costs. */
 const STALL = { model: 1000, real: 250 } as const;
 
+/** A keep-alive's ten probes (TCP_KEEPINTVL 1 s), in model time in the simulator and in real time elsewhere. */
+const PROBES = { model: 10_000, real: 10_000 } as const;
+
 /** How many attempts may be under way at once while the fleet opens; more would only wait longer in a queue. */
 export const OPENING_AT_ONCE = 64;
 
@@ -46,6 +49,8 @@ export class Fleet implements ClientHost {
   private readonly states: Record<ClientGroup, Record<ClientState, number>>;
   private readonly versions = new Map<string, number>();
   private opened = 0;
+  /** Clients of the fleet whose connection was closed for its age, and that have not come again yet. */
+  private renewing = 0;
   /** While the fleet opens: who has not dialled yet. */
   private unopened: Iterator<Client> | undefined;
   private openingMore = false;
@@ -72,6 +77,7 @@ export class Fleet implements ClientHost {
       heartbeat: axes.heartbeat,
       connectTimeout: tolerated({ model: axes.connectTimeout, real: LEAST_CONNECT_TIMEOUT }, clock.speed),
       stall: tolerated(STALL, clock.speed),
+      resetLateBy: axes.keepalive === undefined ? 0 : axes.keepalive + tolerated(PROBES, clock.speed),
       backoff: axes.backoff,
       backoffModel: axes.backoffModel,
       makeBeforeBreak: options.makeBeforeBreak,
@@ -116,10 +122,10 @@ export class Fleet implements ClientHost {
     return this.names.answer(client.name, this.clock.now());
   }
 
-  /** Every client of the fleet is open or has given up for good. */
+  /** Every client of the fleet is open or has given up for good, but for those whose connection was closed for its age. */
   settled(): boolean {
     const { open, 'given-up': givenUp } = this.states.fleet;
-    return open + givenUp === this.counts().clients;
+    return open + givenUp + this.renewing === this.counts().clients;
   }
 
   counts(): FleetCounts {
@@ -145,6 +151,7 @@ export class Fleet implements ClientHost {
         this.count(client, 1);
         this.opened++;
       }
+      if (client.renews) this.renewing += from === 'open' ? 1 : to === 'open' || to === 'given-up' ? -1 : 0;
     }
     if (from === 'connecting') this.openMore();
   }
@@ -171,7 +178,7 @@ export class Fleet implements ClientHost {
   }
 
   private allOpen(): boolean {
-    return this.states.fleet.open + this.states.control.open === this.clients.length;
+    return this.states.fleet.open + this.states.control.open + this.renewing === this.clients.length;
   }
 
   private add(group: ClientGroup, number: number): void {

@@ -5,9 +5,9 @@ import {
   connect as connectTcp,
   createServer,
   type Server,
-  type Socket as TcpSocket,
+  Socket as TcpSocket,
 } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Ending, Greeting, SocketHandlers } from '../contracts/connection.ts';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import { dialWebSocket } from './websocket.ts';
@@ -286,4 +286,21 @@ test('a proxy that is not there is a refused attempt', async () => {
   const closed = ear.hear('closed');
   dialWebSocket({ url: 'ws://127.0.0.1:9/', proxy: 'socks5h://127.0.0.1:1' }, ear);
   expect(await closed).toMatchObject({ how: 'refused' });
+});
+
+test("a client's keep-alive is asked of the operating system once it is open, and nobody else's", async () => {
+  const asked = vi.spyOn(TcpSocket.prototype, 'setKeepAlive');
+  ended.push(() => asked.mockRestore());
+  const { url } = await gateway();
+  const opened = async (keepalive?: number) => {
+    const ear = new Ear();
+    const heard = ear.hear('opened');
+    const socket = dialWebSocket({ url, keepalive }, ear);
+    ended.push(() => socket.destroy());
+    await heard;
+  };
+  await opened();
+  expect(asked.mock.calls.filter(([enable]) => enable === true)).toEqual([]);
+  await opened(45_000);
+  expect(asked.mock.calls.filter(([enable]) => enable === true)).toEqual([[true, 45_000]]);
 });

@@ -25,6 +25,8 @@ export interface DialTarget {
   readonly protocol?: ClientProtocol;
   /** The client was there long before the run; said to the built-in gateway only. */
   readonly isSettled?: boolean | undefined;
+  /** Real milliseconds without a packet after which the operating system sends keep-alive probes: Node.js lets one choose no more than that. */
+  readonly keepalive?: number | undefined;
   /** Real milliseconds after which a closing handshake that nobody answers is cut short; 2000 by default. */
   readonly closeTimeout?: number;
 }
@@ -69,6 +71,7 @@ class Connection extends WebSocket implements Socket {
   greeted = false;
   /** What the attempt failed with. */
   failure: NodeJS.ErrnoException | undefined;
+  private readonly keepalive: number | undefined;
   private readonly speaks: ClientProtocol | undefined;
   /** What a gateway of another protocol has told of itself so far. */
   private told: Told | undefined;
@@ -84,6 +87,7 @@ class Connection extends WebSocket implements Socket {
       protocol,
       isSettled = false,
       closeTimeout = 2000,
+      keepalive,
     }: DialTarget,
     handlers: SocketHandlers,
   ) {
@@ -102,6 +106,7 @@ class Connection extends WebSocket implements Socket {
     } as object as WebSocket.ClientOptions);
     this.handlers = handlers;
     this.speaks = protocol;
+    this.keepalive = keepalive;
   }
 
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
@@ -122,6 +127,7 @@ class Connection extends WebSocket implements Socket {
         if (this.speaks !== undefined) this.told = this.speaks.handshake((first as IncomingMessage).headers);
         return true;
       case 'open':
+        if (this.keepalive !== undefined) insides(this)._socket?.setKeepAlive(true, this.keepalive);
         this.greetedBy(this.told);
         return true;
       default:

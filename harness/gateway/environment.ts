@@ -47,8 +47,8 @@ export class EnvironmentReader {
  * Reads the gateway's environment: VERSION, PORT (8080), ADMIN_PORT (8081), DRAIN (abrupt, close-all, paced or
  * ignore), DRAIN_OVER (model milliseconds), BOOT_TIME (0; model milliseconds from its start until it listens, or
  * least-most), HANDSHAKE_CPU and MESSAGE_CPU (0; processor milliseconds, which no TIME_SCALE changes), POD_CPU
- * (processors), POD_MEMORY and CONNECTION_MEMORY (bytes), ADMISSION (handshakes a second), POD_NAME, NODE_NAME,
- * TIME_SCALE (model milliseconds a real one, 1).
+ * (processors), POD_MEMORY and CONNECTION_MEMORY (bytes), ADMISSION (handshakes a second), MAX_AGE (model milliseconds;
+ * without it no connection is too old), POD_NAME, NODE_NAME, TIME_SCALE (model milliseconds a real one, 1).
  */
 export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<GatewaySettings> {
   const read = new EnvironmentReader(env);
@@ -68,6 +68,7 @@ export function gatewayEnvironment(env: NodeJS.ProcessEnv): ReadEnvironment<Gate
       messageCpu: read.number('MESSAGE_CPU', 0, 0),
       boot: read.range('BOOT_TIME', '0'),
       capacity: capacityOf(env),
+      ...(env.MAX_AGE === undefined ? {} : { maxAge: read.number('MAX_AGE', 0, 1) }),
       // 30 s of model time as `ws` has it, but never less than a busy machine may need.
       closeTimeout: Math.max(1000, 30_000 / speed),
       ...processTime(speed),

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { AGED, connectionAge, GOING_AWAY } from './age.ts';
 import { type Capacity, SETTLED, UNLIMITED } from './capacity.ts';
 import { Gateway } from './gateway.ts';
 import { processTime } from './process-clock.ts';
@@ -11,7 +12,7 @@ afterEach(() => {
 });
 
 /** A real gateway whose pod is limited; model time runs ten times as fast as the wall clock. */
-async function limited(capacity: Partial<Capacity>, handshakeCpu = 0) {
+async function limited(capacity: Partial<Capacity>, handshakeCpu = 0, more: { maxAge?: number } = {}) {
   const { now, after } = processTime(10);
   const said: Readonly<Record<string, unknown>>[] = [];
   const exits: (number | undefined)[] = [];
@@ -19,6 +20,7 @@ async function limited(capacity: Partial<Capacity>, handshakeCpu = 0) {
     ...{ version: 'v1', pod: 'pod-1', node: undefined, port: 0, adminPort: 0 },
     ...{ drain: 'close-all', drainOver: 0, closeTimeout: 1000, handshakeCpu, now, after },
     capacity: { ...UNLIMITED, ...capacity },
+    ...more,
     log: (line) => said.push(line),
     exit: (code) => exits.push(code),
   });
@@ -99,4 +101,16 @@ test('more memory than the pod may use ends the process as the kernel would', as
   expect(said).toContainEqual(
     expect.objectContaining({ did: 'killed', why: 'OOMKilled with 1 connections' }),
   );
+});
+
+test('a connection is closed at an age of its own, in model time, and the close frame says so', async () => {
+  const { come } = await limited({}, 0, { maxAge: 2000 });
+  const { socket } = await come();
+  const begun = performance.now();
+  const [code, reason] = await new Promise<[number, string]>((resolve) =>
+    socket.on('close', (code, reason) => resolve([code, String(reason)])),
+  );
+  expect([code, reason]).toEqual([GOING_AWAY, AGED]);
+  // Ten times as fast as the wall clock; the greeting may have taken a while.
+  expect((performance.now() - begun) * 10).toBeGreaterThan(0.5 * connectionAge(2000, 'pod-1', 0));
 });

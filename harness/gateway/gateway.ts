@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { AGED, connectionAge, GOING_AWAY } from './age.ts';
 import { type Capacity, isLimited, SETTLED, UNLIMITED } from './capacity.ts';
 import { type Application, gatewayCost } from './cost.ts';
 import { Door } from './door.ts';
@@ -35,6 +36,8 @@ export interface GatewayOptions extends Partial<Application> {
   command?(method: string, url: URL): [status: number, body: unknown] | undefined;
   /** One JSON line of what the gateway did. */
   log(line: Readonly<Record<string, unknown>>): void;
+  /** Model milliseconds after which it closes a connection, give or take a tenth (age.ts); never unless said. */
+  readonly maxAge?: number;
   /** What its pod can take; unlimited unless said. */
   readonly capacity?: Capacity;
   /** Ends the process; the last thing a gateway does. `code` is 0 unless said. */
@@ -57,6 +60,8 @@ export class Gateway {
   readonly webSockets: WebSocketServer;
   readonly server: Server;
   private readonly admin: Server;
+  /** Connections accepted so far. */
+  private accepted = 0;
   private ready = true;
   /** Set once this process is to exit as soon as no connection is left. */
   private leaving = false;
@@ -161,7 +166,17 @@ export class Gateway {
     }
     if (this.options.serve === undefined) socket.send(this.greeting);
     else this.options.serve(socket, request);
+    this.closeInTime(socket, request.headers[SETTLED] !== undefined);
     if (this.refusing) ask(socket, 'close');
+  }
+
+  /** A connection that ends before costs a timer that finds nothing to do. */
+  private closeInTime(socket: WebSocket, settled: boolean): void {
+    const { maxAge, pod, after } = this.options;
+    if (maxAge === undefined) return;
+    after(connectionAge(maxAge, pod, this.accepted++, settled), () => {
+      if (socket.readyState === socket.OPEN) socket.close(GOING_AWAY, AGED);
+    });
   }
 
   private endIfEmpty(): void {

@@ -17,6 +17,7 @@ const isZero = (text: string) => Number.parseInt(text, 10) === 0;
  */
 export function impossible(strategy: Strategy, provider: Provider, axes: Axes): string[] {
   const { maxSurge, maxUnavailable, pods, nodes, clients, clientsBehind, ingress, ingressApi } = axes;
+  const { hpaMin, hpaMax } = axes;
   const mistakes: string[] = [];
   if (isZero(maxSurge) && isZero(maxUnavailable))
     mistakes.push(
@@ -29,6 +30,10 @@ export function impossible(strategy: Strategy, provider: Provider, axes: Axes): 
   if (strategy.heeds?.includes('promote') && !PROXIES[ingress].weighs)
     mistakes.push(
       `--ingress ${ingress}: ${strategy.name} gives a share of new connections to another Service, which no ${PROXIES[ingress].api} of ${PROXIES[ingress].title} can say; choose --ingress ${PROXY_NAMES.filter((name) => PROXIES[name].weighs).join(', ')}`,
+    );
+  if (strategy.heeds?.includes('hpaMax') && hpaMax < hpaMin)
+    mistakes.push(
+      `--${optionName('hpaMax')} ${hpaMax}: must be greater than or equal to --${optionName('hpaMin')} ${hpaMin}`,
     );
   const needed = pods * (strategy.requires(axes).includes('room for twice the pods') ? 2 : 1);
   // A cluster that was there before knows itself how many pods its nodes take.

@@ -202,6 +202,10 @@ async function perform(
       const settle = stage('settle');
       // Silent losses show up to two heartbeats after the last health check turned.
       await settle.step('last losses show', () => settle.sleep(30_000 + 2 * axes.heartbeat));
+      const { maxAge } = axes;
+      // Until each connection that the release left has come to its age, so that the shape at the end is what stays.
+      if (maxAge !== undefined)
+        await settle.step('every connection ages once', () => settle.sleep(1.1 * maxAge));
       await settle.step('everybody returns', () =>
         isLimited({ axes })
           ? settle.until('all clients are back for good', staying(clock, axes, fleet), axes.recoverWithin)

@@ -51,6 +51,7 @@ export const withoutLimits = (axes: Axes): Axes => ({
   podCpu: undefined,
   podMemory: undefined,
   admission: undefined,
+  maxAge: undefined,
 });
 
 /** The container of the built-in gateway. */
@@ -67,6 +68,7 @@ function builtIn(version: Version, axes: Axes): V1Container {
       { name: 'HANDSHAKE_CPU', value: String(axes.handshakeCpu) },
       { name: 'MESSAGE_CPU', value: String(axes.messageCpu) },
       { name: 'BOOT_TIME', value: bootTimeOf(axes) },
+      ...(axes.maxAge === undefined ? [] : [{ name: 'MAX_AGE', value: String(axes.maxAge) }]),
       ...capacityOf(axes),
       ...PLACE,
     ],

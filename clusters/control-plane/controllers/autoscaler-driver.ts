@@ -2,20 +2,26 @@ import type {
   V1Deployment,
   V1Pod,
   V2HorizontalPodAutoscaler,
+  V2HorizontalPodAutoscalerBehavior,
+  V2HPAScalingRules,
   V2MetricIdentifier,
   V2MetricSpec,
   V2MetricTarget,
 } from '@kubernetes/client-node';
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { Context } from '../context.ts';
+import { behaviourOf } from '../kubernetes-versions.ts';
 import { isDeleting, labelsOf, nameOf, selects, timeOf, timestamp } from '../store/objects.ts';
 import { milliValue } from '../store/quantity.ts';
 import { type AutoscalerState, autoscale, newAutoscaler, type Proposal } from './autoscaler.ts';
 import { replicasOf } from './fenceposts.ts';
 import {
   averageReplicas,
+  CALCULATOR_DEFAULTS,
   type Calculation,
   type CalculatorInput,
+  type CalculatorOptions,
+  DEFAULT_TOLERANCE,
   perPodReplicas,
   type Sample,
   utilizationReplicas,
@@ -132,15 +138,34 @@ export class AutoscalerDriver implements Disposable {
     const pods = this.context.store
       .list('Pod')
       .filter((pod) => selects(deployment.spec?.selector, labelsOf(pod)));
-    return (spec?.metrics ?? []).map((metric) => this.proposal(metric, pods, deployment));
+    const options = { ...CALCULATOR_DEFAULTS, tolerance: this.tolerances(spec?.behavior) };
+    return (spec?.metrics ?? []).map((metric) => this.proposal(metric, pods, deployment, options));
   }
 
-  private proposal(metric: V2MetricSpec, pods: readonly V1Pod[], deployment: V1Deployment): Proposal {
-    const input = (samples: ReadonlyMap<string, Sample>): CalculatorInput => ({
+  /** The autoscaler's own, where this release of Kubernetes lets it have any: the API drops the field before. */
+  private tolerances(
+    behavior: V2HorizontalPodAutoscalerBehavior | undefined,
+  ): CalculatorOptions['tolerance'] {
+    const { ownTolerance } = behaviourOf(this.context.axes.kubernetes);
+    const of = (rules: V2HPAScalingRules | undefined) =>
+      ownTolerance && rules?.tolerance !== undefined
+        ? (milliValue(rules.tolerance) ?? 0) / 1000
+        : DEFAULT_TOLERANCE;
+    return { up: of(behavior?.scaleUp), down: of(behavior?.scaleDown) };
+  }
+
+  private proposal(
+    metric: V2MetricSpec,
+    pods: readonly V1Pod[],
+    deployment: V1Deployment,
+    options: CalculatorOptions,
+  ): Proposal {
+    const input = (samples: ReadonlyMap<string, Sample>) => ({
       pods,
       samples,
       current: replicasOf(deployment),
       now: this.context.clock.now(),
+      options,
     });
     const resource = metric.resource ?? metric.containerResource;
     if (resource !== undefined) {
@@ -180,7 +205,7 @@ export class AutoscalerDriver implements Disposable {
   /** A metric of the gateways together, with target Value or AverageValue. */
   private whole(
     { metric, target }: { metric: V2MetricIdentifier; target: V2MetricTarget },
-    input: CalculatorInput,
+    input: CalculatorInput & { readonly options: CalculatorOptions },
     deployment: V1Deployment,
   ): Calculation {
     const measured = this.sum(metric);
@@ -189,7 +214,7 @@ export class AutoscalerDriver implements Disposable {
     return target.value !== undefined
       ? withTarget(target, 'value', (value) => valueReplicas(input, milli, value))
       : withTarget(target, 'averageValue', (value) =>
-          perPodReplicas(deployment.status?.replicas ?? 0, milli, value),
+          perPodReplicas(deployment.status?.replicas ?? 0, milli, value, input.options),
         );
   }
 

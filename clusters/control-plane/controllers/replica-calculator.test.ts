@@ -12,7 +12,7 @@ import {
 
 const NOW = 10 * 3_600_000;
 /** Upstream's tests run with these instead of the defaults. */
-const options = { tolerance: 0.1, cpuInitialization: 120_000, initialReadiness: 10_000 };
+const options = { tolerance: { up: 0.1, down: 0.1 }, cpuInitialization: 120_000, initialReadiness: 10_000 };
 
 interface Shape {
   current: number;
@@ -301,4 +301,18 @@ it.each([
   [undefined, undefined],
 ])('the quantity %s is %s thousandths', (quantity, expected) => {
   expect(milliValue(quantity)).toBe(expected);
+});
+
+describe("an autoscaler's own tolerance", () => {
+  const asked = (ratio: number, up: number, down: number) =>
+    perPodReplicas(10, 1000 * ratio, 100, { ...options, tolerance: { up, down } });
+
+  it.each([
+    [1.06, 0.1, 0.1, 10],
+    [1.06, 0.05, 0.1, 11],
+    [0.89, 0.05, 0.2, 10],
+    [0.89, 0.05, 0.05, 9],
+  ])('%d of the target, with %d above and %d below, asks for %d of 10', (ratio, up, down, replicas) => {
+    expect(asked(ratio, up, down)).toMatchObject({ replicas });
+  });
 });

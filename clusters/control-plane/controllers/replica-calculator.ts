@@ -13,15 +13,26 @@ export interface Sample {
   readonly window: Millis;
 }
 
-/** kube-controller-manager's --horizontal-pod-autoscaler-* options (FACTS E). */
-interface CalculatorOptions {
-  readonly tolerance: number;
+/** By how much of the target a metric may lie above (`up`) or below it (`down`) without anything being done. */
+interface Tolerances {
+  readonly up: number;
+  readonly down: number;
+}
+
+/** --horizontal-pod-autoscaler-tolerance: what holds where the autoscaler itself says nothing. */
+export const DEFAULT_TOLERANCE = 0.1;
+
+const isWithin = (ratio: number, { up, down }: Tolerances) => ratio >= 1 - down && ratio <= 1 + up;
+
+/** What kube-controller-manager's --horizontal-pod-autoscaler-* options say (FACTS E), and the autoscaler itself. */
+export interface CalculatorOptions {
+  readonly tolerance: Tolerances;
   readonly cpuInitialization: Millis;
   readonly initialReadiness: Millis;
 }
 
-const CALCULATOR_DEFAULTS: CalculatorOptions = {
-  tolerance: 0.1,
+export const CALCULATOR_DEFAULTS: CalculatorOptions = {
+  tolerance: { up: DEFAULT_TOLERANCE, down: DEFAULT_TOLERANCE },
   cpuInitialization: 300_000,
   initialReadiness: 30_000,
 };
@@ -148,7 +159,7 @@ function calculate(
   const first = ratioOf(samples);
   if (first === undefined) return { failure: 'no metrics returned matched known pods' };
   const { ratio, measured } = first;
-  const within = (value: number) => Math.abs(1 - value) <= options.tolerance;
+  const within = (value: number) => isWithin(value, options.tolerance);
   const withUnready = unready.length > 0 && ratio > 1;
   if (!withUnready && missing.length === 0)
     return { replicas: within(ratio) ? current : Math.ceil(ratio * counted), measured };
@@ -169,7 +180,7 @@ export function valueReplicas(input: CalculatorInput, measured: number, target: 
   const { current, pods, options = CALCULATOR_DEFAULTS } = input;
   const ratio = measured / target;
   if (current === 0) return { replicas: Math.ceil(ratio), measured };
-  if (Math.abs(1 - ratio) <= options.tolerance) return { replicas: current, measured };
+  if (isWithin(ratio, options.tolerance)) return { replicas: current, measured };
   if (pods.length === 0) return { failure: 'the selector finds no pods' };
   const ready = pods.filter((pod) => pod.status?.phase === 'Running' && isPodReady(pod)).length;
   return { replicas: Math.ceil(ratio * ready), measured };
@@ -183,6 +194,6 @@ export function perPodReplicas(
   options = CALCULATOR_DEFAULTS,
 ): Calculation {
   const ratio = measured / (target * statusReplicas);
-  const replicas = Math.abs(1 - ratio) > options.tolerance ? Math.ceil(measured / target) : statusReplicas;
+  const replicas = isWithin(ratio, options.tolerance) ? statusReplicas : Math.ceil(measured / target);
   return { replicas, measured: Math.ceil(measured / statusReplicas) };
 }

@@ -196,6 +196,16 @@ function autoscaler({ spec }: V2HorizontalPodAutoscaler, complain: Complain): vo
     const window = spec.behavior?.[direction]?.stabilizationWindowSeconds;
     if (window !== undefined && !(isCount(window) && window <= 3600))
       complain(`spec.behavior.${direction}.stabilizationWindowSeconds`, window, 'must be between 0 and 3600');
+    for (const { value, periodSeconds } of spec.behavior?.[direction]?.policies ?? []) {
+      if (!(isCount(value) && value > 0))
+        complain(`spec.behavior.${direction}.policies.value`, value, 'must be greater than zero');
+      if (!(isCount(periodSeconds) && periodSeconds > 0 && periodSeconds <= 1800))
+        complain(
+          `spec.behavior.${direction}.policies.periodSeconds`,
+          periodSeconds,
+          'must be between 1 and 1800',
+        );
+    }
   }
 }
 

@@ -12,6 +12,8 @@ export interface ConnectionHost {
   readonly clock: Clock;
   readonly fabric: Fabric;
   record(event: TimedEvent): void;
+  /** The time without a packet after which the client's TCP sends keep-alive probes; undefined: it sends none. */
+  readonly keepalive?: Millis | undefined;
 }
 
 /** A SYN is sent again after 1 s, doubling; after 127 s connect() fails (tcp_syn_retries 6). */
@@ -20,6 +22,8 @@ const SYN = { first: 1000, most: 64_000, retries: 6 } as const;
 const DATA = { first: 200, most: 120_000, retries: 15 } as const;
 /** A socket that its process has left gives up after about 100 s (tcp_orphan_retries 0 means 8). */
 const ORPHAN_RETRIES = 8;
+/** Node.js, and so the clients of the other clusters: TCP_KEEPINTVL 1 s and TCP_KEEPCNT 10 (Node.js net.Socket setKeepAlive). */
+const KEEPALIVE = { interval: 1000, probes: 10 } as const;
 /** The neighbour of a pod that is gone is asked for three times, a second apart; then ICMP host unreachable is sent. */
 const HOST_UNREACHABLE_AFTER: Millis = 3000;
 /** `ws` cuts a closing handshake short that the client does not answer (its closeTimeout). */
@@ -49,6 +53,9 @@ export class SimConnection implements Socket, GatewayConnection {
   private isLost = false;
   private retries = 0;
   private timer: Disposable | undefined;
+  private keeper: Disposable | undefined;
+  /** Keep-alive probes in a row without an answer. */
+  private probes = 0;
 
   constructor(
     host: ConnectionHost,
@@ -89,6 +96,7 @@ export class SimConnection implements Socket, GatewayConnection {
       this.state = 'closed';
     } else if (this.state === 'open') {
       this.state = 'leaving';
+      this.keeper?.[Symbol.dispose]();
       if (!this.hasUnanswered) this.transmit();
     }
   }
@@ -164,6 +172,7 @@ export class SimConnection implements Socket, GatewayConnection {
       this.state = 'open';
       this.retries = 0;
       this.isLost = false;
+      this.keepAlive(this.host.keepalive);
       // The HTTP upgrade; the answer to it is the greeting.
       this.hasUnanswered = true;
       this.transmit();
@@ -176,6 +185,39 @@ export class SimConnection implements Socket, GatewayConnection {
       refusal === undefined
         ? clock.after(retry, () => this.connect())
         : clock.after(refusal.after, () => this.fail({ how: 'refused', why: refusal.why }));
+  }
+
+  private keepAlive(delay: Millis | undefined): void {
+    if (delay !== undefined) this.keeper = this.host.clock.after(delay, () => this.probe());
+  }
+
+  /**
+   * The client's TCP hears nothing and asks whether the connection is still there; the gateway's TCP answers, and its
+   * application never knows. What TCP sends again says as much, so that there are no probes meanwhile.
+   */
+  private probe(): void {
+    const { fabric, clock, keepalive = 0 } = this.host;
+    if (this.state !== 'open') return;
+    const quiet = clock.now() - this.flow.last;
+    if (this.hasUnanswered || quiet < keepalive) {
+      this.probes = 0;
+      this.keepAlive(this.hasUnanswered ? keepalive : keepalive - quiet);
+      return;
+    }
+    const delivery = fabric.exchange(this.flow, 'data', clock.now());
+    if (delivery === 'delivered') {
+      this.probes = 0;
+      this.keepAlive(keepalive);
+      return;
+    }
+    this.probes++;
+    const { resetSeen } = fabric;
+    const isOver = resetSeen || this.probes >= KEEPALIVE.probes;
+    // Not before: a probe that is lost shows nothing to anybody.
+    if (isOver) this.lost(delivery);
+    if (isOver)
+      this.keeper = clock.after(resetSeen ? 0 : KEEPALIVE.interval, () => this.fail({ how: 'reset' }));
+    else this.keepAlive(KEEPALIVE.interval);
   }
 
   /** What makes connect() fail for good, unlike a SYN that is lost. */
@@ -282,6 +324,7 @@ export class SimConnection implements Socket, GatewayConnection {
     this.state = 'closed';
     this.timer?.[Symbol.dispose]();
     this.timer = undefined;
+    this.keeper?.[Symbol.dispose]();
     const { handlers } = this;
     this.handlers = undefined;
     handlers?.closed(ending);

@@ -1,5 +1,6 @@
 import type { Greeting } from '../../../harness/contracts/connection.ts';
 import type { TimedEvent } from '../../../harness/contracts/event.ts';
+import { AGED, connectionAge, GOING_AWAY } from '../../../harness/gateway/age.ts';
 import { type Capacity, capacityOf, isLimited } from '../../../harness/gateway/capacity.ts';
 import { type Application, gatewayCost } from '../../../harness/gateway/cost.ts';
 import { Door, type Outcome } from '../../../harness/gateway/door.ts';
@@ -20,6 +21,7 @@ export interface GatewaySettings extends Application {
   readonly drain: Drain;
   readonly drainOver: Millis;
   readonly capacity: Capacity;
+  readonly maxAge: Millis | undefined;
 }
 
 /** Reads the environment with the real gateway's defaults. */
@@ -35,6 +37,7 @@ export function gatewaySettings(env: Readonly<Record<string, string>>): GatewayS
     handshakeCpu: Number(env.HANDSHAKE_CPU ?? 0),
     messageCpu: Number(env.MESSAGE_CPU ?? 0),
     capacity: capacityOf(env),
+    maxAge: env.MAX_AGE === undefined ? undefined : Number(env.MAX_AGE),
   };
 }
 
@@ -57,6 +60,9 @@ export class SimGateway implements SimProcess {
   private readonly time: ProcessorTime;
   private readonly record: (event: TimedEvent) => void;
   private readonly exit: (why: string) => void;
+  /** Connections accepted so far, and what closes each for its age. */
+  private accepted = 0;
+  private readonly ages = new Map<GatewayConnection, Disposable>();
   private ready = true;
   /** It exits as soon as no connection is left. */
   private leaving = false;
@@ -99,7 +105,11 @@ export class SimGateway implements SimProcess {
   /** For a supervisor: another worker, of this version, serves all connections from now on. */
   become(version: string): void {
     this.greeting = { ...this.greeting, version };
-    for (const connection of [...this.connections]) connection.greet(this.greeting);
+    for (const connection of [...this.connections]) {
+      connection.greet(this.greeting);
+      // It does not know how long they have been open.
+      this.closeInTime(connection, false);
+    }
   }
 
   /** A client has connected and been greeted. */
@@ -107,12 +117,15 @@ export class SimGateway implements SimProcess {
     this.connections.add(connection);
     this.time.opened(this.clock.now());
     this.door?.opened();
+    this.closeInTime(connection, connection.isSettled);
     if (this.refusing) connection.ask('close');
   }
 
   /** A connection is closed, in whatever way. */
   left(connection: GatewayConnection): void {
     if (!this.connections.delete(connection)) return;
+    this.ages.get(connection)?.[Symbol.dispose]();
+    this.ages.delete(connection);
     this.time.ended(this.clock.now());
     this.door?.ended();
     this.endIfEmpty();
@@ -129,6 +142,17 @@ export class SimGateway implements SimProcess {
 
   processorTime(): Millis {
     return this.time.until(this.clock.now(), this.door?.used);
+  }
+
+  private closeInTime(connection: GatewayConnection, settled: boolean): void {
+    const { maxAge, pod } = this.settings;
+    if (maxAge === undefined) return;
+    const age = connectionAge(maxAge, pod, this.accepted++, settled);
+    const close = () => {
+      if (!this.ended && this.connections.has(connection)) connection.refuse(GOING_AWAY, AGED);
+    };
+    this.ages.get(connection)?.[Symbol.dispose]();
+    this.ages.set(connection, this.clock.after(age, close));
   }
 
   /** SIGTERM, of which its event loop hears in turn. */

@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { CellHeader, Timed } from '../../contracts/event.ts';
 import type { Millis } from '../../time/duration.ts';
 import type { Analysis } from '../analysis.ts';
@@ -128,6 +129,8 @@ function attempted(state: State, event: Of<'open' | 'refused' | 'closed'>): void
   if (event.type === 'closed') {
     if (event.replaced === true || !client.open) return;
     client.open = false;
+    // Who was sent away for the age of its connection is no sign of a service that is not itself.
+    if (isAged(event.ending)) return;
     client.away = true;
     state.away++;
     if (state.released) state.returning++;

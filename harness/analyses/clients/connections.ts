@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { Timed } from '../../contracts/event.ts';
 import type { Millis } from '../../time/duration.ts';
 import type { Analysis } from '../analysis.ts';
@@ -17,6 +18,7 @@ export interface Connections {
   readonly byNode: Readonly<Record<string, Gauge>>;
   /** Clients that were connected before and know that they no longer are. */
   readonly away: Gauge;
+  /** Without those whose connection was closed for its age. */
   readonly mostAway: number;
   readonly mostAwayAt: Millis | null;
   /** From when on every client was connected to v2 to the end, or null when that never came. */
@@ -44,11 +46,15 @@ interface Place {
   version: string;
   node: string;
   open: boolean;
+  /** Its connection was closed for its age. */
+  renews: boolean;
 }
 
 interface State {
   readonly places: Place[];
   clients: number;
+  /** Clients whose connection was closed for its age, and that are not back yet. */
+  renewing: number;
   readonly byVersion: Map<string, Counter>;
   readonly byPod: Map<string, Counter>;
   readonly byNode: Map<string, Counter>;
@@ -78,11 +84,14 @@ function opened(state: State, event: Extract<Timed, { type: 'open' | 'rehomed' }
   const number = clientNumber(event.client);
   const node = event.node ?? state.nodes.get(event.pod) ?? '';
   const place = state.places[number];
-  const next = { pod: event.pod, version: event.version, node, open: true };
+  const next = { pod: event.pod, version: event.version, node, open: true, renews: false };
   if (place === undefined) state.clients++;
   // Make before break: the old connection ends as the new one begins. Or another gateway has taken it over.
   else if (place.open) count(state, place, -1, event.at);
-  else state.away.add(-1, event.at);
+  else {
+    state.away.add(-1, event.at);
+    if (place.renews) state.renewing--;
+  }
   state.places[number] = next;
   count(state, next, 1, event.at);
 }
@@ -91,10 +100,12 @@ function closed(state: State, event: Extract<Timed, { type: 'closed' }>): void {
   const place = state.places[clientNumber(event.client)];
   if (place === undefined || !place.open || event.replaced === true) return;
   place.open = false;
+  place.renews = isAged(event.ending);
+  if (place.renews) state.renewing++;
   count(state, place, -1, event.at);
   state.away.add(1, event.at);
-  if (state.away.value > state.mostAway) {
-    state.mostAway = state.away.value;
+  if (state.away.value - state.renewing > state.mostAway) {
+    state.mostAway = state.away.value - state.renewing;
     state.mostAwayAt = event.at;
   }
 }
@@ -111,6 +122,7 @@ export const connectionsAnalysis: Analysis<State, Connections> = {
   start: () => ({
     places: [],
     clients: 0,
+    renewing: 0,
     byVersion: new Map(),
     byPod: new Map(),
     byNode: new Map(),
@@ -130,7 +142,7 @@ export const connectionsAnalysis: Analysis<State, Connections> = {
     if (event.type === 'closed') closed(state, event);
     else opened(state, event);
     const onV2 = state.byVersion.get('v2')?.value ?? 0;
-    if (onV2 < state.clients) state.allOnV2At = null;
+    if (onV2 < state.clients - state.renewing) state.allOnV2At = null;
     else state.allOnV2At ??= event.at;
   },
   result: (state) => ({

@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { ClientName, Timed } from '../../contracts/event.ts';
 import type { Millis } from '../../time/duration.ts';
 import type { Analysis } from '../analysis.ts';
@@ -36,6 +37,9 @@ export interface Drop {
 interface ClientState {
   open: boolean;
   opens: number;
+  /** Its disconnects, those for their age included. */
+  closings: number;
+  /** Those without. */
   drops: number;
   heals: number;
   node: string | undefined;
@@ -61,7 +65,11 @@ interface State {
   end: Millis;
 }
 
-/** What happened to the clients of a cell. Counts are clients of the fleet unless named otherwise. */
+/** Its connection was closed for its age a moment ago, and nothing has kept it from coming again. */
+const isRenewing = ({ last }: ClientState) =>
+  last !== undefined && isAged(last.ending) && last.refused === 0 && !last.gaveUp;
+
+/** What happened to the clients of a cell; of closings for age only `drops` tells. Counts are clients of the fleet unless named otherwise. */
 export interface FleetResult {
   /** Clients that were ever connected. */
   readonly clients: number;
@@ -94,6 +102,7 @@ export interface FleetResult {
 const newClient = (): ClientState => ({
   open: false,
   opens: 0,
+  closings: 0,
   drops: 0,
   heals: 0,
   node: undefined,
@@ -133,9 +142,13 @@ function closed(state: State, client: ClientState, event: Of<'closed'>): void {
   client.open = false;
   // What became of such a connection nobody knows: the cell is unknown, and the release is not blamed.
   if (ending.how === 'harness-died') return;
+  if (!state.before) {
+    client.closings++;
+    if (!isAged(ending)) client.drops++;
+  }
   const drop: Drop = {
     client: name,
-    nth: state.before ? 0 : ++client.drops,
+    nth: state.before ? 0 : client.closings,
     pod,
     version,
     node: client.node,
@@ -239,7 +252,7 @@ export const fleetAnalysis: Analysis<State, FleetResult> = {
       rehomed: state.rehomed.size,
       refusedAttempts: state.refused,
       gaveUp: clients.filter(({ open, last }) => !open && last?.gaveUp === true).length,
-      stillAway: clients.filter(({ open }) => !open).length,
+      stillAway: clients.filter((client) => !client.open && !isRenewing(client)).length,
       controlClients: control.length,
       controlDropped: control.filter(({ drops }) => drops > 0).length,
       drops: state.drops,

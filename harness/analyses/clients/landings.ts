@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { ClientName } from '../../contracts/event.ts';
 import type { Millis } from '../../time/duration.ts';
 import type { Analysis } from '../analysis.ts';
@@ -21,6 +22,8 @@ interface State {
   since: Millis;
   cutOverAt: Millis | null;
   readonly clients: Set<ClientName>;
+  /** Clients whose connection was closed for its age: it was not the release that sent them for a new one. */
+  readonly renewing: Set<ClientName>;
   landings: number;
   lastLandingAt: Millis | null;
 }
@@ -37,6 +40,7 @@ export const landingsAnalysis: Analysis<State, Landings> = {
     since: 0,
     cutOverAt: null,
     clients: new Set(),
+    renewing: new Set(),
     landings: 0,
     lastLandingAt: null,
   }),
@@ -50,8 +54,10 @@ export const landingsAnalysis: Analysis<State, Landings> = {
         else if (state.old === 'v1') state.old = undefined;
       }
     }
+    if (event.type === 'closed' && isAged(event.ending)) state.renewing.add(event.client);
     // Whoever takes a connection over lands it as well.
     if (event.type !== 'open' && event.type !== 'rehomed') return;
+    if (state.renewing.delete(event.client)) return;
     if (event.version !== state.old || event.at === state.since || !isFleet(event.client)) return;
     state.clients.add(event.client);
     state.landings++;

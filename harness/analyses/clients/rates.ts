@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { Timed } from '../../contracts/event.ts';
 import type { Millis } from '../../time/duration.ts';
 import type { Analysis } from '../analysis.ts';
@@ -109,7 +110,7 @@ export const ratesAnalysis: Analysis<State, Rates> = {
         if (!isFleet(event.client) || event.replaced === true || event.ending.how === 'harness-died') return;
         count(state.disconnects, event.at);
         if (state.before) return;
-        countDropped(state, clientNumber(event.client), event.at);
+        if (!isAged(event.ending)) countDropped(state, clientNumber(event.client), event.at);
         return;
       case 'step':
         if (event.phase === 'release') state.before = false;

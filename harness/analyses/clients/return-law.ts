@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { CellHeader, Timed } from '../../contracts/event.ts';
 import type { Millis } from '../../time/duration.ts';
 import { isFleet } from '../analysis.ts';
@@ -143,6 +144,7 @@ export class ReturnLaw {
   }
 
   private left({ pod, at, ending, replaced }: Of<'closed'>): void {
+    if (isAged(ending)) return;
     if (replaced === true) this.of(pod).replaced.push(at);
     else if (ending.how === 'silence') this.silent++;
     else this.of(pod).ended.push(at);

@@ -3,7 +3,7 @@ import type { Timed } from '../../contracts/event.ts';
 import { historyAnalysis } from '../history.ts';
 import { testCell } from '../test-log.ts';
 import { connectionsAnalysis } from './connections.ts';
-import { excess, shapeAtEnd } from './shape.ts';
+import { excess, isSkewed, shapeAtEnd } from './shape.ts';
 
 function shape(...events: Timed[]) {
   const header = testCell();
@@ -68,4 +68,13 @@ test('the excess of the fullest is 0 where all are alike, and where nobody is co
   expect(excess({ pods: 3, most: 2, mean: 2, empty: 0 })).toBe(0);
   expect(excess({ pods: 3, most: 0, mean: 0, empty: 3 })).toBe(0);
   expect(excess({ pods: 4, most: 100, mean: 25, empty: 3 })).toBe(3);
+});
+
+test.each([
+  [{ pods: 4, most: 201, mean: 100, empty: 0 }, true],
+  [{ pods: 4, most: 200, mean: 100, empty: 0 }, false],
+  [{ pods: 4, most: 140, mean: 100, empty: 1 }, true],
+  [{ pods: 1, most: 0, mean: 0, empty: 1 }, false],
+])('%o is skewed: %s', (found, expected) => {
+  expect(isSkewed(found)).toBe(expected);
 });

@@ -33,5 +33,8 @@ export function shapeAtEnd({ pods }: Pick<History, 'pods'>, { byPod, byVersion }
   };
 }
 
+/** Whether one gateway holds more than twice what all hold on average, or one holds nothing. */
+export const isSkewed = (shape: Shape): boolean => shape.pods > 1 && (excess(shape) > 1 || shape.empty > 0);
+
 /** By how much of the mean the fullest gateway exceeds it: 0 where all hold equally many, or none hold any. */
 export const excess = ({ most, mean: each }: Shape): number => (each === 0 ? 0 : most / each - 1);

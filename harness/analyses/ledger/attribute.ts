@@ -1,3 +1,4 @@
+import { isAged } from '../../contracts/connection.ts';
 import type { CellHeader, HopEnd } from '../../contracts/event.ts';
 import { balancerNamed } from '../../platforms/balancers.ts';
 import { dataplane } from '../../platforms/dataplanes.ts';
@@ -269,7 +270,9 @@ function fromChanges(index: EvidenceIndex, cell: CellHeader, drop: Drop, delay: 
   }
   const cut = index.proxies.get(node)?.find((each) => !each.forwards && within(each));
   if (cut !== undefined) return inferred('dataplane-cut', path.endpoints(node, cut.at), cut.moment);
-  if (cell.axes.heartbeat > dataplane(cell.axes.proxy).idle.after) return inferred('entry-expired');
+  const { heartbeat, keepalive = heartbeat } = cell.axes;
+  if (Math.min(heartbeat, keepalive) > dataplane(cell.axes.proxy).idle.after)
+    return inferred('entry-expired');
   return NOTHING;
 }
 
@@ -332,6 +335,7 @@ function fromLoad(index: EvidenceIndex, cell: CellHeader, drop: Drop, late: Mill
  * close frame, its gateway's own word), inferred where only the time tells, `unattributed` where nothing does.
  */
 export function attribute(index: EvidenceIndex, cell: CellHeader, drop: Drop): Attribution {
+  if (isAged(drop.ending)) return seen('aged-out');
   if (cell.sees === 'sockets') return inferred(BY_SOCKET[drop.ending.how]);
   const { end, guessed } = podEndOf(index, cell, drop);
   const found = attributed(index, cell, drop, end);

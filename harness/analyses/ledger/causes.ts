@@ -15,6 +15,10 @@ export const CAUSES = {
     title: 'gateway process ended',
     says: 'The gateway process exited or was killed with the connection still open.',
   },
+  'aged-out': {
+    title: 'closed for its age',
+    says: 'The connection had reached the age at which the gateway closes each (--max-age, as MAX_CONNECTION_AGE of gRPC), so that connections spread over the pods again. No release is needed for that.',
+  },
   evicted: {
     title: 'evicted from its node',
     says: 'The node was being removed, and whoever removes it evicted the pod: the gateway was told to go and closed the connection, or ended with it open.',
@@ -133,6 +137,7 @@ export type Cause = keyof typeof CAUSES;
 
 /** Causes that need no release: a connection idles too long at any time. */
 export const IDLE_CAUSES: ReadonlySet<Cause> = new Set<Cause>([
+  'aged-out',
   'entry-expired',
   'proxy-idle',
   'proxy-lifetime',

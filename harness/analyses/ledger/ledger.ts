@@ -112,7 +112,12 @@ export function buildLedger(cell: CellHeader, history: History, drops: readonly 
       inferred,
       // Without access to the cluster nobody knows whether the pod was serving.
       collateral:
-        cell.sees !== 'sockets' && !drop.asked && !goneBy(closing) && !goneBy(ended) && !goneBy(terminating),
+        cell.sees !== 'sockets' &&
+        cause !== 'aged-out' &&
+        !drop.asked &&
+        !goneBy(closing) &&
+        !goneBy(ended) &&
+        !goneBy(terminating),
       away: (returned?.at ?? end) - drop.lastAnswer,
       returned: returned !== undefined,
       attempts: returned?.attempts ?? drop.refused,

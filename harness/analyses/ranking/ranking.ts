@@ -72,6 +72,7 @@ const CONDITIONS: ReadonlySet<AxisName> = new Set<AxisName>([
   'backoffModel',
   'connectTimeout',
   'heartbeat',
+  'keepalive',
   'handshakeCpu',
   'messageCpu',
   'podCpu',
@@ -92,6 +93,7 @@ const SETTINGS = (Object.keys(AXES) as AxisName[]).filter(
 /** Conditions that nothing comes of. */
 const isIdle = (name: AxisName, axes: Axes): boolean =>
   show(axes, name) === 'unlimited' ||
+  (name === 'keepalive' && axes.keepalive === undefined) ||
   (name === 'connectionMemory' && axes.podMemory === undefined) ||
   (name === 'recoverWithin' && axes.podCpu === undefined);
 
