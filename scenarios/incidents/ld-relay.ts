@@ -24,4 +24,16 @@ export const ldRelay: Incident = {
         shape !== null && shape.empty > 0,
       ),
   },
+  after: {
+    axes: { maxAge: '10m' },
+    finds: ({ document: { shape, agedOut } }) =>
+      finding(
+        shape === null
+          ? 'no gateway is ready at the end'
+          : `with --max-age 10m the fullest pod holds ${shape.most}, ${(shape.most / shape.mean).toFixed(1)} times the mean, once every connection has been closed for its age`,
+        agedOut > 0,
+        shape !== null && shape.most < 1.3 * shape.mean,
+        shape?.empty === 0,
+      ),
+  },
 };
