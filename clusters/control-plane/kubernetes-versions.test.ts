@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { KUBERNETES_VERSIONS, kubernetesVersion } from '../../harness/contracts/axes.ts';
+import { kubernetesVersion } from '../../harness/contracts/axes.ts';
+import { KUBERNETES_VERSIONS } from '../../harness/platforms/kubernetes.ts';
 import { behaviourOf, rulesNotHeld } from './kubernetes-versions.ts';
 
 describe('what a release of Kubernetes does', () => {

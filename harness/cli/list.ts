@@ -13,10 +13,15 @@ export function list(): void {
   const clusters = Object.values(PROVIDERS).map(({ name, description }) => [name, description] as const);
   const symptoms = SYMPTOMS.map(({ seen, words }) => `  ${seen}\n      npm run scenario -- ${words}`);
   const platforms = Object.entries(PLATFORM_TABLES).map(([axis, { title, entries }]) => {
-    const rows = Object.entries(entries).map(
-      ([name, platform]) =>
-        [name, `${platform.title}: ${platform.versions} (${evidenceOf(platform)})`] as const,
-    );
+    // Names that stand for the same platform are one row.
+    const same = Map.groupBy(Object.entries(entries), ([, platform]) => platform);
+    const rows = [...same].map(([platform, named]) => {
+      const [first = '', last = first] = [named[0]?.[0], named.at(-1)?.[0]];
+      return [
+        first === last ? first : `${first} ... ${last}`,
+        `${platform.title}: ${platform.versions} (${evidenceOf(platform)})`,
+      ] as const;
+    });
     return `${title} (--${optionName(axis)}), the versions that each stands for, and how its properties are known\n${lines(rows)}`;
   });
   print(

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BALANCER_NAMES } from '../platforms/balancers.ts';
 import { CLIENT_LIBRARIES, type ClientLibraryName } from '../platforms/clients.ts';
 import { DATAPLANES, type DataplaneName } from '../platforms/dataplanes.ts';
+import { KUBERNETES_VERSIONS } from '../platforms/kubernetes.ts';
 import { NODE_REMOVAL_NAMES } from '../platforms/node-removals.ts';
 import { PROXY_NAMES, proxiesOf, proxyNamed } from '../platforms/proxies.ts';
 import {
@@ -39,28 +40,6 @@ export const BACKOFF_MODELS = [
 ] as const;
 
 export type BackoffModel = (typeof BACKOFF_MODELS)[number];
-
-/** Releases of Kubernetes whose differences are modelled, oldest first. */
-export const KUBERNETES_VERSIONS = [
-  '1.20',
-  '1.21',
-  '1.22',
-  '1.23',
-  '1.24',
-  '1.25',
-  '1.26',
-  '1.27',
-  '1.28',
-  '1.29',
-  '1.30',
-  '1.31',
-  '1.32',
-  '1.33',
-  '1.34',
-  '1.35',
-  '1.36',
-  '1.37',
-] as const;
 
 export type KubernetesVersion = (typeof KUBERNETES_VERSIONS)[number];
 

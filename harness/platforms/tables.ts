@@ -1,9 +1,11 @@
 import { BALANCERS } from './balancers.ts';
 import { CLIENT_LIBRARIES } from './clients.ts';
 import { DATAPLANES } from './dataplanes.ts';
+import { KUBERNETES_RELEASES } from './kubernetes.ts';
 import { NODE_REMOVALS } from './node-removals.ts';
 import type { Evidence, Platform } from './platform.ts';
 import { PROXIES } from './proxies.ts';
+import { SIDECARS } from './sidecars.ts';
 
 /** Platforms of one kind, by the value that names each. */
 interface PlatformTable {
@@ -14,11 +16,16 @@ interface PlatformTable {
 
 /** Every table of modelled platforms, by the axis whose values name its entries. */
 export const PLATFORM_TABLES: Readonly<
-  Record<'balancer' | 'proxy' | 'ingress' | 'by' | 'connectTimeout', PlatformTable>
+  Record<
+    'balancer' | 'proxy' | 'kubernetes' | 'ingress' | 'sidecars' | 'by' | 'connectTimeout',
+    PlatformTable
+  >
 > = {
   balancer: { title: 'Balancers', entries: BALANCERS },
   proxy: { title: "Nodes' dataplanes", entries: DATAPLANES },
+  kubernetes: { title: 'Kubernetes', entries: KUBERNETES_RELEASES },
   ingress: { title: 'Proxies in the path', entries: PROXIES },
+  sidecars: { title: 'Sidecars of a mesh', entries: SIDECARS },
   by: { title: 'Who removes a node', entries: NODE_REMOVALS },
   connectTimeout: { title: "Clients' libraries", entries: CLIENT_LIBRARIES },
 };

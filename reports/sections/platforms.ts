@@ -19,10 +19,8 @@ function modelled(cells: readonly AnalysedCell[]): Modelled[] {
     const names = cells
       .filter(({ header }) => heeders?.includes(header.strategy) ?? true)
       .map(({ header }) => showAxis(header.axes, axis));
-    return [...new Set(names)].flatMap((name) => {
-      const platform = entries[name];
-      return platform === undefined ? [] : [{ kind: title, platform }];
-    });
+    const platforms = names.flatMap((name) => entries[name] ?? []);
+    return [...new Set(platforms)].map((platform) => ({ kind: title, platform }));
   });
 }
 

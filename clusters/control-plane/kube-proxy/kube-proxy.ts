@@ -1,6 +1,7 @@
 import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
-import { type Axes, KUBERNETES_VERSIONS } from '../../../harness/contracts/axes.ts';
+import type { Axes } from '../../../harness/contracts/axes.ts';
 import { type Dataplane, dataplane } from '../../../harness/platforms/dataplanes.ts';
+import { KUBERNETES_VERSIONS } from '../../../harness/platforms/kubernetes.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import { CLUSTER_CIDR, SERVICE_CIDR } from '../addresses.ts';
 import { behaviourOf } from '../kubernetes-versions.ts';
