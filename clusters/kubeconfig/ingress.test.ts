@@ -46,8 +46,8 @@ describe.skipIf(missing !== undefined)('what stands in front on a real cluster',
     expect(new Set(why)).toEqual(
       new Set(
         [
-          ['ingress', 'ingress controller'],
-          ['gateway-api', 'Gateway API'],
+          ['ingress-nginx', 'ingress controller'],
+          ['nginx-gateway-fabric', 'Gateway API'],
           ['mesh', 'service mesh'],
         ].map(
           ([need, fact]) => `kubeconfig does not offer ${need} (${facts[fact ?? '']?.replace('none: ', '')})`,
