@@ -1,5 +1,6 @@
 import type { Millis } from '../time/duration.ts';
-import type { Platform, Property } from './platform.ts';
+import type { Platform } from './platform.ts';
+import { documented, inferred, observed, read, unproven } from './properties.ts';
 
 /** What a new connection to a Service meets on a node that has nothing to send it to; `none`: the node's own stack. */
 export type Refusal = 'none' | 'drop' | 'reject';
@@ -40,77 +41,63 @@ export type Dataplane = KubeProxy | Cilium;
 
 const HOUR: Millis = 3_600_000;
 
-const FLUSHES_NOTHING: Property = {
-  says: 'an established connection stays with its pod whatever becomes of the endpoint: TCP entries are never flushed',
-  evidence: 'observed',
-  source: 'k8s pkg/proxy/conntrack/cleanup.go; played through a Linux kernel',
-};
-const REFUSES: Property = {
-  says: 'without an endpoint a new connection is rejected (ICMP), without one on this node under policy Local dropped',
-  evidence: 'observed',
-  source: 'k8s pkg/proxy; dumps of kube-proxy 1.20.2 and 1.36.3',
-};
-const FALLS_BACK: Property = {
-  says: 'from Kubernetes 1.26 on, where no endpoint is ready, those that terminate and still serve get new connections',
-  evidence: 'source',
-  source: 'KEP-1669; k8s pkg/proxy/topology.go',
-};
-const DAY: Property = {
-  says: 'a silent connection is remembered for 24 h',
-  evidence: 'documented',
-  source: 'kube-proxy --conntrack-tcp-timeout-established',
-};
+const FLUSHES_NOTHING = observed(
+  'an established connection stays with its pod whatever becomes of the endpoint: TCP entries are never flushed',
+  'k8s pkg/proxy/conntrack/cleanup.go; played through a Linux kernel',
+);
+const REFUSES = observed(
+  'without an endpoint a new connection is rejected (ICMP), without one on this node under policy Local dropped',
+  'k8s pkg/proxy; dumps of kube-proxy 1.20.2 and 1.36.3',
+);
+const FALLS_BACK = read(
+  'from Kubernetes 1.26 on, where no endpoint is ready, those that terminate and still serve get new connections',
+  'KEP-1669; k8s pkg/proxy/topology.go',
+);
+const DAY = documented(
+  'a silent connection is remembered for 24 h',
+  'kube-proxy --conntrack-tcp-timeout-established',
+);
+
+const idle = (after: Millis) => ({ after, nextPacket: 'is balanced as if it were new' });
 
 /** What kube-proxy's iptables and nftables modes share: rules for new connections before the kernel's conntrack. */
 const NETFILTER = {
   refusal: { nowhere: 'reject', elsewhere: 'drop' },
   minSyncPeriod: 1000,
-  idle: { after: 24 * HOUR, nextPacket: 'is balanced as if it were new' },
+  idle: idle(24 * HOUR),
 } as const;
 
-const UNSELECTED: Property = {
-  says: 'a pod that no Service selects any more loses its backend entry, and every connection with it, at once; a second Service with the same pod and port keeps it',
-  evidence: 'observed',
-  source: 'cilium#23761, cilium#27726; pkg/loadbalancer backendStates.refCount',
-};
-const UNREADY_CUT: Property = {
-  says: 'so does a pod that is not ready and does not terminate',
-  evidence: 'source',
-  source: 'cilium pkg/k8s/endpoints.go ParseEndpointSliceV1; cilium#42170',
-};
-const SERVING_KEPT: Property = {
-  says: 'a terminating pod that still serves keeps its connections',
-  evidence: 'source',
-  source: 'cilium#17716',
-};
-const NOT_SERVING_CUT: Property = {
-  says: 'a terminating pod loses them once its readiness fails',
-  evidence: 'source',
-  source: 'cilium#24174, cilium#40969; pkg/k8s/endpoints.go',
-};
-const TAKE_NEW: Property = {
-  says: 'with no active backend left connections are kept, and those that terminate and serve take new ones',
-  evidence: 'source',
-  source: 'cilium#31840; pkg/service/service.go, pkg/loadbalancer/reconciler/bpf_reconciler.go',
-};
-const ICMP: Property = {
-  says: 'without a backend a packet is answered with ICMP unreachable',
-  evidence: 'source',
-  source: 'cilium --service-no-backend-response=reject (cilium#28157)',
-};
-const IDLE_6H: Property = {
-  says: 'a silent connection is remembered for 6 h; its next packet is then balanced as if it were new',
-  evidence: 'inferred',
-  source: 'cilium#27665 (8000 s since August 2023)',
-};
-const IDLE_8000S: Property = {
-  says: 'a silent connection is remembered for 8000 s; its next packet is then balanced as if it were new',
-  evidence: 'source',
-  source: 'cilium --bpf-ct-timeout-service-tcp, --bpf-ct-timeout-regular-tcp; what follows is inferred',
-};
+const UNSELECTED = observed(
+  'a pod that no Service selects any more loses its backend entry, and every connection with it, at once; a second Service with the same pod and port keeps it',
+  'cilium#23761, cilium#27726; pkg/loadbalancer backendStates.refCount',
+);
+const UNREADY_CUT = read(
+  'so does a pod that is not ready and does not terminate',
+  'cilium pkg/k8s/endpoints.go ParseEndpointSliceV1; cilium#42170',
+);
+const SERVING_KEPT = read('a terminating pod that still serves keeps its connections', 'cilium#17716');
+const NOT_SERVING_CUT = read(
+  'a terminating pod loses them once its readiness fails',
+  'cilium#24174, cilium#40969; pkg/k8s/endpoints.go',
+);
+const TAKE_NEW = read(
+  'with no active backend left connections are kept, and those that terminate and serve take new ones',
+  'cilium#31840; pkg/service/service.go, pkg/loadbalancer/reconciler/bpf_reconciler.go',
+);
+const ICMP = read(
+  'without a backend a packet is answered with ICMP unreachable',
+  'cilium --service-no-backend-response=reject (cilium#28157)',
+);
+const IDLE_6H = inferred(
+  'a silent connection is remembered for 6 h; its next packet is then balanced as if it were new',
+  'cilium#27665 (8000 s since August 2023)',
+);
+const IDLE_8000S = read(
+  'a silent connection is remembered for 8000 s; its next packet is then balanced as if it were new',
+  'cilium --bpf-ct-timeout-service-tcp, --bpf-ct-timeout-regular-tcp; what follows is inferred',
+);
 
 const REJECTS = { nowhere: 'reject', elsewhere: 'reject' } as const;
-const idle = (after: Millis) => ({ after, nextPacket: 'is balanced as if it were new' });
 
 /** Cilium 1.16 to 1.18, which 1.19 differs from in what it keeps. */
 const SINCE_1_16 = {
@@ -153,21 +140,18 @@ export const DATAPLANES = {
     minSyncPeriod: 0,
     idle: { after: HOUR / 4, nextPacket: 'is answered with a reset' },
     properties: [
-      {
-        says: 'a removed endpoint stays as a real server of weight 0 while it has connections, which it keeps',
-        evidence: 'source',
-        source: 'k8s 1.20.2 pkg/proxy/ipvs/graceful_termination.go',
-      },
-      {
-        says: 'an unknown connection is answered by the node itself, with a reset',
-        evidence: 'source',
-        source: 'linux net/netfilter/ipvs/ip_vs_core.c; k8s pkg/proxy/ipvs holds the addresses on kube-ipvs0',
-      },
-      {
-        says: 'a silent connection is forgotten after 15 minutes',
-        evidence: 'source',
-        source: 'linux net/netfilter/ipvs/ip_vs_proto_tcp.c; kubernetes#80298',
-      },
+      read(
+        'a removed endpoint stays as a real server of weight 0 while it has connections, which it keeps',
+        'k8s 1.20.2 pkg/proxy/ipvs/graceful_termination.go',
+      ),
+      read(
+        'an unknown connection is answered by the node itself, with a reset',
+        'linux net/netfilter/ipvs/ip_vs_core.c; k8s pkg/proxy/ipvs holds the addresses on kube-ipvs0',
+      ),
+      read(
+        'a silent connection is forgotten after 15 minutes',
+        'linux net/netfilter/ipvs/ip_vs_proto_tcp.c; kubernetes#80298',
+      ),
     ],
   },
   'cilium-1.12': {
@@ -186,27 +170,20 @@ export const DATAPLANES = {
       UNSELECTED,
       UNREADY_CUT,
       SERVING_KEPT,
-      {
-        says: 'so does one that no longer serves',
-        evidence: 'inferred',
-        source: 'cilium pkg/k8s/endpoints.go, the v1beta1 parse; v1 by analogy',
-      },
-      {
-        says: 'without an active backend a new connection is not treated as a Service and goes up the node’s own stack',
-        evidence: 'source',
-        source: 'cilium bpf/lib/lb.h lb4_lookup_service; cilium#21453',
-      },
-      {
-        says: 'held connections to terminating pods go on without an active backend',
-        evidence: 'inferred',
-        source: 'cilium#32815 (1.12.9); cilium#23744 saw them reset by the node',
-      },
+      inferred(
+        'so does one that no longer serves',
+        'cilium pkg/k8s/endpoints.go, the v1beta1 parse; v1 by analogy',
+      ),
+      read(
+        'without an active backend a new connection is not treated as a Service and goes up the node’s own stack',
+        'cilium bpf/lib/lb.h lb4_lookup_service; cilium#21453',
+      ),
+      inferred(
+        'held connections to terminating pods go on without an active backend',
+        'cilium#32815 (1.12.9); cilium#23744 saw them reset by the node',
+      ),
       IDLE_6H,
-      {
-        says: 'internalTrafficPolicy is not heeded',
-        evidence: 'unproven',
-        source: 'no document or source was found',
-      },
+      unproven('internalTrafficPolicy is not heeded', 'no document or source was found'),
     ],
   },
   'cilium-1.13': {
@@ -227,17 +204,11 @@ export const DATAPLANES = {
       UNREADY_CUT,
       SERVING_KEPT,
       NOT_SERVING_CUT,
-      {
-        says: 'a Service that loses its last active backend drops every packet, those of connections to terminating pods as well',
-        evidence: 'inferred',
-        source:
-          'cilium#22388, undone by cilium#31840; where they still serve, the fallback of cilium#24174 may hide it',
-      },
-      {
-        says: 'without a backend a packet is dropped',
-        evidence: 'documented',
-        source: 'cilium#22388, release note',
-      },
+      inferred(
+        'a Service that loses its last active backend drops every packet, those of connections to terminating pods as well',
+        'cilium#22388, undone by cilium#31840; where they still serve, the fallback of cilium#24174 may hide it',
+      ),
+      documented('without a backend a packet is dropped', 'cilium#22388, release note'),
       IDLE_6H,
     ],
   },
@@ -255,16 +226,11 @@ export const DATAPLANES = {
     keepsNotServing: true,
     properties: [
       UNSELECTED,
-      {
-        says: 'a pod that is not ready stays in the backend map, in maintenance: it keeps its connections and gets no new ones',
-        evidence: 'source',
-        source: 'cilium#42170, cilium#42708; pkg/loadbalancer/reconciler/bpf_reconciler.go',
-      },
-      {
-        says: 'a terminating pod keeps its connections whether it serves or not',
-        evidence: 'source',
-        source: 'cilium#40969, cilium#41234',
-      },
+      read(
+        'a pod that is not ready stays in the backend map, in maintenance: it keeps its connections and gets no new ones',
+        'cilium#42170, cilium#42708; pkg/loadbalancer/reconciler/bpf_reconciler.go',
+      ),
+      read('a terminating pod keeps its connections whether it serves or not', 'cilium#40969, cilium#41234'),
       TAKE_NEW,
       ICMP,
       IDLE_8000S,

@@ -1,5 +1,6 @@
 import type { Millis } from '../time/duration.ts';
-import type { Platform, Property } from './platform.ts';
+import type { Platform } from './platform.ts';
+import { documented, inferred, observed, read, unproven } from './properties.ts';
 
 /** What is written on a node before its pods go, as an actor writes it. */
 interface NodeMarks {
@@ -45,11 +46,10 @@ const KARPENTER_MARKS: NodeMarks = {
   taints: [{ key: 'karpenter.sh/disrupted', effect: 'NoSchedule' }],
 };
 
-const KARPENTER_EVICTS: Property = {
-  says: 'an exclude label takes the node out of load balancers, a taint keeps pods away; a refused eviction is tried again after 100 ms, doubling to 10 s; the instance goes at least 5 s after the last pod',
-  evidence: 'source',
-  source: 'kubernetes-sigs/karpenter pkg/controllers/node/termination, 2266468',
-};
+const KARPENTER_EVICTS = read(
+  'an exclude label takes the node out of load balancers, a taint keeps pods away; a refused eviction is tried again after 100 ms, doubling to 10 s; the instance goes at least 5 s after the last pod',
+  'kubernetes-sigs/karpenter pkg/controllers/node/termination, 2266468',
+);
 
 /** Who removes nodes, by the value of the axis `by`. */
 export const NODE_REMOVALS = {
@@ -57,21 +57,18 @@ export const NODE_REMOVALS = {
     title: 'kubectl drain, and then the machine is deleted',
     versions: 'all versions of kubectl; no vendor',
     properties: [
-      {
-        says: 'the node is cordoned; a refused eviction is tried again every 5 s, without an end (--timeout 0)',
-        evidence: 'source',
-        source: 'kubernetes/kubectl pkg/drain/drain.go evictPods',
-      },
-      {
-        says: 'pods get their own grace period, however long (--grace-period -1)',
-        evidence: 'documented',
-        source: 'Kubernetes, Safely Drain a Node',
-      },
-      {
-        says: 'whoever drained deletes the machine as soon as the command returns',
-        evidence: 'inferred',
-        source: 'kubectl itself deletes nothing',
-      },
+      read(
+        'the node is cordoned; a refused eviction is tried again every 5 s, without an end (--timeout 0)',
+        'kubernetes/kubectl pkg/drain/drain.go evictPods',
+      ),
+      documented(
+        'pods get their own grace period, however long (--grace-period -1)',
+        'Kubernetes, Safely Drain a Node',
+      ),
+      inferred(
+        'whoever drained deletes the machine as soon as the command returns',
+        'kubectl itself deletes nothing',
+      ),
     ],
     marks: { unschedulable: true },
     evictsAfter: 0,
@@ -85,33 +82,23 @@ export const NODE_REMOVALS = {
     title: 'cluster-autoscaler, scaling down',
     versions: 'cluster-autoscaler 1.27 to 1.37 with its default flags',
     properties: [
-      {
-        says: 'the node is tainted ToBeDeletedByClusterAutoscaler, and pods are evicted 5 s later (--node-delete-delay-after-taint)',
-        evidence: 'documented',
-        source:
-          'kubernetes/autoscaler cluster-autoscaler/FAQ.md, 55c37cd; that the 5 s come first is inferred',
-      },
-      {
-        says: 'a pod gets its own grace period, but at most 10 min (--max-graceful-termination-sec 600)',
-        evidence: 'documented',
-        source: 'kubernetes/autoscaler cluster-autoscaler/FAQ.md, 55c37cd',
-      },
-      {
-        says: 'a refused eviction is tried again every 10 s',
-        evidence: 'source',
-        source:
-          'kubernetes/autoscaler cluster-autoscaler core/scaledown/actuation/drain.go DefaultEvictionRetryTime',
-      },
-      {
-        says: 'an eviction that is still refused after 2 min (--max-pod-eviction-time) saves the node',
-        evidence: 'documented',
-        source: 'kubernetes/autoscaler cluster-autoscaler/FAQ.md, 55c37cd',
-      },
-      {
-        says: 'the instance is deleted as soon as the last pod is gone',
-        evidence: 'inferred',
-        source: 'no wait is documented',
-      },
+      documented(
+        'the node is tainted ToBeDeletedByClusterAutoscaler, and pods are evicted 5 s later (--node-delete-delay-after-taint)',
+        'kubernetes/autoscaler cluster-autoscaler/FAQ.md, 55c37cd; that the 5 s come first is inferred',
+      ),
+      documented(
+        'a pod gets its own grace period, but at most 10 min (--max-graceful-termination-sec 600)',
+        'kubernetes/autoscaler cluster-autoscaler/FAQ.md, 55c37cd',
+      ),
+      read(
+        'a refused eviction is tried again every 10 s',
+        'kubernetes/autoscaler cluster-autoscaler core/scaledown/actuation/drain.go DefaultEvictionRetryTime',
+      ),
+      documented(
+        'an eviction that is still refused after 2 min (--max-pod-eviction-time) saves the node',
+        'kubernetes/autoscaler cluster-autoscaler/FAQ.md, 55c37cd',
+      ),
+      inferred('the instance is deleted as soon as the last pod is gone', 'no wait is documented'),
     ],
     marks: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] },
     evictsAfter: 5000,
@@ -126,11 +113,10 @@ export const NODE_REMOVALS = {
     versions: 'Karpenter 1.x, NodePool without terminationGracePeriod',
     properties: [
       KARPENTER_EVICTS,
-      {
-        says: 'without terminationGracePeriod it waits for budgets and pods for ever',
-        evidence: 'source',
-        source: 'kubernetes-sigs/karpenter pkg/apis/v1/nodepool.go, 2266468',
-      },
+      read(
+        'without terminationGracePeriod it waits for budgets and pods for ever',
+        'kubernetes-sigs/karpenter pkg/apis/v1/nodepool.go, 2266468',
+      ),
     ],
     marks: KARPENTER_MARKS,
     evictsAfter: 0,
@@ -144,26 +130,22 @@ export const NODE_REMOVALS = {
     title: 'GKE node upgrade, surge',
     versions: 'GKE Standard, surge upgrades',
     properties: [
-      {
-        says: 'budgets and grace periods are honoured for up to 1 h from the start of the drain, then the pods are forced out',
-        evidence: 'observed',
-        source: 'second-hand copies of the vendor page on node upgrade strategies',
-      },
-      {
-        says: 'forced out means deleted with the least grace, so that the kernel still closes their connections',
-        evidence: 'inferred',
-        source: 'not documented',
-      },
-      {
-        says: 'the node carries the label operation.gke.io/type=drain',
-        evidence: 'source',
-        source: 'kubernetes/ingress-gce pkg/utils/zonegetter/zone_getter.go, acbcf5d',
-      },
-      {
-        says: 'the node is cordoned, refused evictions are tried again every 5 s, and the machine goes with the last pod',
-        evidence: 'inferred',
-        source: 'as kubectl drain',
-      },
+      observed(
+        'budgets and grace periods are honoured for up to 1 h from the start of the drain, then the pods are forced out',
+        'second-hand copies of the vendor page on node upgrade strategies',
+      ),
+      inferred(
+        'forced out means deleted with the least grace, so that the kernel still closes their connections',
+        'not documented',
+      ),
+      read(
+        'the node carries the label operation.gke.io/type=drain',
+        'kubernetes/ingress-gce pkg/utils/zonegetter/zone_getter.go, acbcf5d',
+      ),
+      inferred(
+        'the node is cordoned, refused evictions are tried again every 5 s, and the machine goes with the last pod',
+        'as kubectl drain',
+      ),
     ],
     marks: { unschedulable: true, labels: { 'operation.gke.io/type': 'drain' } },
     evictsAfter: 0,
@@ -177,26 +159,19 @@ export const NODE_REMOVALS = {
     title: 'EKS managed node group, updating without force',
     versions: 'Amazon EKS managed node groups',
     properties: [
-      {
-        says: 'pods that have not left after 15 min end the update (PodEvictionFailure), and the node stays',
-        evidence: 'documented',
-        source: EKS_PHASES,
-      },
-      {
-        says: '60 s pass between the last pod and the end of the instance, for balancers to notice',
-        evidence: 'documented',
-        source: EKS_PHASES,
-      },
-      {
-        says: 'the node is cordoned and labelled out of load balancers before it is drained',
-        evidence: 'unproven',
-        source: 'remembered of the same page, not looked up',
-      },
-      {
-        says: 'refused evictions are tried again every 5 s',
-        evidence: 'inferred',
-        source: 'as kubectl drain',
-      },
+      documented(
+        'pods that have not left after 15 min end the update (PodEvictionFailure), and the node stays',
+        EKS_PHASES,
+      ),
+      documented(
+        '60 s pass between the last pod and the end of the instance, for balancers to notice',
+        EKS_PHASES,
+      ),
+      unproven(
+        'the node is cordoned and labelled out of load balancers before it is drained',
+        'remembered of the same page, not looked up',
+      ),
+      inferred('refused evictions are tried again every 5 s', 'as kubectl drain'),
     ],
     marks: { unschedulable: true, labels: { [EXCLUDE]: 'true' } },
     evictsAfter: 0,
@@ -210,26 +185,19 @@ export const NODE_REMOVALS = {
     title: 'GKE Spot VM, preempted',
     versions: 'GKE 1.20 and later (graceful node shutdown)',
     properties: [
-      {
-        says: 'from notice to power-off 30 s: the kubelet grants pods 15 s, and 15 s more to those of the system',
-        evidence: 'documented',
-        source: 'Google Cloud, preemptible VMs; an older text has 25 s and 5 s',
-      },
-      {
-        says: 'nobody asks the Eviction API: budgets count for nothing',
-        evidence: 'documented',
-        source: 'Kubernetes, Node Shutdowns',
-      },
-      {
-        says: 'to clients it is as if each pod were deleted with that grace; replacements are made at once',
-        evidence: 'inferred',
-        source: 'the kubelet ends the pods itself, and their status follows',
-      },
-      {
-        says: 'the node takes no pods from the notice on, by a taint',
-        evidence: 'unproven',
-        source: 'its name (cloud.google.com/impending-node-termination) is remembered, not looked up',
-      },
+      documented(
+        'from notice to power-off 30 s: the kubelet grants pods 15 s, and 15 s more to those of the system',
+        'Google Cloud, preemptible VMs; an older text has 25 s and 5 s',
+      ),
+      documented('nobody asks the Eviction API: budgets count for nothing', 'Kubernetes, Node Shutdowns'),
+      inferred(
+        'to clients it is as if each pod were deleted with that grace; replacements are made at once',
+        'the kubelet ends the pods itself, and their status follows',
+      ),
+      unproven(
+        'the node takes no pods from the notice on, by a taint',
+        'its name (cloud.google.com/impending-node-termination) is remembered, not looked up',
+      ),
     ],
     marks: { taints: [{ key: 'cloud.google.com/impending-node-termination', effect: 'NoSchedule' }] },
     evictsAfter: 0,
@@ -243,17 +211,15 @@ export const NODE_REMOVALS = {
     title: 'EC2 Spot instance, interrupted, with Karpenter reading the queue',
     versions: 'Karpenter 1.x with an interruption queue',
     properties: [
-      {
-        says: '2 min from notice to the end of the instance, drained by Karpenter from the notice on',
-        evidence: 'documented',
-        source: 'aws/karpenter-provider-aws website disruption.md, 1d92708',
-      },
+      documented(
+        '2 min from notice to the end of the instance, drained by Karpenter from the notice on',
+        'aws/karpenter-provider-aws website disruption.md, 1d92708',
+      ),
       KARPENTER_EVICTS,
-      {
-        says: 'what has not left by then goes with the machine, without a goodbye',
-        evidence: 'inferred',
-        source: 'the instance is taken back whatever it runs',
-      },
+      inferred(
+        'what has not left by then goes with the machine, without a goodbye',
+        'the instance is taken back whatever it runs',
+      ),
     ],
     marks: KARPENTER_MARKS,
     evictsAfter: 0,

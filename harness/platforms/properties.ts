@@ -14,5 +14,6 @@ export const read = (says: string, source: string) => property('source', says, s
 export const observed = (says: string, source: string) => property('observed', says, source);
 /** It follows from the others; `source` says how. */
 export const inferred = (says: string, source: string) => property('inferred', says, source);
-/** Nobody has shown it. */
-export const unproven = (says: string) => property('unproven', says, 'nothing that was found');
+/** Nobody has shown it; `source` says what there is instead. */
+export const unproven = (says: string, source = 'nothing that was found') =>
+  property('unproven', says, source);

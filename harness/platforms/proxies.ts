@@ -1,5 +1,6 @@
 import type { Millis } from '../time/duration.ts';
 import type { Platform } from './platform.ts';
+import { documented, inferred, observed, read, unproven } from './properties.ts';
 
 /**
  * What may change under a proxy: whose hosts and paths it serves, the certificates it shows, the share of each backend,
@@ -80,37 +81,30 @@ export const PROXIES = {
     lifetime: undefined,
     termination: { grace: 300_000, accepts: 0, keeps: 'reload' },
     properties: [
-      {
-        says: 'looks at its objects at most every 3.3 s; its workers look for new backends and weights once a second',
-        evidence: 'source',
-        source: 'ingress-nginx internal/ingress/controller/controller.go, rootfs/etc/nginx/lua/balancer.lua',
-      },
-      {
-        says: 'reloads when an Ingress, a host or a path comes or goes, most annotations change, or a rule names another Service; not for endpoints and canary weights',
-        evidence: 'documented',
-        source: 'ingress-nginx docs/how-it-works.md',
-      },
-      {
-        says: 'a renewed certificate is handed to the running workers; its documentation counts an updated Secret among the reloads',
-        evidence: 'source',
-        source: 'ingress-nginx pkg/util/ingress/ingress.go clearCertificates',
-      },
-      {
-        says: 'after a reload the old workers end what they still hold at worker-shutdown-timeout, 240 s',
-        evidence: 'documented',
-        source: 'ingress-nginx configmap.md; seen by users in #2461, #7115, #8977',
-      },
-      {
-        says: 'ends a WebSocket after 60 s without a byte (proxy-read-timeout), by FIN; no limit to its lifetime',
-        evidence: 'documented',
-        source:
-          'ingress-nginx docs/user-guide/miscellaneous.md; the FIN is inferred, and measured with nginx here',
-      },
-      {
-        says: 'its own pods have a grace period of 300 s, stop to accept at once and keep their connections as after a reload',
-        evidence: 'documented',
-        source: 'ingress-nginx charts/ingress-nginx/values.yaml, cli-arguments.md',
-      },
+      read(
+        'looks at its objects at most every 3.3 s; its workers look for new backends and weights once a second',
+        'ingress-nginx internal/ingress/controller/controller.go, rootfs/etc/nginx/lua/balancer.lua',
+      ),
+      documented(
+        'reloads when an Ingress, a host or a path comes or goes, most annotations change, or a rule names another Service; not for endpoints and canary weights',
+        'ingress-nginx docs/how-it-works.md',
+      ),
+      read(
+        'a renewed certificate is handed to the running workers; its documentation counts an updated Secret among the reloads',
+        'ingress-nginx pkg/util/ingress/ingress.go clearCertificates',
+      ),
+      documented(
+        'after a reload the old workers end what they still hold at worker-shutdown-timeout, 240 s',
+        'ingress-nginx configmap.md; seen by users in #2461, #7115, #8977',
+      ),
+      documented(
+        'ends a WebSocket after 60 s without a byte (proxy-read-timeout), by FIN; no limit to its lifetime',
+        'ingress-nginx docs/user-guide/miscellaneous.md; the FIN is inferred, and measured with nginx here',
+      ),
+      documented(
+        'its own pods have a grace period of 300 s, stop to accept at once and keep their connections as after a reload',
+        'ingress-nginx charts/ingress-nginx/values.yaml, cli-arguments.md',
+      ),
     ],
   },
   'nginx-gateway-fabric': {
@@ -134,31 +128,26 @@ export const PROXIES = {
     lifetime: undefined,
     termination: { grace: 30_000, accepts: 0, keeps: 0 },
     properties: [
-      {
-        says: 'looks at its objects every 3.3 s, as ingress-nginx does: its own pace was not looked up',
-        evidence: 'unproven',
-        source: 'set to that of ingress-nginx',
-      },
-      {
-        says: 'reloads for every accepted change, endpoints too (with Plus, endpoints go by its API)',
-        evidence: 'observed',
-        source: 'nginx-gateway-fabric#5524: 136 reloads in ten minutes',
-      },
-      {
-        says: 'sets no worker_shutdown_timeout: old workers live until their last connection has ended, and pile up; where a user sets one, each connection ends that long after the next reload',
-        evidence: 'source',
-        source: 'nginx-gateway-fabric main_config_template.go, nginx.conf; #5524',
-      },
-      {
-        says: "ends a WebSocket after 60 s without a byte (nginx's own proxy_read_timeout); no limit to its lifetime",
-        evidence: 'inferred',
-        source: 'nginx ngx_http_proxy_module',
-      },
-      {
-        says: 'its own pods have a grace period of 30 s and no preStop hook; SIGTERM is passed on to nginx, which ends at once',
-        evidence: 'source',
-        source: 'nginx-gateway-fabric chart, build/entrypoint.sh',
-      },
+      unproven(
+        'looks at its objects every 3.3 s, as ingress-nginx does: its own pace was not looked up',
+        'set to that of ingress-nginx',
+      ),
+      observed(
+        'reloads for every accepted change, endpoints too (with Plus, endpoints go by its API)',
+        'nginx-gateway-fabric#5524: 136 reloads in ten minutes',
+      ),
+      read(
+        'sets no worker_shutdown_timeout: old workers live until their last connection has ended, and pile up; where a user sets one, each connection ends that long after the next reload',
+        'nginx-gateway-fabric main_config_template.go, nginx.conf; #5524',
+      ),
+      inferred(
+        "ends a WebSocket after 60 s without a byte (nginx's own proxy_read_timeout); no limit to its lifetime",
+        'nginx ngx_http_proxy_module',
+      ),
+      read(
+        'its own pods have a grace period of 30 s and no preStop hook; SIGTERM is passed on to nginx, which ends at once',
+        'nginx-gateway-fabric chart, build/entrypoint.sh',
+      ),
     ],
   },
   'haproxy-ingress': {
@@ -183,42 +172,31 @@ export const PROXIES = {
     lifetime: undefined,
     termination: { grace: 60_000, accepts: 0, keeps: 0 },
     properties: [
-      {
-        says: 'looks at its objects at most every 2 s (rate-limit-update 0.5)',
-        evidence: 'unproven',
-        source: 'haproxy-ingress command-line options, from memory',
-      },
-      {
-        says: 'reloads for whatever stands outside its backends (hosts, paths, certificates) and for a backend that comes',
-        evidence: 'source',
-        source: 'haproxy-ingress pkg/haproxy/dynupdate.go checkConfigChange',
-      },
-      {
-        says: 'tells HAProxy of endpoints by its socket as long as the backend has a free slot; each reload leaves 6 (slots-min-free)',
-        evidence: 'source',
-        source:
-          'haproxy-ingress dynupdate.go alignSlots, defaults.go; the table in keys.md says 0, its text 6',
-      },
-      {
-        says: 'after a reload the old process ends what it still holds at timeout-stop, 10 min (HAProxy: hard-stop-after); close-sessions-duration, which spreads that, is off',
-        evidence: 'documented',
-        source: 'haproxy-ingress keys.md',
-      },
-      {
-        says: 'ends a WebSocket after 1 h without a byte (timeout-tunnel), by FIN; no limit to its lifetime',
-        evidence: 'documented',
-        source: 'haproxy-ingress keys.md; the FIN is inferred, and measured with HAProxy here',
-      },
-      {
-        says: 'the chart gives its own pods a grace period of 60 s',
-        evidence: 'documented',
-        source: 'haproxy-ingress/charts values.yaml',
-      },
-      {
-        says: 'SIGTERM ends HAProxy at once, and what it holds with it',
-        evidence: 'unproven',
-        source: "HAProxy's management guide, for HAProxy alone; what the controller sends was not looked up",
-      },
+      unproven(
+        'looks at its objects at most every 2 s (rate-limit-update 0.5)',
+        'haproxy-ingress command-line options, from memory',
+      ),
+      read(
+        'reloads for whatever stands outside its backends (hosts, paths, certificates) and for a backend that comes',
+        'haproxy-ingress pkg/haproxy/dynupdate.go checkConfigChange',
+      ),
+      read(
+        'tells HAProxy of endpoints by its socket as long as the backend has a free slot; each reload leaves 6 (slots-min-free)',
+        'haproxy-ingress dynupdate.go alignSlots, defaults.go; the table in keys.md says 0, its text 6',
+      ),
+      documented(
+        'after a reload the old process ends what it still holds at timeout-stop, 10 min (HAProxy: hard-stop-after); close-sessions-duration, which spreads that, is off',
+        'haproxy-ingress keys.md',
+      ),
+      documented(
+        'ends a WebSocket after 1 h without a byte (timeout-tunnel), by FIN; no limit to its lifetime',
+        'haproxy-ingress keys.md; the FIN is inferred, and measured with HAProxy here',
+      ),
+      documented('the chart gives its own pods a grace period of 60 s', 'haproxy-ingress/charts values.yaml'),
+      unproven(
+        'SIGTERM ends HAProxy at once, and what it holds with it',
+        "HAProxy's management guide, for HAProxy alone; what the controller sends was not looked up",
+      ),
     ],
   },
   traefik: {
@@ -241,31 +219,23 @@ export const PROXIES = {
     lifetime: undefined,
     termination: { grace: 60_000, accepts: 0, keeps: 10_000 },
     properties: [
-      {
-        says: 'takes in changes at most every 2 s (providersThrottleDuration)',
-        evidence: 'unproven',
-        source: 'Traefik static configuration, from memory',
-      },
-      {
-        says: 'swaps its routers in the running process: hosts, certificates, endpoints and Services cut nothing; entry points are static and change with a new pod only',
-        evidence: 'inferred',
-        source: 'Traefik documentation of static and dynamic configuration',
-      },
-      {
-        says: 'no time-out ends an upgraded connection: read is for requests, idle for keep-alive; no limit to its lifetime',
-        evidence: 'inferred',
-        source: 'Traefik entrypoints.md',
-      },
-      {
-        says: 'on SIGTERM it stops to accept at once (requestAcceptGrace 0) and closes what is open after graceTimeOut, 10 s',
-        evidence: 'source',
-        source: 'traefik pkg/server/server_entrypoint_tcp.go',
-      },
-      {
-        says: 'the chart gives its own pods a grace period of 60 s',
-        evidence: 'unproven',
-        source: 'traefik-helm-chart, from memory',
-      },
+      unproven(
+        'takes in changes at most every 2 s (providersThrottleDuration)',
+        'Traefik static configuration, from memory',
+      ),
+      inferred(
+        'swaps its routers in the running process: hosts, certificates, endpoints and Services cut nothing; entry points are static and change with a new pod only',
+        'Traefik documentation of static and dynamic configuration',
+      ),
+      inferred(
+        'no time-out ends an upgraded connection: read is for requests, idle for keep-alive; no limit to its lifetime',
+        'Traefik entrypoints.md',
+      ),
+      read(
+        'on SIGTERM it stops to accept at once (requestAcceptGrace 0) and closes what is open after graceTimeOut, 10 s',
+        'traefik pkg/server/server_entrypoint_tcp.go',
+      ),
+      unproven('the chart gives its own pods a grace period of 60 s', 'traefik-helm-chart, from memory'),
     ],
   },
   'envoy-gateway': {
@@ -281,36 +251,24 @@ export const PROXIES = {
     lifetime: undefined,
     termination: { grace: 360_000, accepts: 60_000, keeps: 60_000 },
     properties: [
-      {
-        says: 'looks at its objects within a second: its pace was not looked up',
-        evidence: 'unproven',
-        source: 'none',
-      },
-      {
-        says: 'routes, weights, endpoints and certificates go by RDS, EDS and SDS and cut nothing',
-        evidence: 'documented',
-        source: 'Envoy documentation of its discovery services',
-      },
-      {
-        says: 'what rebuilds the filter chain of its listener drains the connections on it, and ends them when the drain is over, 60 s',
-        evidence: 'source',
-        source: 'envoyproxy/gateway internal/cmd/envoy.go, proxy_args.go',
-      },
-      {
-        says: 'has rebuilt it for pushes that changed nothing',
-        evidence: 'observed',
-        source: 'envoyproxy/gateway#8889',
-      },
-      {
-        says: 'ends a WebSocket after 5 min without a byte (stream_idle_timeout); no limit to its lifetime',
-        evidence: 'documented',
-        source: 'Envoy FAQ on time-outs',
-      },
-      {
-        says: 'its own pods have a grace period of 360 s; a preStop hook fails their health and waits until nobody is left, 60 s at most, while they go on to accept',
-        evidence: 'source',
-        source: 'envoyproxy/gateway resource_provider.go, internal/cmd/envoy.go',
-      },
+      unproven('looks at its objects within a second: its pace was not looked up', 'none'),
+      documented(
+        'routes, weights, endpoints and certificates go by RDS, EDS and SDS and cut nothing',
+        'Envoy documentation of its discovery services',
+      ),
+      read(
+        'what rebuilds the filter chain of its listener drains the connections on it, and ends them when the drain is over, 60 s',
+        'envoyproxy/gateway internal/cmd/envoy.go, proxy_args.go',
+      ),
+      observed('has rebuilt it for pushes that changed nothing', 'envoyproxy/gateway#8889'),
+      documented(
+        'ends a WebSocket after 5 min without a byte (stream_idle_timeout); no limit to its lifetime',
+        'Envoy FAQ on time-outs',
+      ),
+      read(
+        'its own pods have a grace period of 360 s; a preStop hook fails their health and waits until nobody is left, 60 s at most, while they go on to accept',
+        'envoyproxy/gateway resource_provider.go, internal/cmd/envoy.go',
+      ),
     ],
   },
   istio: {
@@ -326,31 +284,26 @@ export const PROXIES = {
     lifetime: undefined,
     termination: { grace: 30_000, accepts: 5000, keeps: 5000 },
     properties: [
-      {
-        says: 'istiod pushes within a second: its debounce of 100 ms, to 10 s, is not modelled here',
-        evidence: 'inferred',
-        source: 'istio pilot PILOT_DEBOUNCE_AFTER',
-      },
-      {
-        says: 'HTTP routes, weights, endpoints and certificates go by RDS, EDS and SDS and cut nothing',
-        evidence: 'documented',
-        source: 'Envoy documentation of its discovery services',
-      },
-      {
-        says: 'a changed listener drains its connections and ends them after drainDuration, 45 s',
-        evidence: 'source',
-        source: 'istio pkg/config/mesh/mesh.go',
-      },
-      {
-        says: 'ends a WebSocket after 5 min without a byte (stream_idle_timeout); no limit to its lifetime',
-        evidence: 'documented',
-        source: 'Envoy FAQ on time-outs',
-      },
-      {
-        says: 'its own pods have a grace period of 30 s; pilot-agent ends Envoy 5 s after SIGTERM (terminationDrainDuration)',
-        evidence: 'source',
-        source: 'istio pkg/config/mesh/mesh.go, pilot/cmd/pilot-agent',
-      },
+      inferred(
+        'istiod pushes within a second: its debounce of 100 ms, to 10 s, is not modelled here',
+        'istio pilot PILOT_DEBOUNCE_AFTER',
+      ),
+      documented(
+        'HTTP routes, weights, endpoints and certificates go by RDS, EDS and SDS and cut nothing',
+        'Envoy documentation of its discovery services',
+      ),
+      read(
+        'a changed listener drains its connections and ends them after drainDuration, 45 s',
+        'istio pkg/config/mesh/mesh.go',
+      ),
+      documented(
+        'ends a WebSocket after 5 min without a byte (stream_idle_timeout); no limit to its lifetime',
+        'Envoy FAQ on time-outs',
+      ),
+      read(
+        'its own pods have a grace period of 30 s; pilot-agent ends Envoy 5 s after SIGTERM (terminationDrainDuration)',
+        'istio pkg/config/mesh/mesh.go, pilot/cmd/pilot-agent',
+      ),
     ],
   },
 } as const satisfies Record<string, IngressProxy>;
