@@ -12,7 +12,6 @@ import { scenario } from './scenario.ts';
 import { completion } from './shell/completion.ts';
 import { sweep } from './sweep.ts';
 import { checkCommand } from './watch/check.ts';
-import { watchVerb } from './watch/watch.ts';
 import { watchCommand } from './watch/watch-options.ts';
 
 const providers = Object.values(PROVIDERS);
@@ -29,7 +28,13 @@ program.addCommand(
       'Looks at a cluster for a minute, changing nothing, and predicts what a flip would do on it.',
     ),
 );
-program.addCommand(watchCommand(providers, watchVerb));
+program.addCommand(
+  watchCommand(providers, async (...typed) => {
+    // Its exporters take longer to load than all the rest.
+    const { watchVerb } = await import('./watch/watch.ts');
+    return watchVerb(...typed);
+  }),
+);
 program.addCommand(checkCommand());
 program
   .command('report <run>')
