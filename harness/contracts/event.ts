@@ -1,6 +1,7 @@
 import type { Millis } from '../time/duration.ts';
 import type { Axes } from './axes.ts';
 import type { ClientGroup, Ending } from './connection.ts';
+import type { Load } from './load.ts';
 
 /**
  * The version of this vocabulary; a reader of older logs converts them on reading. 2: the first line names what is
@@ -253,21 +254,8 @@ export type TimedEvent =
       readonly why: string;
       readonly connections?: number;
     }
-  /** What came to a gateway whose pod is limited, since it last told (harness/gateway/door.ts says what each is). */
-  | {
-      readonly type: 'load';
-      readonly pod: string;
-      readonly over: Millis;
-      readonly offered: number;
-      readonly served: number;
-      readonly stale: number;
-      readonly refused: number;
-      readonly dropped: number;
-      readonly queue: number;
-      readonly wait: Millis;
-      readonly busy: number;
-      readonly lateProbes: number;
-    }
+  /** What came to a gateway whose pod is limited, since it last told. */
+  | ({ readonly type: 'load'; readonly pod: string } & Load)
   /** Some hop between client and pod (nginx, sidecar, connection holder) changed or ended connections. */
   | {
       readonly type: 'hop';

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import type { Load } from '../contracts/load.ts';
 import { Random } from '../statistics/random.ts';
 import { VirtualClock } from '../time/virtual-clock.ts';
 import { type Capacity, UNLIMITED } from './capacity.ts';
 import { gatewayCost } from './cost.ts';
-import { Door, type Load, type Outcome } from './door.ts';
+import { Door, type Outcome } from './door.ts';
 
 interface Herd {
   readonly clients: number;

@@ -1,5 +1,5 @@
 import type { TimedEvent } from '../contracts/event.ts';
-import type { Load } from './door.ts';
+import type { Load } from '../contracts/load.ts';
 
 /** One line of what a gateway, a supervisor or a connection holder says on its output. */
 export interface Said {
