@@ -5,7 +5,7 @@ import type {
   IngressEndpoint,
   IngressLocation,
 } from '../../control-plane/ingress/ingress.ts';
-import type { RunningProxy } from '../../control-plane/ingress/running-proxy.ts';
+import type { ProxySettings } from '../pods/proxy-program.ts';
 
 /** Where Debian puts it. */
 export const HAPROXY = '/usr/sbin/haproxy';
@@ -19,17 +19,9 @@ const EMPTY = '127.0.0.1:1023';
 const LONGEST: Millis = 2 ** 31 - 1;
 
 /** What of haproxy.cfg does not come from the cluster's objects. */
-export interface HaproxySettings {
-  /** Absolute and short, since a socket's path may have 107 characters. */
-  readonly directory: string;
-  /** Where clients and kubelet come to. */
-  readonly address: string;
-  /** Its ports, and the times that were set. */
-  readonly is: RunningProxy;
+export interface HaproxySettings extends ProxySettings {
   readonly threads: number;
   readonly connections: number;
-  /** Model milliseconds a real one: all that HAProxy measures itself is this much shorter. */
-  readonly speed: number;
 }
 
 /**

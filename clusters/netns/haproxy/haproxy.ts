@@ -2,11 +2,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { HarnessError } from '../../../harness/errors.ts';
-import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { IngressConfig } from '../../control-plane/ingress/ingress.ts';
-import type { HopAct } from '../../control-plane/ingress/running-proxy.ts';
-import type { LaunchedProcess, ProcessHandlers } from '../launcher/launcher.ts';
+import type { LaunchedProcess } from '../launcher/launcher.ts';
+import type { ProxyHost, ProxyProgram } from '../pods/proxy-program.ts';
 import {
   ADMIN_SOCKET,
   FRONTEND,
@@ -17,17 +16,8 @@ import {
   placing,
 } from './haproxy-conf.ts';
 
-/** How one HAProxy is run; it never touches a file outside its directory. */
-export interface HaproxyOptions extends HaproxySettings {
-  readonly clock: Clock;
-  /** Starts a program in the pod's network namespace and a process group of its own. */
-  start(file: string, args: readonly string[], handlers: ProcessHandlers): Pick<LaunchedProcess, 'signal'>;
-  /** What HAProxy did to connections. */
-  acted(act: HopAct): void;
-  /** Every line that HAProxy logs. */
-  logged(line: string): void;
-  exited(why: string): void;
-}
+/** How one is run. */
+export type HaproxyOptions = HaproxySettings & ProxyHost;
 
 /** How often a master that does not answer yet is asked, and how many real milliseconds from one time to the next. */
 const PATIENCE = { tries: 500, wait: 20 } as const;
@@ -38,7 +28,7 @@ const MASTER_SOCKET = 'master.sock';
  * One HAProxy with its controller's duties, as haproxy-ingress runs it: master and worker, told of endpoints by its
  * socket as long as there are slots, else by SIGUSR2, which leaves the connections to the worker of before.
  */
-export class Haproxy {
+export class Haproxy implements ProxyProgram {
   private readonly options: HaproxyOptions;
   private readonly process: Pick<LaunchedProcess, 'signal'>;
   private readonly listening: Promise<void>;

@@ -1,6 +1,6 @@
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { IngressConfig, IngressLocation } from '../../control-plane/ingress/ingress.ts';
-import type { RunningProxy } from '../../control-plane/ingress/running-proxy.ts';
+import type { ProxySettings } from '../pods/proxy-program.ts';
 
 /** Debian's names of what nginx loads; both come with the package libnginx-mod-http-lua. */
 export const NGINX_MODULES = ['ndk_http_module.so', 'ngx_http_lua_module.so'] as const;
@@ -9,18 +9,10 @@ export const NGINX = '/usr/sbin/nginx';
 export const MODULES_PATH = '/usr/lib/nginx/modules';
 
 /** What of nginx.conf does not come from the cluster's objects. */
-export interface NginxSettings {
-  /** nginx's prefix: absolute and short, since a socket's path may have 107 characters. */
-  readonly directory: string;
-  /** Where clients and kubelet come to. */
-  readonly address: string;
-  /** Its ports, and the times that were set. */
-  readonly is: RunningProxy;
+export interface NginxSettings extends ProxySettings {
   readonly workers: number;
   /** Connections a worker may hold, both sides of each counted. */
   readonly workerConnections: number;
-  /** Model milliseconds a real one: all that nginx measures itself is this much shorter. */
-  readonly speed: number;
   /** Where balancer.lua is. */
   readonly luaDirectory: string;
   /** Workers are not to become another user: they run as root of a user namespace that has no other. */

@@ -2,24 +2,14 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { HarnessError } from '../../../harness/errors.ts';
-import type { Clock } from '../../../harness/time/clock.ts';
 import type { Millis } from '../../../harness/time/duration.ts';
 import type { IngressConfig } from '../../control-plane/ingress/ingress.ts';
-import type { HopAct } from '../../control-plane/ingress/running-proxy.ts';
-import type { LaunchedProcess, ProcessHandlers } from '../launcher/launcher.ts';
+import type { LaunchedProcess } from '../launcher/launcher.ts';
+import type { ProxyHost, ProxyProgram } from '../pods/proxy-program.ts';
 import { backendsText, CONFIGURATION_SOCKET, NGINX, type NginxSettings, nginxConf } from './nginx-conf.ts';
 
-/** How one nginx is run; it never touches a file outside its directory. */
-export interface NginxOptions extends Omit<NginxSettings, 'luaDirectory'> {
-  readonly clock: Clock;
-  /** Starts a program in the pod's network namespace and a process group of its own. */
-  start(file: string, args: readonly string[], handlers: ProcessHandlers): Pick<LaunchedProcess, 'signal'>;
-  /** What nginx did to connections. */
-  acted(act: HopAct): void;
-  /** Every line that nginx logs. */
-  logged(line: string): void;
-  exited(why: string): void;
-}
+/** How one is run. */
+export type NginxOptions = Omit<NginxSettings, 'luaDirectory'> & ProxyHost;
 
 /** Real milliseconds within which connections that end with the shutdown timer are known to end by it. */
 const AT_ONCE = 250;
@@ -28,7 +18,7 @@ const AT_ONCE = 250;
 const command = (directory: string) => [NGINX, '-p', `${directory}/`, '-e', 'stderr', '-c', 'nginx.conf'];
 
 /** One nginx with its controller's duties: configured without a reload where that is enough, else by SIGHUP. */
-export class Nginx {
+export class Nginx implements ProxyProgram {
   private readonly options: NginxOptions;
   private readonly process: Pick<LaunchedProcess, 'signal'>;
   private readonly listening: Promise<void>;

@@ -6,27 +6,25 @@ import type { Millis } from '../../../harness/time/duration.ts';
 import type { IngressConfig } from '../../control-plane/ingress/ingress.ts';
 import { hopEvent, type RunningProxy } from '../../control-plane/ingress/running-proxy.ts';
 import type { PodProcess } from '../../control-plane/machine.ts';
-import { Haproxy, type HaproxyOptions } from '../haproxy/haproxy.ts';
+import { Haproxy } from '../haproxy/haproxy.ts';
 import { haproxyMissing } from '../haproxy/haproxy-missing.ts';
 import type { Launcher } from '../launcher/launcher.ts';
 import { Nginx } from '../nginx/nginx.ts';
 import { nginxMissing } from '../nginx/nginx-missing.ts';
 import { httpStatus, realTimeout } from './http.ts';
+import type { ProxyHost, ProxyProgram, ProxySettings } from './proxy-program.ts';
 
 /** As many as Debian's file-descriptor limits allow, two for each client; ingress-nginx has 16384 as well. */
 const CONNECTIONS = 16_384;
 /** ingress-nginx has a worker for each core of its node; two, so that a reload has more than one to replace. */
 const WORKERS = 2;
 
-/** A proxy as a real program. */
-type Program = Pick<Nginx, 'ready' | 'configure' | 'terminate' | 'kill'>;
-
 /** The real programs: how each is run, and what keeps it from running on this machine. */
 const PROGRAMS: Readonly<
   Record<
     NonNullable<IngressProxy['program']>,
     {
-      run(options: Omit<HaproxyOptions, 'threads' | 'connections'>): Program;
+      run(options: ProxySettings & ProxyHost): ProxyProgram;
       readonly missing: string | undefined;
     }
   >
@@ -62,7 +60,7 @@ export interface ProxyPodStart {
 /** A pod of the ingress controller: a real proxy in the pod's network namespace, with its files in the run's own /run. */
 export class ProxyPod implements PodProcess {
   private readonly options: ProxyPodStart;
-  private readonly program: Program;
+  private readonly program: ProxyProgram;
   /** The last lines that it logged, for whoever must know why it ended. */
   private readonly lines: string[] = [];
 
