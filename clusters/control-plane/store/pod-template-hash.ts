@@ -1,5 +1,6 @@
 import type { V1PodTemplateSpec } from '@kubernetes/client-node';
 import { hash32 } from '../../../harness/statistics/random.ts';
+import { canonical } from './canonical.ts';
 import { NAME_ALPHABET } from './store.ts';
 
 /** The label that tells the ReplicaSets of one Deployment, and their pods, apart. */
@@ -10,11 +11,3 @@ export function podTemplateHash(template: V1PodTemplateSpec): string {
   const digits = String(hash32(canonical(template)));
   return [...digits].map((digit) => NAME_ALPHABET[digit.charCodeAt(0) % NAME_ALPHABET.length]).join('');
 }
-
-/** JSON with sorted keys, so that the order in which a manifest was written does not matter. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner) && !(inner instanceof Date)
-      ? Object.fromEntries(Object.entries(inner).sort(([left], [right]) => (left < right ? -1 : 1)))
-      : inner,
-  );

@@ -1,6 +1,7 @@
 import type { V1Deployment, V1Service, V1StatefulSet } from '@kubernetes/client-node';
 import type { RolloutSeen } from '../../../harness/contracts/cluster.ts';
 import type { ArgoRollout } from '../../../harness/contracts/kube.ts';
+import { canonical } from '../../control-plane/store/canonical.ts';
 
 /** What makes pods, of those that are rolled out. */
 export type WorkloadKind = 'Deployment' | 'StatefulSet' | 'Rollout';
@@ -29,17 +30,8 @@ export function standingOf(kind: WorkloadKind, object: RolledOut): Standing {
 }
 
 /** The same text for the same template: `kubectl rollout undo` puts back one with other orders and empty fields. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_name, one: unknown) =>
-    typeof one === 'object' && one !== null && !Array.isArray(one)
-      ? Object.fromEntries(
-          Object.entries(one)
-            .filter(([, field]) => field !== null && field !== undefined)
-            .sort(([left], [right]) => (left < right ? -1 : 1)),
-        )
-      : one,
-  );
-}
+const templateText = (template: unknown): string =>
+  canonical(template, (field) => field !== null && field !== undefined);
 
 const observed = ({ metadata, status }: V1Deployment | V1StatefulSet) =>
   (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
@@ -58,7 +50,7 @@ function deployment(object: V1Deployment): Standing {
     replicas <= updatedReplicas &&
     availableReplicas >= updatedReplicas;
   return {
-    template: canonical(spec?.template),
+    template: templateText(spec?.template),
     complete,
     ...(late === undefined || complete
       ? {}
@@ -78,7 +70,7 @@ function statefulSet(object: V1StatefulSet): Standing {
       : currentRevision === updateRevision || updatedReplicas >= wanted;
   const byHand = spec?.updateStrategy?.type === 'OnDelete';
   return {
-    template: canonical(spec?.template),
+    template: templateText(spec?.template),
     complete: observed(object) && (byHand || (readyReplicas >= wanted && updated)),
   };
 }
@@ -89,7 +81,7 @@ function argo({ metadata, spec, status }: ArgoRollout): Standing {
   const current =
     observedGeneration === undefined || Number(observedGeneration) >= (metadata?.generation ?? 0);
   return {
-    template: spec?.template === undefined ? String(currentPodHash) : canonical(spec.template),
+    template: spec?.template === undefined ? String(currentPodHash) : templateText(spec.template),
     complete: current && phase === 'Healthy',
     ...(current && phase === 'Degraded' ? { failed: message ?? 'Degraded' } : {}),
   };
