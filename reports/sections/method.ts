@@ -56,9 +56,10 @@ function skipped(run: StoredRun): Html | undefined {
 
 /** The harness's evidence that it did not drop the clients itself. */
 export function innocence(cells: readonly AnalysedCell[]): Html {
+  const hasControl = cells.some(({ result }) => result.fleet.controlClients > 0);
   return html`<section id="innocence">
 <h2>Did the harness itself drop clients?</h2>
-<p class="lead">A control group is connected to a pod that no step touches. If one of it is dropped, or the harness lags by more than ${percent(BOUNDS.lagOfHeartbeat)} of the heartbeat period, the cell’s verdict is unknown.</p>
+<p class="lead">${hasControl ? 'A control group is connected to a pod that no step touches. If one of it is dropped, or' : 'There was no control group: before somebody else’s gateway there is nothing else to dial. If'} the harness lags by more than ${percent(BOUNDS.lagOfHeartbeat)} of the heartbeat period, the cell’s verdict is unknown.</p>
 <section class="scroll" tabindex="0" aria-label="Evidence of the harness's innocence"><table><thead><tr><th scope="col">cell</th><th scope="col" class="number">control clients dropped</th><th scope="col" class="number">worst event-loop lag</th><th scope="col" class="number">worst clock drift</th><th scope="col" class="number">samples</th><th scope="col">ended</th><th scope="col">verdict</th></tr></thead><tbody>${cells.map(
     (cell) => {
       const { innocence: seen, fleet, document } = cell.result;
